@@ -1,0 +1,68 @@
+"""Pieces run one after the other, as boards will run them, on a few slices at once."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeseg.bundle import Port
+from edgeseg.interpreter import Interpreter
+from edgeseg.quantization import adapt
+from edgeseg_converters.export import Compiled
+
+Image: TypeAlias = NDArray[np.float32]
+"""The model's input, (1, H, W, C)."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """A tensor's array, and the port that made it."""
+
+    port: Port
+    array: NDArray[Any]
+
+    def at(self, port: Port) -> NDArray[Any]:
+        """Return the array as another port reads it."""
+        return adapt(self.array, self.port, port)
+
+
+Alive: TypeAlias = dict[str, Value]
+"""The tensors of one slice that are still needed, by name."""
+
+
+def stages(pieces: Sequence[Compiled], images: Sequence[Image]) -> Iterator[list[Alive]]:
+    """Yield, before the first piece and after each one, the tensors alive for every slice.
+
+    One piece is loaded at a time, and a tensor is dropped after its last reader.
+    """
+    image = pieces[0].graph.inputs[0]
+    port = Port(image.name, image.shape)
+    alive = [{image.name: Value(port, array)} for array in images]
+    yield alive
+    for index, piece in enumerate(pieces):
+        needed = {port.tensor for later in pieces[index + 1 :] for port in later.inputs}
+        needed |= {pieces[-1].outputs[-1].tensor}
+        interpreter = Interpreter(piece.model)
+        alive = [_advance(piece, interpreter, tensors, needed) for tensors in alive]
+        yield alive
+
+
+def outputs_of(pieces: Sequence[Compiled], images: Sequence[Image]) -> list[NDArray[np.float32]]:
+    """Run every image through all pieces; returns probabilities, (1, H, W, C) each."""
+    *_, last = stages(pieces, images)
+    output = pieces[-1].outputs[-1]
+    plain = Port(output.tensor, output.shape)
+    return [alive[output.tensor].at(plain) for alive in last]
+
+
+def _advance(
+    piece: Compiled, interpreter: Interpreter, alive: Alive, needed: set[str]
+) -> Alive:
+    made = interpreter.run([alive[port.tensor].at(port) for port in piece.inputs])
+    fresh = {
+        port.tensor: Value(port, array)
+        for port, array in zip(piece.outputs, made, strict=True)
+    }
+    return {name: value for name, value in (alive | fresh).items() if name in needed}

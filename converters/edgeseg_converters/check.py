@@ -1,0 +1,76 @@
+"""The check that is part of every conversion: the whole model against its chained pieces."""
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from edgeseg.bundle import Decoding, Preprocessing
+from edgeseg.errors import EdgesegError
+from edgeseg.slices import Mask, SliceGeometry, to_native, to_probabilities
+from edgeseg_converters.chain import Image, outputs_of
+from edgeseg_converters.export import Compiled
+
+
+class Check(msgspec.Struct, frozen=True):
+    """How far the chained pieces are from the uncut float32 model.
+
+    Attributes
+    ----------
+    max_abs_difference
+        Largest difference of a probability.
+    slices
+        Number of slices compared.
+    identical
+        Whether every bit agrees.
+    mask_agreement
+        Share of pixels that get the same label.
+    """
+
+    max_abs_difference: float
+    slices: int
+    identical: bool
+    mask_agreement: float
+
+
+def compare(
+    uncut: Compiled,
+    pieces: Sequence[Compiled],
+    images: Sequence[Image],
+    preprocessing: Preprocessing,
+    decoding: Decoding,
+) -> Check:
+    """Run the images through the uncut model and through the pieces in order."""
+    expected = outputs_of([uncut], images)
+    actual = outputs_of(pieces, images)
+    agreement = [
+        np.mean(_mask(one, preprocessing, decoding) == _mask(other, preprocessing, decoding))
+        for one, other in zip(expected, actual, strict=True)
+    ]
+    differences = [np.abs(a - b).max() for a, b in zip(expected, actual, strict=True)]
+    return Check(
+        max_abs_difference=float(np.max(differences)),
+        slices=len(images),
+        identical=all(np.array_equal(a, b) for a, b in zip(expected, actual, strict=True)),
+        mask_agreement=float(np.mean(agreement)),
+    )
+
+
+def require_identical(check: Check) -> None:
+    """Refuse float32 pieces that do not give the uncut model's bits.
+
+    Raises
+    ------
+    EdgesegError
+        If any output differs.
+    """
+    if not check.identical:
+        raise EdgesegError(
+            f"the pieces differ from the uncut model by {check.max_abs_difference:.3g}; "
+            "no bundle is written, please report the model"
+        )
+
+
+def _mask(output: Image, preprocessing: Preprocessing, decoding: Decoding) -> Mask:
+    geometry = SliceGeometry(*preprocessing.size)
+    return to_native(to_probabilities(output), geometry, preprocessing, decoding)

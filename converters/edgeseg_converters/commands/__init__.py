@@ -1,0 +1,1 @@
+"""The compiler's subcommands; importing one imports nothing heavy."""

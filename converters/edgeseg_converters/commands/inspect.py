@@ -1,0 +1,34 @@
+"""``edgeseg inspect``: what a Keras model is made of and what each layer costs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgeseg.terminal import console, emit_json
+
+
+def inspect(
+    model: Annotated[
+        Path, typer.Argument(help="A .keras or .h5 file, or a SavedModel folder with its graph.")
+    ],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON instead of a table.")] = False,
+    input_shape: Annotated[
+        str | None,
+        typer.Option(metavar="H,W[,C]", help="Read the model at this input size."),
+    ] = None,
+) -> None:
+    """Show a model's layers with shapes, parameters, FLOPs, and bytes alive at every cut."""
+    from edgeseg_converters.input_shape import parse_input_shape
+    from edgeseg_converters.inspect import inspect as count
+    from edgeseg_converters.inspect import render
+    from edgeseg_converters.keras_file import load_model
+    from edgeseg_converters.keras_graph import read_network
+
+    shape = None if input_shape is None else parse_input_shape(input_shape)
+    inspection = count(read_network(load_model(model), shape).graph)
+    if as_json:
+        emit_json(inspection)
+    else:
+        console.print(render(inspection))

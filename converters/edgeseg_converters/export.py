@@ -1,0 +1,127 @@
+"""A graph, whole or a piece, as TFLite bytes, with its ports in the order of the file."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, cast
+
+from edgeseg.bundle import Port
+from edgeseg.errors import ModelError
+from edgeseg.graph import Graph
+from edgeseg.interpreter import Interpreter, PortDetail
+from edgeseg_converters.network import Network, Weights
+from edgeseg_converters.quiet import import_tensorflow, quiet
+from edgeseg_converters.rebuild import build
+
+Setup: TypeAlias = Callable[[Any, Graph], None]
+"""Tells a TFLite converter what to do with a graph besides converting it, such as quantizing."""
+
+_MISSING = re.compile(r"'tf\.(\w+)' op")
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A graph as a TFLite file, and what its inputs and outputs are."""
+
+    graph: Graph
+    model: bytes
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+
+
+def compile_graph(graph: Graph, weights: Weights, setup: Setup | None = None) -> Compiled:
+    """Turn a graph into TFLite bytes; same input, same bytes.
+
+    Raises
+    ------
+    ModelError
+        If TFLite has no operation for a layer, or LiteRT can't run the file.
+    """
+    try:
+        content = _convert(graph, weights, setup)
+    except _ConversionError as error:
+        raise ModelError(_explain(error, graph, weights)) from error
+    interpreter = Interpreter(content)
+    names = [tensor.name for tensor in graph.inputs]
+    return Compiled(
+        graph,
+        content,
+        _ports(interpreter.inputs, interpreter.signature_inputs, "input", names),
+        _ports(interpreter.outputs, interpreter.signature_outputs, "output", graph.outputs),
+    )
+
+
+class _ConversionError(Exception):
+    """TFLite's converter gave up."""
+
+
+def signature_name(side: Literal["input", "output"], index: int) -> str:
+    """Name an input or output in the signature of the file.
+
+    Names of layers may hold what a signature can't; the place in the graph always fits.
+    """
+    return f"{side}_{index}"
+
+
+def _convert(graph: Graph, weights: Weights, setup: Setup | None) -> bytes:
+    tensorflow = import_tensorflow()
+    model = build(Network(graph, weights), graph.name)
+    with quiet():
+        converter = _converter(tensorflow, model)
+        if setup is not None:
+            setup(converter, graph)
+        try:
+            return bytes(converter.convert())
+        except Exception as error:
+            raise _ConversionError(str(error)) from error
+
+
+def _converter(tensorflow: Any, model: Any) -> Any:
+    """Make a converter for one call of the model, its variables frozen to constants."""
+
+    def call(*arrays: Any) -> dict[str, Any]:
+        outputs = tensorflow.nest.flatten(model(list(arrays), training=False))
+        return {signature_name("output", index): out for index, out in enumerate(outputs)}
+
+    specs = [
+        tensorflow.TensorSpec(tensor.shape, tensor.dtype, name=signature_name("input", index))
+        for index, tensor in enumerate(model.inputs)
+    ]
+    function = tensorflow.function(call, autograph=False).get_concrete_function(*specs)
+    # TFLite freezes only variables that it can reach from the object it is given.
+    holder = tensorflow.Module()
+    holder.variables_of_model = [variable.value for variable in model.variables]
+    return tensorflow.lite.TFLiteConverter.from_concrete_functions([function], holder)
+
+
+def _ports(
+    details: Sequence[PortDetail],
+    places: Mapping[str, int],
+    side: Literal["input", "output"],
+    tensors: Sequence[str],
+) -> tuple[Port, ...]:
+    """Put the graph's tensors into the order of the file."""
+    tensor_at = {places[signature_name(side, index)]: name for index, name in enumerate(tensors)}
+    return tuple(
+        Port(
+            tensor_at[place],
+            detail.shape,
+            cast(Literal["float32", "int8"], detail.dtype),
+            detail.scale,
+            detail.zero_point,
+        )
+        for place, detail in enumerate(details)
+    )
+
+
+def _explain(error: _ConversionError, graph: Graph, weights: Weights) -> str:
+    """Name the layer that TFLite can't convert, by converting each alone."""
+    for layer in graph.layers:
+        try:
+            _convert(graph.subgraph(graph.name, [layer.name]), weights, None)
+        except _ConversionError as alone:
+            missing = _MISSING.search(str(alone))
+            lack = f"{missing[1]}, which LiteRT lacks" if missing else "what LiteRT lacks"
+            return f"layer {layer.name} ({layer.kind}) needs {lack}; replace the layer"
+    reason = next(iter(str(error).strip().splitlines()), "no reason given")
+    return f"{graph.name} can't be converted to TFLite: {reason}"

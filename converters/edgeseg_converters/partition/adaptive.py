@@ -1,0 +1,78 @@
+"""Algorithm I of Rao et al. 2023 (doi 10.20944/preprints202308.0888.v1): adaptive partitioning."""
+
+from typing import TypeAlias
+
+from edgeseg.errors import BudgetError
+from edgeseg.graph import Graph
+from edgeseg_converters.fusion import fused_groups
+from edgeseg_converters.partition.complexity import complexity, format_complexity
+from edgeseg_converters.partition.request import Partition, PartitionRequest, pieces_of
+
+DEFAULT_PARTITIONS = 4
+
+Run: TypeAlias = list[tuple[str, ...]]
+"""Consecutive groups of layers."""
+
+
+def adaptive(graph: Graph, request: PartitionRequest) -> Partition:
+    """Walk over the layers and close a piece once it has its share of the complexity.
+
+    The share is the total complexity divided by the number of partitions. The printed algorithm
+    names a maximum complexity and never uses it; here no piece exceeds it, and where no number
+    of partitions is given it sets that number. The walk goes by the groups of layers that TFLite
+    fuses. Where it ends in more pieces than allowed, pieces are filled up to the bound instead,
+    which takes the fewest.
+
+    Raises
+    ------
+    BudgetError
+        If one group alone exceeds the bound, or the allowed pieces can't hold the model.
+    """
+    groups, metric = fused_groups(graph), request.metric
+    total = max(1, complexity(graph, groups, metric))
+    bound = request.max_complexity or total
+    _check_groups(graph, groups, metric, bound)
+    count = request.max_partitions or _default_count(total, request.max_complexity)
+    most = request.max_partitions or len(groups)
+    runs = _walk(graph, groups, metric, threshold=-(-total // count), bound=bound, most=most)
+    if len(runs) > most:
+        runs = _walk(graph, groups, metric, threshold=bound, bound=bound, most=len(groups))
+    if len(runs) > most:
+        raise BudgetError(
+            f"{most} pieces of at most {format_complexity(bound, metric)} can't hold the model, "
+            f"it takes {len(runs)}; raise --max-partitions or --max-complexity"
+        )
+    return pieces_of(graph, runs)
+
+
+def _default_count(total: int, max_complexity: int | None) -> int:
+    return -(-total // max_complexity) if max_complexity else DEFAULT_PARTITIONS
+
+
+def _walk(  # noqa: PLR0913 - the algorithm's own quantities
+    graph: Graph, groups: tuple[tuple[str, ...], ...], metric: str, *, threshold: int, bound: int,
+    most: int,
+) -> list[Run]:
+    """Close a piece at the threshold, save the last one allowed, and before it breaks the bound."""
+    runs: list[Run] = []
+    full = True
+    for group in groups:
+        if full or complexity(graph, [*runs[-1], group], metric) > bound:
+            runs.append([])
+        runs[-1].append(group)
+        full = len(runs) < most and complexity(graph, runs[-1], metric) >= threshold
+    return runs
+
+
+def _check_groups(
+    graph: Graph, groups: tuple[tuple[str, ...], ...], metric: str, bound: int
+) -> None:
+    """Refuse a bound that one group alone exceeds, naming the worst."""
+    cost, group = max((complexity(graph, [group], metric), group) for group in groups)
+    if cost > bound:
+        names = " + ".join(group)
+        raise BudgetError(
+            f"layer {names} alone needs {format_complexity(cost, metric)}, "
+            f"{format_complexity(cost - bound, metric)} more than --max-complexity "
+            f"{format_complexity(bound, metric)}; raise it"
+        )

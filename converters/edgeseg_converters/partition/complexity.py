@@ -1,0 +1,58 @@
+"""What a run of layers costs under each metric."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from edgeseg.cost import graph_cost, peak_live_bytes
+from edgeseg.errors import BudgetError
+from edgeseg.graph import ITEM_SIZE, Graph
+from edgeseg.units import format_bytes, format_count
+from edgeseg_converters.partition.request import Partition, PartitionRequest
+
+
+def memory_bytes(graph: Graph) -> int:
+    """Estimate what a piece needs: float32 weights, and the most activations alive at once."""
+    return ITEM_SIZE["float32"] * graph.parameters + peak_live_bytes(graph)
+
+
+METRICS: Mapping[str, Callable[[Graph], int]] = {
+    "flops": lambda graph: graph_cost(graph).flops,
+    "parameters": lambda graph: graph.parameters,
+    "memory": memory_bytes,
+}
+"""Complexity of a piece; adding a layer never lowers it. Memory does not add up over pieces."""
+
+
+def complexity(graph: Graph, run: Iterable[tuple[str, ...]], metric: str) -> int:
+    """Return what the groups of a run cost as one piece."""
+    return METRICS[metric](graph.subgraph("run", (name for group in run for name in group)))
+
+
+def format_complexity(value: float, metric: str) -> str:
+    """Write a complexity with its unit."""
+    units = {"flops": "FLOPs", "parameters": "parameters"}
+    return format_bytes(value) if metric == "memory" else f"{format_count(value)} {units[metric]}"
+
+
+def check_budget(partition: Partition, request: PartitionRequest) -> Partition:
+    """Return the partition if it keeps to the request.
+
+    Raises
+    ------
+    BudgetError
+        If a piece is too complex or there are too many pieces.
+    """
+    metric, bound, most = request.metric, request.max_complexity, request.max_partitions
+    if most is not None and len(partition) > most:
+        raise BudgetError(
+            f"this partition has {len(partition)} pieces and --max-partitions is {most}; "
+            f"allow {len(partition)} pieces or use --strategy adaptive"
+        )
+    for piece in partition:
+        cost = METRICS[metric](piece)
+        if bound is not None and cost > bound:
+            raise BudgetError(
+                f"{piece.name} ({piece.layers[0].name} to {piece.layers[-1].name}) needs "
+                f"{format_complexity(cost, metric)}, {format_complexity(cost - bound, metric)} more"
+                f" than --max-complexity; raise it or use --strategy adaptive"
+            )
+    return partition

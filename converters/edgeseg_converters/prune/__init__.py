@@ -1,0 +1,1 @@
+"""Ways to remove weights that matter little."""

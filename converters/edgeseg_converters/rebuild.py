@@ -1,0 +1,97 @@
+"""Turns a network, whole or cut, back into a Keras 3 model that runs."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from edgeseg.errors import ModelError
+from edgeseg.graph import Layer, Tensor
+from edgeseg_converters.network import Network
+from edgeseg_converters.quiet import import_keras
+
+_ONE_TENSOR = 1
+
+
+def build(network: Network, name: str) -> Any:
+    """Build a runnable Keras 3 Functional model of the network, batch size one.
+
+    Parameters
+    ----------
+    network
+        A graph with its weights; the graph may be a piece with several inputs and outputs. Only
+        the weights of the graph's own layers are read.
+    name
+        Name of the model.
+
+    Returns
+    -------
+    keras.Model
+        Inputs in the order of ``graph.inputs``, named after their tensors; outputs a list in the
+        order of ``graph.outputs``. Names pass through :func:`scope_name`.
+
+    Raises
+    ------
+    ModelError
+        If a layer and its weights or its inputs do not fit.
+    """
+    keras = import_keras()
+    graph = network.graph
+    tensors = {tensor.name: placeholder(tensor) for tensor in graph.inputs}
+    inputs = list(tensors.values())
+    for layer in graph.layers:
+        built, tensors[layer.name] = apply(
+            layer.kind, layer.name, layer.config, [tensors[tensor] for tensor in layer.inputs]
+        )
+        if layer.weights:
+            _set_weights(built, layer, network)
+    outputs = [tensors[tensor] for tensor in graph.outputs]
+    return keras.Model(inputs, outputs, name=scope_name(name))
+
+
+def placeholder(tensor: Tensor) -> Any:
+    """Make the symbolic Keras tensor at which a graph's input enters."""
+    return import_keras().Input(
+        batch_shape=tensor.shape, dtype=tensor.dtype, name=scope_name(tensor.name)
+    )
+
+
+def apply(kind: str, name: str, config: Mapping[str, Any], inputs: Sequence[Any]) -> Any:
+    """Make a Keras 3 layer, call it on symbolic tensors, and return the layer and its output.
+
+    Its weights are zero until they are set. A merge reads a list, every other kind one tensor.
+
+    Raises
+    ------
+    ModelError
+        If the layer can't be made or does not fit its inputs.
+    """
+    keras = import_keras()
+    try:
+        layer = getattr(keras.layers, kind)(**config, name=scope_name(name))
+        for key in [key for key in vars(layer) if key.endswith("_initializer")]:
+            setattr(layer, key, keras.initializers.Zeros())
+        tensors = list(inputs)
+        return layer, layer(tensors[0] if len(tensors) == _ONE_TENSOR else tensors)
+    except (TypeError, ValueError) as error:
+        shapes = " and ".join("x".join(map(str, tensor.shape[1:])) for tensor in inputs)
+        reason = str(error).strip().splitlines()[0]
+        raise ModelError(
+            f"layer {name!r} ({kind}) does not fit its input of {shapes}: {reason}; "
+            "try another size with --input-shape"
+        ) from error
+
+
+def scope_name(name: str) -> str:
+    """Write a tensor's name the way TensorFlow allows a layer to be called."""
+    allowed = re.sub(r"[^A-Za-z0-9_.-]", ".", name)
+    return allowed if re.match(r"[A-Za-z0-9.]", allowed) else f".{allowed}"
+
+
+def _set_weights(built: Any, layer: Layer, network: Network) -> None:
+    try:
+        built.set_weights(network.weights[layer.name])
+    except ValueError as error:
+        raise ModelError(
+            f"the weights of layer {layer.name!r} ({layer.kind}) do not have the shapes that its "
+            "settings ask for; save the model again"
+        ) from error

@@ -1,0 +1,1 @@
+"""Passes that turn a graph into an equivalent or completed graph."""

@@ -1,0 +1,275 @@
+"""The bundle: one ``.edgeseg`` file that holds a manifest and the compressed pieces.
+
+A bundle is a zip archive without zip compression: ``manifest.json`` first, then one
+``pieces/NAME.tflite.zst`` a piece. Nothing in it is executable, names are fixed by the manifest,
+every piece is checked against its SHA-256 and its stated size before it is used.
+"""
+
+import hashlib
+import re
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import zstandard
+
+from edgeseg.errors import BundleError
+from edgeseg.files import atomic_path
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+MAX_MANIFEST_BYTES = 16 * 2**20
+MAX_PIECE_BYTES = 2 * 2**30
+ZSTD_LEVEL = 19
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class Port(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One input or output of a piece; the ports stand in the order of the TFLite file.
+
+    ``scale`` and ``zero_point`` say what an int8 value means: ``scale * (value - zero_point)``.
+    """
+
+    tensor: str
+    shape: tuple[int, ...]
+    dtype: Literal["float32", "int8"] = "float32"
+    scale: float | None = None
+    zero_point: int | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the tensor in bytes."""
+        count = 4 if self.dtype == "float32" else 1
+        for extent in self.shape:
+            count *= extent
+        return count
+
+
+class Piece(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A compiled sub-graph: what it reads and makes, and what it costs."""
+
+    name: str
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    layers: tuple[str, ...]
+    sha256: str
+    bytes: int
+    compressed_bytes: int
+    parameters: int
+    flops: int
+    sparsity: float
+    peak_memory_bytes: int
+
+
+class Preprocessing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a CT slice becomes the model's input.
+
+    HU are clipped to ``window`` and scaled to 8 bit; the slice is resampled to square pixels of
+    ``spacing_mm`` (coarser where the field of view needs it, and exactly the field of view where
+    None) and centred on ``size`` (rows, columns); 8-bit 0..255 becomes ``input_range``.
+    """
+
+    window: tuple[float, float]
+    size: tuple[int, int]
+    channels: int = 1
+    spacing_mm: float | None = None
+    input_range: tuple[float, float] = (0.0, 1.0)
+
+
+class Label(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A value in the mask, what it means, and the colour it is drawn in (``#rrggbb``)."""
+
+    value: int
+    name: str
+    color: str
+
+
+class Decoding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How output channels become labels.
+
+    ``sigmoid``: channel *c* paints label ``channels[c]`` where its probability is at least one
+    half; later channels paint over earlier ones, so nested regions are listed outermost first.
+    ``softmax``: the most probable channel wins; ``channels`` then names the background too (0).
+    """
+
+    activation: Literal["sigmoid", "softmax"]
+    channels: tuple[int, ...]
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything a runtime must know about a compiled model."""
+
+    format: int
+    model_name: str
+    model_sha256: str
+    preprocessing: Preprocessing
+    labels: tuple[Label, ...]
+    decoding: Decoding
+    pieces: tuple[Piece, ...]
+    settings: dict[str, str | int | float | bool | None]
+    versions: dict[str, str]
+
+    @property
+    def input(self) -> Port:
+        """The port at which the image enters."""
+        return self.pieces[0].inputs[0]
+
+    @property
+    def output(self) -> Port:
+        """The port at which the probabilities leave."""
+        return self.pieces[-1].outputs[-1]
+
+
+def digest(data: bytes) -> str:
+    """Return the SHA-256 of the data in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def pack(model: bytes) -> bytes:
+    """Compress one piece for the bundle."""
+    return zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_content_size=True).compress(model)
+
+
+def unpack(packed: bytes, piece: Piece) -> bytes:
+    """Decompress one piece and check it against what the manifest says of it.
+
+    Raises
+    ------
+    BundleError
+        If size or SHA-256 differ; never more than ``piece.bytes`` are decompressed.
+    """
+    try:
+        stated = zstandard.frame_content_size(packed)
+        if stated != piece.bytes:
+            raise BundleError(f"{piece.name} has {stated} bytes, its manifest says {piece.bytes}")
+        model = zstandard.ZstdDecompressor().decompress(packed, max_output_size=piece.bytes)
+    except zstandard.ZstdError as error:
+        raise BundleError(f"{piece.name} can't be decompressed ({error})") from None
+    if len(model) != piece.bytes or digest(model) != piece.sha256:
+        raise BundleError(f"{piece.name} does not match its SHA-256")
+    return model
+
+
+def write_bundle(path: Path, manifest: Manifest, packed: Mapping[str, bytes]) -> None:
+    """Write manifest and packed pieces (by piece name) atomically; same input, same bytes.
+
+    Raises
+    ------
+    OutputError
+        If the file can't be written; nothing half-written is left.
+    """
+    with atomic_path(path) as target, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+        text = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
+        archive.writestr(zipfile.ZipInfo(MANIFEST, _EPOCH), text)
+        for piece in manifest.pieces:
+            archive.writestr(zipfile.ZipInfo(_entry(piece.name), _EPOCH), packed[piece.name])
+
+
+class Bundle:
+    """An open bundle: its manifest, and its pieces on demand.
+
+    Raises
+    ------
+    BundleError
+        If the file is missing, foreign, corrupt, or of a newer format.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.manifest = parse_manifest(self._read(MANIFEST, MAX_MANIFEST_BYTES), str(path))
+
+    def packed_piece(self, piece: Piece) -> bytes:
+        """Return the compressed bytes of a piece, as they travel to a board."""
+        packed = self._read(_entry(piece.name), piece.compressed_bytes)
+        if len(packed) != piece.compressed_bytes:
+            raise BundleError(f"{self.path}: {piece.name} is cut short; convert the model again")
+        return packed
+
+    def piece(self, piece: Piece) -> bytes:
+        """Return a piece as TFLite bytes, verified."""
+        try:
+            return unpack(self.packed_piece(piece), piece)
+        except BundleError as error:
+            raise BundleError(f"{self.path} is damaged: {error}; convert the model again") from None
+
+    def _read(self, entry: str, limit: int) -> bytes:
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                if archive.getinfo(entry).file_size > limit:
+                    raise BundleError(f"{self.path}: {entry} is larger than it may be")
+                return archive.read(entry)
+        except FileNotFoundError:
+            raise BundleError(f"{self.path} does not exist; give a .edgeseg file") from None
+        except (IsADirectoryError, PermissionError) as error:
+            raise BundleError(f"{self.path} can't be read ({error.strerror})") from None
+        except KeyError:
+            raise BundleError(f"{self.path} is no bundle: it has no {entry}") from None
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
+            raise BundleError(
+                f"{self.path} is no bundle or is damaged ({error}); convert the model again"
+            ) from None
+
+
+def parse_manifest(data: bytes, origin: str) -> Manifest:
+    """Read and check a manifest; ``origin`` names its source in errors.
+
+    Raises
+    ------
+    BundleError
+        If it is no manifest, of a newer format, or contradicts itself.
+    """
+    try:
+        version = msgspec.json.decode(data, type=_Versioned).format
+        if version > FORMAT:
+            raise BundleError(
+                f"{origin} has format {version}, this edgeseg reads up to {FORMAT}; upgrade edgeseg"
+            )
+        manifest = msgspec.json.decode(data, type=Manifest)
+    except msgspec.MsgspecError as error:
+        raise BundleError(f"{origin} has a manifest that can't be read ({error})") from None
+    problem = contradiction(manifest)
+    if problem:
+        raise BundleError(f"{origin} has a manifest that contradicts itself: {problem}")
+    return manifest
+
+
+class _Versioned(msgspec.Struct):
+    format: int
+
+
+def contradiction(manifest: Manifest) -> str | None:
+    """Say what makes the manifest unusable, or None: pieces must form a runnable dataflow."""
+    if not manifest.pieces or len(manifest.pieces[0].inputs) != 1:
+        return "the first piece must read the image alone"
+    names = [piece.name for piece in manifest.pieces]
+    if len(set(names)) < len(names) or not all(_NAME.fullmatch(name) for name in names):
+        return "piece names must be unique plain words"
+    known = {manifest.input.tensor: manifest.input}
+    for piece in manifest.pieces:
+        for port in piece.inputs:
+            if port.tensor not in known or known[port.tensor].shape != port.shape:
+                return f"{piece.name} reads {port.tensor}, which no piece before it makes"
+        known |= {port.tensor: port for port in piece.outputs}
+    if any(not 0 <= piece.bytes <= MAX_PIECE_BYTES for piece in manifest.pieces):
+        return "a piece is larger than 2 GiB"
+    return _decoding_contradiction(manifest)
+
+
+def _decoding_contradiction(manifest: Manifest) -> str | None:
+    height, width = manifest.preprocessing.size
+    values = {label.value for label in manifest.labels}
+    if manifest.input.shape != (1, height, width, manifest.preprocessing.channels):
+        return "its input shape is not what preprocessing makes"
+    if manifest.output.shape != (1, height, width, len(manifest.decoding.channels)):
+        return "its output shape does not fit the labels"
+    if not values.issuperset(set(manifest.decoding.channels) - {0}):
+        return "a channel decodes to a label that has no entry"
+    return None
+
+
+def _entry(piece: str) -> str:
+    return f"pieces/{piece}.tflite.zst"

@@ -1,0 +1,1 @@
+"""The subcommands that need neither side; importing them imports nothing heavy."""

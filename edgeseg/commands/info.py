@@ -1,0 +1,67 @@
+"""``edgeseg info``: what a bundle holds, at once."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+    from edgeseg.bundle import Manifest
+
+
+def info(
+    bundle: Annotated[Path, typer.Argument(help="A .edgeseg file.")],
+    json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
+) -> None:
+    """Show what a bundle holds: model, preprocessing, labels, pieces."""
+    import msgspec
+
+    from edgeseg.bundle import Bundle
+    from edgeseg.terminal import console, emit_json
+
+    opened = Bundle(bundle)
+    size = bundle.stat().st_size
+    if json:
+        emit_json(msgspec.to_builtins(opened.manifest) | {"bundle_bytes": size})
+    else:
+        console.print(*_pages(opened.manifest, size), sep="\n")
+
+
+def _pages(manifest: "Manifest", size: int) -> Iterator["RenderableType"]:
+    from edgeseg.units import format_bytes
+
+    preprocessing = manifest.preprocessing
+    (rows, cols), (low, high) = preprocessing.size, preprocessing.window
+    spacing = f"{preprocessing.spacing_mm:g} mm" if preprocessing.spacing_mm else "field of view"
+    labels = (f"[{label.color}]■[/] {label.value} {label.name}" for label in manifest.labels)
+    settings = (f"{key} {value}" for key, value in manifest.settings.items() if value is not None)
+    yield f"[bold]{manifest.model_name}[/bold]  {format_bytes(size)}, format {manifest.format}"
+    yield f"input     {rows} x {cols}, HU {low:g} to {high:g}, fitted to {spacing}"
+    yield f"labels    {'  '.join(labels)}"
+    yield f"settings  {'  '.join(settings)}"
+    yield _piece_table(manifest)
+
+
+def _piece_table(manifest: "Manifest") -> "Table":
+    from rich.table import Table
+
+    from edgeseg.units import format_bytes, format_count
+
+    table = Table("piece", "layers", "parameters", "FLOPs", "size", "packed", "memory", "in", "out")
+    for piece in manifest.pieces:
+        table.add_row(
+            piece.name,
+            str(len(piece.layers)),
+            format_count(piece.parameters),
+            format_count(piece.flops),
+            format_bytes(piece.bytes),
+            format_bytes(piece.compressed_bytes),
+            format_bytes(piece.peak_memory_bytes),
+            format_bytes(sum(port.nbytes for port in piece.inputs)),
+            format_bytes(sum(port.nbytes for port in piece.outputs)),
+        )
+    return table

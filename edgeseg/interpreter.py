@@ -1,0 +1,140 @@
+"""One TFLite piece, ready to run: ai-edge-litert, else tflite-runtime, behind one small class."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeseg.errors import EdgesegError
+
+_muting = Lock()
+
+
+@dataclass(frozen=True)
+class PortDetail:
+    """One input or output as the TFLite file describes it."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scale: float | None
+    zero_point: int | None
+
+
+class Interpreter:
+    """Runs one TFLite model; not safe for two threads at once.
+
+    Parameters
+    ----------
+    model
+        TFLite bytes, or the path of a file, which is mapped rather than copied.
+    threads
+        Threads that LiteRT may use inside one invocation.
+
+    Raises
+    ------
+    EdgesegError
+        If LiteRT refuses the model.
+    """
+
+    def __init__(self, model: bytes | Path, threads: int = 1) -> None:
+        source = {"model_path": str(model)} if isinstance(model, Path) else {"model_content": model}
+        try:
+            with _muted_standard_error():
+                self._engine = _engine_class()(num_threads=threads, **source)
+                self._engine.allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            raise EdgesegError(f"LiteRT refuses the model: {_first_line(error)}") from None
+        self._input_details = self._engine.get_input_details()
+        self._output_details = self._engine.get_output_details()
+
+    @property
+    def inputs(self) -> tuple[PortDetail, ...]:
+        """Inputs in the order of the file."""
+        return tuple(map(_detail, self._input_details))
+
+    @property
+    def outputs(self) -> tuple[PortDetail, ...]:
+        """Outputs in the order of the file."""
+        return tuple(map(_detail, self._output_details))
+
+    @property
+    def signature_inputs(self) -> dict[str, int]:
+        """Position of each input by the name its signature gives it."""
+        return self._signature("inputs", self._input_details)
+
+    @property
+    def signature_outputs(self) -> dict[str, int]:
+        """Position of each output by the name its signature gives it."""
+        return self._signature("outputs", self._output_details)
+
+    def run(self, arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        """Run once on inputs in file order; returns fresh copies of the outputs in file order."""
+        for detail, array in zip(self._input_details, arrays, strict=True):
+            self._engine.set_tensor(detail["index"], array)
+        self._engine.invoke()
+        return [self._engine.get_tensor(detail["index"]) for detail in self._output_details]
+
+    def _signature(self, side: str, details: list[dict[str, Any]]) -> dict[str, int]:
+        position = {detail["index"]: place for place, detail in enumerate(details)}
+        (signature,) = self._engine._get_full_signature_list().values()  # noqa: SLF001 only there
+        return {name: position[index] for name, index in signature[side].items()}
+
+
+def engine_name() -> str:
+    """Name and version of the TFLite engine in use, such as ``ai-edge-litert 2.3.0``."""
+    from importlib.metadata import version
+
+    package = (
+        "ai-edge-litert" if _engine_class().__module__.startswith("ai_edge") else "tflite-runtime"
+    )
+    return f"{package} {version(package)}"
+
+
+def _engine_class() -> Any:
+    try:
+        from ai_edge_litert.interpreter import Interpreter as Engine
+    except ImportError:
+        try:
+            from tflite_runtime.interpreter import Interpreter as Engine
+        except ImportError:
+            raise EdgesegError(
+                "no TFLite engine is installed; run: pip install ai-edge-litert"
+            ) from None
+    return Engine
+
+
+@contextmanager
+def _muted_standard_error() -> Iterator[None]:
+    """Drop what the engine's native code writes while it loads; failures come as exceptions."""
+    with _muting:
+        kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(null, 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(null)
+
+
+def _detail(detail: dict[str, Any]) -> PortDetail:
+    scale, zero_point = detail["quantization"]
+    quantized = scale > 0
+    return PortDetail(
+        name=detail["name"],
+        shape=tuple(int(extent) for extent in detail["shape"]),
+        dtype=np.dtype(detail["dtype"]).name,
+        scale=float(scale) if quantized else None,
+        zero_point=int(zero_point) if quantized else None,
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

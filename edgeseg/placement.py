@@ -1,0 +1,175 @@
+"""Which board runs which piece: pure functions of (manifest, boards) -> Placement.
+
+A placement is a list of lanes. A lane puts every piece on one board; slices are dealt to the
+lanes. One lane over two boards is a pipeline, two lanes of one board each are whole-slice data
+parallelism, and both are told apart by nothing but these lists.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from edgeseg.boards import Board
+from edgeseg.bundle import Manifest, Piece, Port
+from edgeseg.errors import PlacementError
+from edgeseg.units import format_bytes
+
+SPARE_SLICES = 1
+"""Slices in flight beyond one a board, so that no board waits for the coordinator."""
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A full set of pieces: the board of each, and how many slices may be in flight."""
+
+    boards: Mapping[str, str]
+    window: int
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Boards in the order in which a slice first meets them."""
+        return tuple(dict.fromkeys(self.boards.values()))
+
+
+@dataclass(frozen=True)
+class Placement:
+    """The lanes, and why boards were left out (by name)."""
+
+    lanes: tuple[Lane, ...]
+    left_out: Mapping[str, str]
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Every board that runs anything."""
+        return tuple(dict.fromkeys(name for lane in self.lanes for name in lane.members))
+
+
+def place(manifest: Manifest, boards: Sequence[Board]) -> Placement:
+    """Place the pieces for the most slices a second within every board's memory.
+
+    Boards that hold the whole bundle become lanes of their own. The others are chained: of the
+    ways to share them out in equal groups, the one with the highest predicted rate is taken.
+
+    Raises
+    ------
+    PlacementError
+        If no lane fits; the message says what is needed and what is there.
+    """
+    whole = [board for board in boards if _chain(manifest, (board,)) is not None]
+    small = [board for board in boards if board not in whole]
+    lanes = [lane for board in whole if (lane := _chain(manifest, (board,))) is not None]
+    lanes += _chained_lanes(manifest, small)
+    if not lanes:
+        raise PlacementError(_shortfall(manifest, boards))
+    used = {name for lane in lanes for name in lane.members}
+    left_out = {b.name: _shortfall(manifest, (b,)) for b in boards if b.name not in used}
+    return Placement(tuple(lanes), left_out)
+
+
+def slice_bytes(manifest: Manifest, here: frozenset[str]) -> int:
+    """Most bytes that one slice can keep alive on a board that runs the pieces ``here``.
+
+    Counted are all tensors that these pieces read or make, each once: a received tensor until
+    its last reader has run, a made one until it is sent.
+    """
+    ports: dict[str, Port] = {}
+    for piece in manifest.pieces:
+        if piece.name in here:
+            ports |= {port.tensor: port for port in (*piece.inputs, *piece.outputs)}
+    return sum(port.nbytes for port in ports.values())
+
+
+def memory_need(manifest: Manifest, board: Board, here: frozenset[str], window: int) -> int:
+    """Bytes that a board's worker enters into its ledger for these pieces and that window."""
+    pieces = sum(p.peak_memory_bytes for p in manifest.pieces if p.name in here)
+    return board.base_memory + pieces + window * slice_bytes(manifest, here)
+
+
+def lane_rate(manifest: Manifest, boards: Mapping[str, Board], lane: Lane) -> float:
+    """Slices a second of a lane, in units of board speed: its slowest board decides."""
+    return 1 / max(
+        _seconds(manifest, boards[name], _pieces_on(lane, name)) for name in lane.members
+    )
+
+
+def _chained_lanes(manifest: Manifest, boards: Sequence[Board]) -> list[Lane]:
+    by_name = {board.name: board for board in boards}
+    best: list[Lane] = []
+    best_rate = 0.0
+    for count in range(len(boards) // 2, 0, -1):
+        chains = [_chain(manifest, boards[first::count]) for first in range(count)]
+        lanes = [lane for lane in chains if lane is not None]
+        rate = sum(lane_rate(manifest, by_name, lane) for lane in lanes)
+        if rate > best_rate * (1 + 1e-9):
+            best, best_rate = lanes, rate
+    return best
+
+
+def _chain(manifest: Manifest, boards: Sequence[Board]) -> Lane | None:
+    """Share the pieces out over the boards in order: contiguous runs, smallest bottleneck.
+
+    Dynamic programming over the boards: ``best[end]`` is the smallest bottleneck with which the
+    boards so far run the pieces before ``end``, and where each board's run ends.
+    """
+    count = len(manifest.pieces)
+    best: dict[int, tuple[float, tuple[int, ...]]] = {0: (0.0, ())}
+    for board in boards:
+        options = [
+            (max(bottleneck, seconds), (*ends, end))
+            for start, (bottleneck, ends) in best.items()
+            for end in range(start + 1, count + 1)
+            if (seconds := _run_seconds(manifest, board, start, end)) < math.inf
+        ]
+        best = {ends[-1]: (bottleneck, ends) for bottleneck, ends in sorted(options, reverse=True)}
+    if count not in best:
+        return None
+    ends = best[count][1]
+    placed = {
+        piece.name: board.name
+        for board, start, end in zip(boards, (0, *ends), ends, strict=False)
+        for piece in manifest.pieces[start:end]
+    }
+    return Lane(placed, _window(manifest, boards, placed))
+
+
+def _run_seconds(manifest: Manifest, board: Board, start: int, end: int) -> float:
+    """Time a slice on a board that runs those pieces; infinite where they don't fit."""
+    here = frozenset(piece.name for piece in manifest.pieces[start:end])
+    fits = memory_need(manifest, board, here, window=1) <= board.memory_limit
+    return _seconds(manifest, board, here) if fits else math.inf
+
+
+def _window(manifest: Manifest, boards: Sequence[Board], placed: Mapping[str, str]) -> int:
+    """Slices in flight: enough to keep every core busy, never more than memory holds."""
+    window = sum(board.cores for board in boards) + SPARE_SLICES
+    for board in boards:
+        here = frozenset(piece for piece, name in placed.items() if name == board.name)
+        room = board.memory_limit - memory_need(manifest, board, here, window=0)
+        window = min(window, room // slice_bytes(manifest, here))
+    return window
+
+
+def _pieces_on(lane: Lane, board: str) -> frozenset[str]:
+    return frozenset(piece for piece, name in lane.boards.items() if name == board)
+
+
+def _seconds(manifest: Manifest, board: Board, here: frozenset[str]) -> float:
+    flops = sum(piece.flops for piece in manifest.pieces if piece.name in here)
+    return max(flops, 1) / (board.speed * board.cores)
+
+
+def _shortfall(manifest: Manifest, boards: Sequence[Board]) -> str:
+    everything = frozenset(piece.name for piece in manifest.pieces)
+    hungriest = max(manifest.pieces, key=lambda piece: _alone(manifest, piece))
+    largest = max(boards, key=lambda board: board.memory_limit - board.base_memory)
+    whole = memory_need(manifest, largest, everything, window=1)
+    return (
+        f"the bundle needs {format_bytes(whole)} on one board, its largest piece "
+        f"{format_bytes(largest.base_memory + _alone(manifest, hungriest))}; "
+        f"{largest.name} has {format_bytes(largest.memory_limit)}; add boards, raise "
+        "--memory-limit, or convert into smaller pieces or with --quantize int8"
+    )
+
+
+def _alone(manifest: Manifest, piece: Piece) -> int:
+    return piece.peak_memory_bytes + slice_bytes(manifest, frozenset({piece.name}))

@@ -1,0 +1,73 @@
+"""A scan, whatever it is stored as: slices in display orientation that come one by one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeseg.errors import VolumeError
+from edgeseg.pictures import PICTURE, read_pictures
+from edgeseg.slices import Grey, Hounsfield, Mask, SliceGeometry
+from edgeseg.volume import read_volume
+
+
+class Slices(Protocol):
+    """Slices of one patient, from feet to head, as a radiological display shows them.
+
+    Rows run from anterior to posterior, columns from the patient's right to the left.
+    """
+
+    @property
+    def windowed(self) -> bool:
+        """Whether the slices are 8-bit pictures that have been windowed already, not HU."""
+
+    def __len__(self) -> int:
+        """Return the number of slices."""
+
+    def slice(self, index: int) -> Hounsfield | Grey:
+        """Return one slice, (rows, columns)."""
+
+    def geometry(self, index: int) -> SliceGeometry:
+        """Return size and spacing of one slice."""
+
+
+class Scan(Slices, Protocol):
+    """Slices that come from a file, and masks that go back the way they came."""
+
+    @property
+    def to_file(self) -> NDArray[np.float64]:
+        """4x4 matrix from (slice, row, column) to the voxel indices of the stored file."""
+
+    @property
+    def affine(self) -> NDArray[np.float64] | None:
+        """4x4 matrix from the file's voxel indices to RAS+ mm, or None for pictures."""
+
+    @property
+    def warning(self) -> str | None:
+        """What the user should know about the scan, in one line, or None."""
+
+    def name(self, index: int) -> str:
+        """Return what to call one slice: its number as the stored file counts, or its file."""
+
+    def check_output(self, output: Path) -> None:
+        """Refuse early an output that :meth:`write` could not write."""
+
+    def write(self, output: Path, masks: Sequence[Mask]) -> None:
+        """Write one mask a slice as the scan is stored: in its format and geometry."""
+
+
+def read_scan(path: Path) -> Scan:
+    """Read a NIfTI volume, one 8-bit PNG slice, or a folder of them.
+
+    Raises
+    ------
+    VolumeError
+        If it is none of these or can't be used.
+    """
+    if not path.exists():
+        raise VolumeError(f"{path} does not exist; give a NIfTI file, a PNG or a folder of PNGs")
+    if path.is_dir() or path.suffix.lower() == PICTURE:
+        return read_pictures(path)
+    return read_volume(path)

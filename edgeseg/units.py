@@ -1,0 +1,57 @@
+"""Byte counts as people write them, in both directions."""
+
+import re
+
+from edgeseg.errors import UsageError
+
+_FACTORS = {
+    "": 1,
+    "B": 1,
+    "KB": 10**3,
+    "MB": 10**6,
+    "GB": 10**9,
+    "KIB": 2**10,
+    "MIB": 2**20,
+    "GIB": 2**30,
+}
+_PATTERN = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[A-Za-z]*)")
+
+MIB = 2**20
+
+
+def parse_bytes(text: str) -> int:
+    """Read a byte count such as ``512MiB``, ``1.5 GB`` or ``4096``.
+
+    Raises
+    ------
+    UsageError
+        If the text is no positive number with a known unit.
+    """
+    match = _PATTERN.fullmatch(text.strip())
+    factor = _FACTORS.get(match["unit"].upper()) if match else None
+    if match is None or factor is None:
+        raise UsageError(f"{text!r} is no byte count; write it like 512MiB, 1.5GB or 4096")
+    count = round(float(match["number"]) * factor)
+    if count <= 0:
+        raise UsageError(f"{text!r} must be more than zero bytes")
+    return count
+
+
+def format_bytes(count: float) -> str:
+    """Write a byte count in the largest binary unit that keeps it above one: ``484.0 MiB``."""
+    size = float(count)
+    for unit in ("B", "KiB", "MiB"):
+        if abs(size) < 1024:
+            return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} GiB"
+
+
+def format_count(count: float) -> str:
+    """Write a large count with a decimal prefix: ``96.2 G``."""
+    size = float(count)
+    for prefix in ("", "k", "M", "G"):
+        if abs(size) < 1000:
+            return f"{size:.0f}" if not prefix else f"{size:.1f} {prefix}"
+        size /= 1000
+    return f"{size:.1f} T"

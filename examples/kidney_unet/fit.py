@@ -1,0 +1,110 @@
+"""The training itself: loss, schedule, and epochs of augmented slices."""
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from augment import Frame, augment
+from data import LabelledSlice
+
+from edgeseg.terminal import progress
+
+SIZE = 256
+CROP = Frame(rows=176, columns=224, size=SIZE)
+WHOLE = Frame(rows=SIZE, columns=SIZE, size=SIZE)
+WHOLE_SHARE = 0.2
+"""The last share of a training sees whole slices: borders and batch statistics as in use."""
+SLICES_A_PATIENT = 6
+"""At most so many in an epoch, or patients with many slices would drown the others."""
+WARM_UP_SHARE = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What decides a training's result, together with the model's start and the data."""
+
+    epochs: int
+    minutes: float
+    batch: int
+    rate: float
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class EpochLog:
+    """One row of the log; Dice of held-out patients is ``nan`` where it was not measured."""
+
+    epoch: int
+    seconds: float
+    done: float
+    rate: float
+    loss: float
+    kidney_and_mass: float = math.nan
+    tumor: float = math.nan
+
+
+def dice_and_cross_entropy(truth: Any, found: Any) -> Any:
+    """1 - soft Dice, over the batch and averaged over regions, plus binary cross-entropy."""
+    axes = (0, 1, 2)
+    overlap = keras.ops.sum(truth * found, axes)
+    total = keras.ops.sum(truth, axes) + keras.ops.sum(found, axes)
+    soft_dice = keras.ops.mean((2 * overlap + 1) / (total + 1))
+    return 1 - soft_dice + keras.ops.mean(keras.losses.binary_crossentropy(truth, found))
+
+
+def draw_epoch(
+    slices: Sequence[LabelledSlice], seed: int, epoch: int
+) -> tuple[list[LabelledSlice], np.random.Generator]:
+    """Choose and shuffle the slices of one epoch; also the generator that augments them."""
+    rng = np.random.default_rng((seed, epoch))
+    patients: dict[str, list[LabelledSlice]] = {}
+    for index in rng.permutation(len(slices)):
+        patients.setdefault(slices[index].patient, []).append(slices[index])
+    chosen = [piece for some in patients.values() for piece in some[:SLICES_A_PATIENT]]
+    return [chosen[index] for index in rng.permutation(len(chosen))], rng
+
+
+def rate_at(done: float, peak: float) -> float:
+    """Learning rate after a share of the training: a short warm-up, then a cosine to 1 %."""
+    warm = min(1.0, (done + 1e-3) / WARM_UP_SHARE)
+    return peak * warm * (0.01 + 0.99 * (1 + math.cos(math.pi * min(done, 1.0))) / 2)
+
+
+def fit(
+    model: Any,
+    slices: Sequence[LabelledSlice],
+    plan: Plan,
+    past: EpochLog | None = None,
+) -> Iterator[EpochLog]:
+    """Train a compiled model epoch by epoch, on from a past one if given.
+
+    The schedule follows the epochs or the minutes, whichever is further on. As long as that is
+    the epochs, the same start, plan and data give the same weights.
+    """
+    epoch, before = (past.epoch, past.seconds) if past else (0, 0.0)
+    start = time.monotonic()
+
+    def done(epochs: float) -> float:
+        return max(epochs / plan.epochs, seconds() / (60 * plan.minutes))
+
+    def seconds() -> float:
+        return before + time.monotonic() - start
+
+    while done(epoch) < 1:
+        frame = WHOLE if done(epoch) >= 1 - WHOLE_SHARE else CROP
+        chosen, rng = draw_epoch(slices, plan.seed, epoch)
+        losses = []
+        with progress(len(chosen), f"epoch {epoch + 1}", "slices") as advance:
+            for at in range(0, len(chosen), plan.batch):
+                rate = rate_at(done(epoch + at / len(chosen)), plan.rate)
+                model.optimizer.learning_rate.assign(rate)
+                examples = [augment(one, frame, rng) for one in chosen[at : at + plan.batch]]
+                images, targets = zip(*examples, strict=True)
+                losses.append(float(model.train_on_batch(np.stack(images), np.stack(targets))))
+                advance(len(examples))
+        epoch += 1
+        yield EpochLog(epoch, seconds(), done(epoch), rate, float(np.mean(losses)))

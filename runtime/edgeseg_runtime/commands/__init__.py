@@ -1,0 +1,1 @@
+"""The runtime's subcommands; importing them imports nothing heavy."""

@@ -1,0 +1,58 @@
+"""``edgeseg segment``: a scan in, a mask out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def segment(
+    bundle: Annotated[Path, typer.Argument(help="A .edgeseg file.")],
+    scan: Annotated[
+        Path, typer.Argument(metavar="INPUT", help="NIfTI, 8-bit PNG slice, or folder of them.")
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Mask: NIfTI, or PNG or folder of PNGs.")
+    ],
+    local: Annotated[
+        int | None, typer.Option(min=1, help="Start this many workers on this machine.")
+    ] = None,
+    memory_limit: Annotated[
+        str | None, typer.Option(help="What each of them may take, such as 512MiB.")
+    ] = None,
+    board: Annotated[
+        list[str] | None, typer.Option(help="Endpoint of a running worker; repeatable.")
+    ] = None,
+    boards: Annotated[Path | None, typer.Option(help="TOML file that lists the workers.")] = None,
+    preview: Annotated[Path | None, typer.Option(help="Montage of the result, PNG.")] = None,
+    statistics: Annotated[
+        Path | None, typer.Option(help="Volumes and places of what was found, JSON.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Placement, times, memory, bytes on the wire, JSON.")
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print report and statistics as JSON.")
+    ] = False,
+) -> None:
+    """Segment a scan with a bundle on this machine or on boards.
+
+    Research use only, not a medical device.
+    """
+    from edgeseg_runtime.segment import Request, run
+
+    run(
+        Request(
+            bundle=bundle,
+            scan=scan,
+            output=output,
+            local=local,
+            memory_limit=memory_limit,
+            endpoints=tuple(board or ()),
+            boards_file=boards,
+            preview=preview,
+            statistics=statistics,
+            report=report,
+            as_json=json,
+        )
+    )

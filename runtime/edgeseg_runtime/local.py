@@ -1,0 +1,124 @@
+"""Workers on this machine: how many, how large, started and stopped as child processes."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from types import TracebackType
+
+import msgspec
+import psutil
+
+from edgeseg.boards import BoardEntry
+from edgeseg.errors import BoardError
+from edgeseg_runtime.worker import WorkerConfig, run_worker
+
+SMALLEST_SHARE = 512 * 2**20
+"""Below so much memory a further worker is not worth having."""
+
+_LOOPBACK = "tcp://127.0.0.1:*"
+_STOP_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Share:
+    """What each of several equal workers gets of this machine."""
+
+    count: int
+    cores: int
+    memory_limit: int
+
+
+def share_machine(cores: int, available: int, count: int | None, limit: int | None) -> Share:
+    """Divide cores and available memory; ``count`` and ``limit`` are kept where given.
+
+    By default there is one worker a core, fewer where memory is short, and together they take
+    four fifths of what is available. Pure.
+    """
+    workers = count or max(1, min(cores, available // (limit or SMALLEST_SHARE)))
+    return Share(workers, max(1, cores // workers), limit or available * 4 // 5 // workers)
+
+
+def this_machine(count: int | None, limit: int | None) -> Share:
+    """Divide this machine as :func:`share_machine` does."""
+    cores = len(os.sched_getaffinity(0))
+    return share_machine(cores, psutil.virtual_memory().available, count, limit)
+
+
+class LocalWorkers:
+    """Child processes that end with the block, or with this process if it is killed.
+
+    Raises
+    ------
+    BoardError
+        If a worker does not start; the message is its own.
+    """
+
+    def __init__(self, share: Share) -> None:
+        self._share = share
+        self._processes: list[subprocess.Popen[str]] = []
+
+    def __enter__(self) -> tuple[BoardEntry, ...]:
+        """Start the workers and return where they listen."""
+        config = WorkerConfig(_LOOPBACK, self._share.memory_limit, self._share.cores)
+        text = msgspec.json.encode(config).decode()
+        command = [sys.executable, "-m", "edgeseg_runtime.local", text]
+        try:
+            for _ in range(self._share.count):
+                self._processes.append(
+                    subprocess.Popen(
+                        command,
+                        stdin=subprocess.PIPE,
+                        stdout=subprocess.PIPE,
+                        stderr=subprocess.PIPE,
+                        text=True,
+                    )
+                )
+            return _listening(self._processes)
+        except BaseException:
+            self._stop()
+            raise
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop the workers."""
+        self._stop()
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Process ids of the workers."""
+        return tuple(process.pid for process in self._processes)
+
+    def _stop(self) -> None:
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_STOP_SECONDS)
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                if pipe is not None:
+                    pipe.close()
+
+
+def _listening(processes: Sequence["subprocess.Popen[str]"]) -> tuple[BoardEntry, ...]:
+    entries = []
+    for number, process in enumerate(processes, start=1):
+        line = process.stdout.readline() if process.stdout else ""
+        if not line.startswith("listening on "):
+            reason = process.stderr.read().strip() if process.stderr else ""
+            raise BoardError(f"a local worker did not start: {reason.splitlines()[-1:] or reason}")
+        entries.append(BoardEntry(f"local-{number}", line.removeprefix("listening on ").strip()))
+    return tuple(entries)
+
+
+if __name__ == "__main__":
+    # Standard input is a pipe from the parent: its end stops the worker.
+    run_worker(msgspec.json.decode(sys.argv[1], type=WorkerConfig), lifeline=sys.stdin.fileno())

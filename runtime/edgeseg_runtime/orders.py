@@ -1,0 +1,65 @@
+"""What each board is told: a placement, taken apart into one assignment a board. Pure."""
+
+from collections.abc import Mapping
+
+from edgeseg.bundle import Manifest, Port
+from edgeseg.placement import Lane, Placement, slice_bytes
+from edgeseg_runtime.wire import Assignment, Routes
+
+
+def assignment_for(
+    board: str, manifest: Manifest, placement: Placement, epoch: int, endpoints: Mapping[str, str]
+) -> Assignment:
+    """Return what one board does in a placement: pieces, routes in each lane, peers, bytes."""
+    lanes = {n: lane for n, lane in enumerate(placement.lanes) if board in lane.members}
+    routes = tuple(_routes(board, manifest, number, lane) for number, lane in lanes.items())
+    here = {name for route in routes for name in route.pieces}
+    pieces = tuple(piece for piece in manifest.pieces if piece.name in here)
+    read = {port.tensor for piece in pieces for port in piece.inputs}
+    made = (port for piece in manifest.pieces for port in piece.outputs)
+    peers = {name for route in routes for names in route.destinations.values() for name in names}
+    return Assignment(
+        epoch=epoch,
+        pieces=pieces,
+        sources=tuple(port for port in (_image(manifest), *made) if port.tensor in read),
+        routes=routes,
+        peers={name: endpoints[name] for name in sorted(peers)},
+        input=manifest.input.tensor,
+        output=manifest.output,
+        preprocessing=manifest.preprocessing,
+        decoding=manifest.decoding,
+        reserved_bytes=sum(
+            lane.window * slice_bytes(manifest, frozenset(route.pieces))
+            for lane, route in zip(lanes.values(), routes, strict=True)
+        ),
+    )
+
+
+def readers(manifest: Manifest, lane: Lane, tensor: str) -> tuple[str, ...]:
+    """Boards of a lane on which some piece reads the tensor, in the order of the pieces."""
+    return tuple(
+        dict.fromkeys(
+            lane.boards[piece.name]
+            for piece in manifest.pieces
+            if any(port.tensor == tensor for port in piece.inputs)
+        )
+    )
+
+
+def _routes(board: str, manifest: Manifest, number: int, lane: Lane) -> Routes:
+    pieces = [piece for piece in manifest.pieces if lane.boards[piece.name] == board]
+    made = [port.tensor for piece in pieces for port in piece.outputs]
+    wanted = {
+        tensor: tuple(name for name in readers(manifest, lane, tensor) if name != board)
+        for tensor in made
+    }
+    return Routes(
+        lane=number,
+        pieces=tuple(piece.name for piece in pieces),
+        destinations={tensor: names for tensor, names in wanted.items() if names},
+    )
+
+
+def _image(manifest: Manifest) -> Port:
+    """Return the port that the image comes from: float32, whatever the first piece reads."""
+    return Port(tensor=manifest.input.tensor, shape=manifest.input.shape)

@@ -1,0 +1,100 @@
+"""The pieces of one board, loaded: interpreters to lend out, and the work done with one."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgeseg.bundle import Piece, Port, digest, unpack
+from edgeseg.cache import cache_folder
+from edgeseg.files import atomic_path
+from edgeseg.interpreter import Interpreter
+from edgeseg.quantization import adapt
+from edgeseg_runtime.executor import Arrays
+
+
+@dataclass(frozen=True)
+class Computed:
+    """What one firing made, and how long the invocation took."""
+
+    outputs: Arrays
+    seconds: float
+
+
+class Pool:
+    """Interpreters by piece, each used by one thread at a time.
+
+    Parameters
+    ----------
+    sources
+        The port that makes each tensor, by tensor name: int8 values mean something only
+        together with the scale of the piece that made them.
+    """
+
+    def __init__(self, sources: Mapping[str, Port]) -> None:
+        self._sources = sources
+        self._free: dict[str, list[Interpreter]] = {}
+
+    @property
+    def idle(self) -> frozenset[str]:
+        """Pieces that have an interpreter free."""
+        return frozenset(name for name, free in self._free.items() if free)
+
+    def load(self, piece: Piece, threads: int, copies: int) -> None:
+        """Load a cached piece and run it once, so that the first slice is as fast as the rest."""
+        for _ in range(copies):
+            interpreter = Interpreter(cached_piece(piece.sha256), threads)
+            interpreter.run([np.zeros(p.shape, p.dtype) for p in interpreter.inputs])
+            self._free.setdefault(piece.name, []).append(interpreter)
+
+    def borrow(self, piece: str) -> Interpreter:
+        """Take an interpreter of the piece; one must be idle."""
+        return self._free[piece].pop()
+
+    def give_back(self, piece: str, interpreter: Interpreter) -> None:
+        """Return a borrowed interpreter."""
+        self._free[piece].append(interpreter)
+
+    def compute(self, interpreter: Interpreter, piece: Piece, inputs: Arrays) -> Computed:
+        """Run a piece on the tensors that reach it; safe in any thread."""
+        arrays = [
+            adapt(inputs[port.tensor], self._sources[port.tensor], port) for port in piece.inputs
+        ]
+        start = time.perf_counter()
+        made = interpreter.run(arrays)
+        seconds = time.perf_counter() - start
+        names = (port.tensor for port in piece.outputs)
+        return Computed(dict(zip(names, made, strict=True)), seconds)
+
+
+def cached_piece(sha256: str) -> Path:
+    """Where the TFLite file of that hash is kept on this board."""
+    return cache_folder("pieces") / f"{sha256}.tflite"
+
+
+def is_cached(sha256: str) -> bool:
+    """Tell whether a piece is here and undamaged; a damaged one is removed."""
+    path = cached_piece(sha256)
+    if not path.exists():
+        return False
+    if digest(path.read_bytes()) == sha256:
+        return True
+    path.unlink()
+    return False
+
+
+def store(piece: Piece, packed: bytes | memoryview) -> None:
+    """Verify a packed piece and keep it.
+
+    Raises
+    ------
+    BundleError
+        If it is not what the assignment said.
+    OutputError
+        If it can't be written.
+    """
+    model = unpack(bytes(packed), piece)
+    with atomic_path(cached_piece(piece.sha256)) as target:
+        target.write_bytes(model)

@@ -1,0 +1,160 @@
+"""A scan on disk to a mask on disk: what ``edgeseg segment`` does, in the order it does it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgeseg.boards import BoardEntry, read_boards
+from edgeseg.errors import UsageError
+from edgeseg.files import check_writable
+from edgeseg.scan import Scan, read_scan
+from edgeseg.terminal import RESEARCH_NOTE, console, emit_json, messages, progress
+from edgeseg.units import format_bytes, parse_bytes
+from edgeseg_runtime.preview import write_preview
+from edgeseg_runtime.report import RunReport, write_report
+from edgeseg_runtime.segmenter import Segmentation, Segmenter
+from edgeseg_runtime.statistics import Statistics, measure
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for."""
+
+    bundle: Path
+    scan: Path
+    output: Path
+    local: int | None
+    memory_limit: str | None
+    endpoints: tuple[str, ...]
+    boards_file: Path | None
+    preview: Path | None
+    statistics: Path | None
+    report: Path | None
+    as_json: bool
+
+
+def run(request: Request) -> None:
+    """Segment and write everything that was asked for.
+
+    Raises
+    ------
+    EdgesegError
+        Before any work where an input or an output can't be used; afterwards where a board fails.
+    """
+    boards = _boards(request)
+    scan = read_scan(request.scan)
+    _check_outputs(request, scan)
+    if scan.warning:
+        messages.print(scan.warning, style="yellow")
+    segmenter = Segmenter(
+        request.bundle,
+        boards,
+        local=request.local,
+        memory_limit=parse_bytes(request.memory_limit) if request.memory_limit else None,
+    )
+    with segmenter, progress(len(scan), "segmenting", unit="slices") as advance:
+        segmentation = segmenter.segment(scan, progress=advance)
+    statistics = measure(scan, segmentation.masks, segmenter.manifest.labels)
+    _write(request, scan, segmenter, segmentation, statistics)
+    if request.as_json:
+        emit_json({"report": segmentation.report, "statistics": statistics})
+    else:
+        _show(request, segmentation.report, statistics)
+
+
+def _boards(request: Request) -> tuple[str | BoardEntry, ...]:
+    given = [
+        name
+        for name, value in (
+            ("--local", request.local),
+            ("--board", request.endpoints),
+            ("--boards", request.boards_file),
+        )
+        if value
+    ]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} exclude each other; give one")
+    if request.memory_limit and given and given != ["--local"]:
+        raise UsageError("--memory-limit is for local workers; a board states its own")
+    return read_boards(request.boards_file) if request.boards_file else request.endpoints
+
+
+def _check_outputs(request: Request, scan: Scan) -> None:
+    scan.check_output(request.output)
+    for path in (request.preview, request.statistics, request.report):
+        if path is not None:
+            check_writable(path)
+
+
+def _write(
+    request: Request,
+    scan: Scan,
+    segmenter: Segmenter,
+    segmentation: Segmentation,
+    statistics: Statistics,
+) -> None:
+    scan.write(request.output, segmentation.masks)
+    if request.statistics is not None:
+        statistics.write(request.statistics)
+    if request.report is not None:
+        write_report(request.report, segmentation.report)
+    if request.preview is not None:
+        footer = f"{segmenter.manifest.model_name}, {request.scan.name}"
+        write_preview(request.preview, scan, segmentation.masks, segmenter.manifest, footer)
+
+
+def _show(request: Request, report: RunReport, statistics: Statistics) -> None:
+    console.print(_label_table(statistics))
+    console.print(_board_table(report))
+    console.print(
+        f"{report.slices} slices in {report.seconds:.1f} s, "
+        f"{report.slices_per_second:.2f} slices/s, {format_bytes(report.wire_bytes)} on the wire"
+    )
+    for path in _written(request):
+        console.print(f"wrote {path}", soft_wrap=True)
+    console.print(f"{RESEARCH_NOTE}.", style="dim")
+
+
+def _written(request: Request) -> Iterator[Path]:
+    for path in (request.output, request.preview, request.statistics, request.report):
+        if path is not None:
+            yield path
+
+
+def _label_table(statistics: Statistics) -> "Table":
+    from rich.table import Table
+
+    table = Table("label", "mL", "voxels", "mean HU", "")
+    for label in statistics.labels:
+        table.add_row(
+            label.name,
+            f"{label.volume_ml:.1f}" if label.volume_ml is not None else "-",
+            str(label.voxels),
+            f"{label.mean_hu:.0f}" if label.mean_hu is not None else "-",
+            "touches the first or last slice" if label.touches_first_or_last_slice else "",
+        )
+    return table
+
+
+def _board_table(report: RunReport) -> "Table":
+    from rich.table import Table
+
+    table = Table("board", "pieces", "peak memory", "limit", "sent", "received")
+    for board in report.boards:
+        table.add_row(
+            board.name,
+            _abridged(board.pieces) if board.pieces else f"left out: {board.left_out}",
+            format_bytes(board.peak_memory_bytes),
+            format_bytes(board.memory_limit_bytes),
+            format_bytes(board.sent_bytes),
+            format_bytes(board.received_bytes),
+        )
+    return table
+
+
+def _abridged(pieces: tuple[str, ...]) -> str:
+    return ", ".join(pieces) if len(pieces) < 4 else f"{pieces[0]} ... {pieces[-1]} ({len(pieces)})"

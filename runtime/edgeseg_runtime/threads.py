@@ -1,0 +1,54 @@
+"""Work done beside the message loop, whose results come back into it."""
+
+import os
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
+
+
+class Threads:
+    """Runs work in threads and hands results to the thread that calls :meth:`settle`.
+
+    Whoever polls :meth:`fileno` wakes up as soon as something is done.
+
+    Parameters
+    ----------
+    count
+        How many pieces of work run at once.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.running = 0
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix="edgeseg")
+        self._done: deque[Callable[[], None]] = deque()
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_read, False)
+
+    def fileno(self) -> int:
+        """Readable while results wait to be settled."""
+        return self._wake_read
+
+    def submit(self, work: Callable[[], _T], then: Callable[["Future[_T]"], None]) -> None:
+        """Run ``work`` in a thread; ``then`` gets its future in :meth:`settle`."""
+        self.running += 1
+        self._pool.submit(work).add_done_callback(lambda future: self._finish(future, then))
+
+    def settle(self) -> None:
+        """Hand over every result that has come in."""
+        while self._done:
+            os.read(self._wake_read, 1)
+            self.running -= 1
+            self._done.popleft()()
+
+    def close(self) -> None:
+        """Forget work that has not begun; what runs now ends by itself."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _finish(self, future: "Future[Any]", then: Callable[["Future[Any]"], None]) -> None:
+        # A byte for every result stands in the pipe before the result does.
+        os.write(self._wake_write, b"\0")
+        self._done.append(lambda: then(future))

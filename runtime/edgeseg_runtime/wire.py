@@ -1,0 +1,218 @@
+"""The messages between coordinator and workers, and their layout on the wire.
+
+A message is a header frame (MessagePack of one of the structs below) and, for those that carry
+data, one payload frame of raw bytes. Nothing is executable, everything is bounded, and nothing
+is believed before it is checked: :func:`decode` checks types and sizes, :func:`tensor_array`
+checks that a payload is as long as its header says.
+"""
+
+import math
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeseg.bundle import Decoding, Piece, Port, Preprocessing
+from edgeseg.errors import WireError
+from edgeseg.slices import SliceGeometry
+
+PROTOCOL = 1
+MAX_HEADER_BYTES = 2**20
+MAX_TENSOR_BYTES = 2**30
+
+Dtype: TypeAlias = Literal["float32", "int8", "uint8"]
+"""Types that tensors have on the wire."""
+
+
+class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """What every header is."""
+
+
+class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One slice on its way: the epoch it was admitted in, its index, its lane, its native grid."""
+
+    epoch: int
+    slice: int
+    lane: int
+    geometry: SliceGeometry
+
+
+class Hello(Message, frozen=True):
+    """Coordinator: who I am and which protocol I speak."""
+
+    session: str
+    protocol: int
+
+
+class Welcome(Message, frozen=True):
+    """Worker: what this board has to give."""
+
+    memory_limit_bytes: int
+    base_memory_bytes: int
+    cores: int
+    versions: dict[str, str]
+
+
+class Routes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a board does in one lane: the pieces it runs, and which boards want each tensor."""
+
+    lane: int
+    pieces: tuple[str, ...]
+    destinations: dict[str, tuple[str, ...]]
+
+
+class Assignment(Message, frozen=True):
+    """Coordinator: your pieces and routes in this epoch.
+
+    ``sources`` are the ports that make what the pieces read, ``peers`` the endpoints of boards
+    by name, ``reserved_bytes`` what the slices in flight may take on this board.
+    """
+
+    epoch: int
+    pieces: tuple[Piece, ...]
+    sources: tuple[Port, ...]
+    routes: tuple[Routes, ...]
+    peers: dict[str, str]
+    input: str
+    output: Port
+    preprocessing: Preprocessing
+    decoding: Decoding
+    reserved_bytes: int
+
+
+class Need(Message, frozen=True):
+    """Worker: send me these pieces, by SHA-256; the others I have."""
+
+    epoch: int
+    sha256: tuple[str, ...]
+
+
+class PieceData(Message, frozen=True):
+    """Coordinator: one packed piece, in the payload."""
+
+    epoch: int
+    sha256: str
+
+
+class Ready(Message, frozen=True):
+    """Worker: every piece is loaded and has run once."""
+
+    epoch: int
+
+
+class Refused(Message, frozen=True):
+    """Worker: I can't or won't do that, and why."""
+
+    epoch: int
+    reason: str
+
+
+class TensorData(Message, frozen=True):
+    """Anybody: a tensor of a slice, in the payload."""
+
+    job: Job
+    tensor: str
+    dtype: Dtype
+    shape: tuple[int, ...]
+
+
+class Outcome(Message, frozen=True):
+    """Worker: a slice is done; the payload is its 8-bit probabilities or its native mask."""
+
+    job: Job
+    kind: Literal["probabilities", "mask"]
+    shape: tuple[int, ...]
+
+
+class Failed(Message, frozen=True):
+    """Worker: this slice could not be computed, and why."""
+
+    job: Job
+    reason: str
+
+
+class Ping(Message, frozen=True):
+    """Coordinator: asks whether the board is there."""
+
+    session: str
+
+
+class PieceTime(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How often a piece has run on a board, and for how long in all."""
+
+    runs: int
+    seconds: float
+
+
+class Pong(Message, frozen=True):
+    """Worker: I am, and this is how I fare."""
+
+    peak_memory_bytes: int
+    sent_bytes: int
+    received_bytes: int
+    piece_times: dict[str, PieceTime]
+
+
+class Bye(Message, frozen=True):
+    """Coordinator: drop what you hold for my session."""
+
+    session: str
+
+
+AnyMessage: TypeAlias = (
+    Hello
+    | Welcome
+    | Assignment
+    | Need
+    | PieceData
+    | Ready
+    | Refused
+    | TensorData
+    | Outcome
+    | Failed
+    | Ping
+    | Pong
+    | Bye
+)
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(AnyMessage)
+
+
+def encode(message: AnyMessage) -> bytes:
+    """Return the header frame of a message."""
+    return _encoder.encode(message)
+
+
+def decode(header: bytes | memoryview) -> AnyMessage:
+    """Read a header frame.
+
+    Raises
+    ------
+    WireError
+        If it is too long, no known message, or a field is of the wrong type.
+    """
+    if len(header) > MAX_HEADER_BYTES:
+        raise WireError(f"a header of {len(header)} bytes exceeds {MAX_HEADER_BYTES}")
+    try:
+        message: AnyMessage = _decoder.decode(header)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise WireError(f"a header can't be read ({error})") from None
+    return message
+
+
+def tensor_array(dtype: str, shape: tuple[int, ...], payload: bytes | memoryview) -> NDArray[Any]:
+    """View a payload as the array its header describes; nothing is copied.
+
+    Raises
+    ------
+    WireError
+        If the payload has another size, or the shape is no tensor's.
+    """
+    expected = math.prod(shape) * np.dtype(dtype).itemsize
+    if not shape or min(shape) < 1 or expected > MAX_TENSOR_BYTES:
+        raise WireError(f"a tensor of shape {shape} is out of bounds")
+    if len(payload) != expected:
+        raise WireError(f"a tensor payload has {len(payload)} bytes, its header says {expected}")
+    return np.frombuffer(payload, dtype).reshape(shape)

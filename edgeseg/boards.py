@@ -1,5 +1,6 @@
 """The boards at hand: where they listen, what they have, and the file that lists them."""
 
+import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +61,9 @@ def read_boards(path: Path) -> tuple[BoardEntry, ...]:
         If it is missing, no TOML, has unknown keys, duplicate names, or a speed of no sense.
     """
     try:
-        entries = msgspec.convert(tomllib.loads(path.read_text()), _BoardsFile).board
+        entries = msgspec.convert(
+            tomllib.loads(path.read_text(encoding="utf-8")), _BoardsFile
+        ).board
     except OSError as error:
         raise UsageError(f"can't read the boards file {path} ({error.strerror})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
@@ -68,6 +71,6 @@ def read_boards(path: Path) -> tuple[BoardEntry, ...]:
     names = [entry.name for entry in entries]
     if not entries or len(set(names)) < len(names):
         raise UsageError(f"{path} must list at least one [[board]], each with a name of its own")
-    if any(entry.speed <= 0 for entry in entries):
-        raise UsageError(f"{path}: speed must be more than zero")
+    if not all(0 < entry.speed < math.inf for entry in entries):
+        raise UsageError(f"{path}: speed must be a number above zero")
     return entries

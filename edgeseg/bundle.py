@@ -6,12 +6,13 @@ every piece is checked against its SHA-256 and its stated size before it is used
 """
 
 import hashlib
-import re
+import lzma
+import math
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 import zstandard
@@ -24,8 +25,33 @@ MANIFEST = "manifest.json"
 MAX_MANIFEST_BYTES = 16 * 2**20
 MAX_PIECE_BYTES = 2 * 2**30
 ZSTD_LEVEL = 19
+_CHUNK = 2**20
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    OSError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+)
+"""What :mod:`zipfile` raises on archives that are none."""
+
+Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
+"""A number of things, such as bytes."""
+
+Extent: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
+"""The size of a tensor along one axis."""
+
+PieceName: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")]
+"""A plain word: it names an entry of the archive."""
+
+Sha256: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+"""In hexadecimal; it names a file in a board's cache."""
+
+Color: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^#[0-9A-Fa-f]{6}\Z")]
+"""Red, green, blue."""
 
 
 class Port(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,10 +61,19 @@ class Port(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     tensor: str
-    shape: tuple[int, ...]
+    shape: tuple[Extent, ...]
     dtype: Literal["float32", "int8"] = "float32"
     scale: float | None = None
     zero_point: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse int8 of no meaning; decoding turns the error into one of its own."""
+        if self.dtype == "int8" and not (self.zero_point is not None and self._has_scale):
+            raise ValueError(f"{self.tensor} is int8 without scale and zero point")
+
+    @property
+    def _has_scale(self) -> bool:
+        return self.scale is not None and 0 < self.scale < math.inf
 
     @property
     def nbytes(self) -> int:
@@ -50,19 +85,25 @@ class Port(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Piece(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A compiled sub-graph: what it reads and makes, and what it costs."""
+    """A compiled sub-graph: what it reads and makes, and what it costs.
 
-    name: str
+    ``peak_memory_bytes`` is what a fresh process needs to load and run the piece,
+    ``resident_memory_bytes`` what it keeps afterwards: the weights are read from the mapped file
+    once, when they are packed.
+    """
+
+    name: PieceName
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     layers: tuple[str, ...]
-    sha256: str
-    bytes: int
-    compressed_bytes: int
-    parameters: int
-    flops: int
+    sha256: Sha256
+    bytes: Count
+    compressed_bytes: Count
+    parameters: Count
+    flops: Count
     sparsity: float
-    peak_memory_bytes: int
+    peak_memory_bytes: Count
+    resident_memory_bytes: Count
 
 
 class Preprocessing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,18 +115,18 @@ class Preprocessing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     window: tuple[float, float]
-    size: tuple[int, int]
-    channels: int = 1
-    spacing_mm: float | None = None
+    size: tuple[Extent, Extent]
+    channels: Extent = 1
+    spacing_mm: Annotated[float, msgspec.Meta(gt=0)] | None = None
     input_range: tuple[float, float] = (0.0, 1.0)
 
 
 class Label(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A value in the mask, what it means, and the colour it is drawn in (``#rrggbb``)."""
 
-    value: int
+    value: Annotated[int, msgspec.Meta(ge=1, le=255)]
     name: str
-    color: str
+    color: Color
 
 
 class Decoding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -129,29 +170,41 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def digest_file(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal, without holding the file in memory."""
+    total = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            total.update(chunk)
+    return total.hexdigest()
+
+
 def pack(model: bytes) -> bytes:
     """Compress one piece for the bundle."""
     return zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_content_size=True).compress(model)
 
 
-def unpack(packed: bytes, piece: Piece) -> bytes:
-    """Decompress one piece and check it against what the manifest says of it.
+def unpack(packed: bytes | memoryview, piece: Piece) -> Iterator[bytes]:
+    """Decompress one piece chunk by chunk and check it against what the manifest says of it.
 
     Raises
     ------
     BundleError
-        If size or SHA-256 differ; never more than ``piece.bytes`` are decompressed.
+        If size or SHA-256 differ, after the last chunk; never more than ``piece.bytes`` come.
     """
+    total, size = hashlib.sha256(), 0
     try:
-        stated = zstandard.frame_content_size(packed)
-        if stated != piece.bytes:
-            raise BundleError(f"{piece.name} has {stated} bytes, its manifest says {piece.bytes}")
-        model = zstandard.ZstdDecompressor().decompress(packed, max_output_size=piece.bytes)
+        with zstandard.ZstdDecompressor().stream_reader(packed) as reader:
+            while chunk := reader.read(min(_CHUNK, piece.bytes + 1 - size)):
+                size += len(chunk)
+                if size > piece.bytes:
+                    break
+                total.update(chunk)
+                yield chunk
     except zstandard.ZstdError as error:
         raise BundleError(f"{piece.name} can't be decompressed ({error})") from None
-    if len(model) != piece.bytes or digest(model) != piece.sha256:
+    if size != piece.bytes or total.hexdigest() != piece.sha256:
         raise BundleError(f"{piece.name} does not match its SHA-256")
-    return model
 
 
 def write_bundle(path: Path, manifest: Manifest, packed: Mapping[str, bytes]) -> None:
@@ -192,7 +245,7 @@ class Bundle:
     def piece(self, piece: Piece) -> bytes:
         """Return a piece as TFLite bytes, verified."""
         try:
-            return unpack(self.packed_piece(piece), piece)
+            return b"".join(unpack(self.packed_piece(piece), piece))
         except BundleError as error:
             raise BundleError(f"{self.path} is damaged: {error}; convert the model again") from None
 
@@ -208,7 +261,7 @@ class Bundle:
             raise BundleError(f"{self.path} can't be read ({error.strerror})") from None
         except KeyError:
             raise BundleError(f"{self.path} is no bundle: it has no {entry}") from None
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
+        except _DAMAGE as error:
             raise BundleError(
                 f"{self.path} is no bundle or is damaged ({error}); convert the model again"
             ) from None
@@ -229,7 +282,7 @@ def parse_manifest(data: bytes, origin: str) -> Manifest:
                 f"{origin} has format {version}, this edgeseg reads up to {FORMAT}; upgrade edgeseg"
             )
         manifest = msgspec.json.decode(data, type=Manifest)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise BundleError(f"{origin} has a manifest that can't be read ({error})") from None
     problem = contradiction(manifest)
     if problem:
@@ -245,23 +298,34 @@ def contradiction(manifest: Manifest) -> str | None:
     """Say what makes the manifest unusable, or None: pieces must form a runnable dataflow."""
     if not manifest.pieces or len(manifest.pieces[0].inputs) != 1:
         return "the first piece must read the image alone"
+    if not all(piece.inputs and piece.outputs for piece in manifest.pieces):
+        return "a piece must read and make something"
     names = [piece.name for piece in manifest.pieces]
-    if len(set(names)) < len(names) or not all(_NAME.fullmatch(name) for name in names):
-        return "piece names must be unique plain words"
+    if len(set(names)) < len(names):
+        return "two pieces have the same name"
+    if any(piece.bytes > MAX_PIECE_BYTES for piece in manifest.pieces):
+        return "a piece is larger than 2 GiB"
+    return _flow_contradiction(manifest) or _decoding_contradiction(manifest)
+
+
+def _flow_contradiction(manifest: Manifest) -> str | None:
     known = {manifest.input.tensor: manifest.input}
     for piece in manifest.pieces:
         for port in piece.inputs:
             if port.tensor not in known or known[port.tensor].shape != port.shape:
                 return f"{piece.name} reads {port.tensor}, which no piece before it makes"
-        known |= {port.tensor: port for port in piece.outputs}
-    if any(not 0 <= piece.bytes <= MAX_PIECE_BYTES for piece in manifest.pieces):
-        return "a piece is larger than 2 GiB"
-    return _decoding_contradiction(manifest)
+        for port in piece.outputs:
+            if port.tensor in known:
+                return f"{piece.name} makes {port.tensor}, which is there already"
+            known[port.tensor] = port
+    return None
 
 
 def _decoding_contradiction(manifest: Manifest) -> str | None:
-    height, width = manifest.preprocessing.size
+    (low, high), (height, width) = manifest.preprocessing.window, manifest.preprocessing.size
     values = {label.value for label in manifest.labels}
+    if not low < high:
+        return "its window is empty"
     if manifest.input.shape != (1, height, width, manifest.preprocessing.channels):
         return "its input shape is not what preprocessing makes"
     if manifest.output.shape != (1, height, width, len(manifest.decoding.channels)):

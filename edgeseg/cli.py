@@ -23,7 +23,6 @@ def application() -> typer.Typer:
         name="edgeseg",
         help=f"Compile a trained Keras U-Net into TFLite pieces and segment CT with them on "
         f"several small boards. {RESEARCH_NOTE}.",
-        no_args_is_help=True,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_global_options)
@@ -37,8 +36,8 @@ def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     try:
-        code = application()(arguments, prog_name="edgeseg", standalone_mode=False)
-    except KeyboardInterrupt:
+        code = application()(arguments or ["--help"], prog_name="edgeseg", standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
         _fail("interrupted", INTERRUPTED)
     except Exception as error:
         if debug:
@@ -52,7 +51,7 @@ def _explain(error: Exception) -> tuple[str, int]:
         return " ".join(str(error).split()), error.exit_code
     usage = getattr(error, "format_message", None)
     if usage is not None:
-        return f"{usage()} See --help.", 2
+        return f"{usage().rstrip('.')}. See --help.", 2
     return f"unexpected {type(error).__name__}: {error}; --debug shows where", 1
 
 

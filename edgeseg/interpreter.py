@@ -76,10 +76,17 @@ class Interpreter:
 
     def run(self, arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         """Run once on inputs in file order; returns fresh copies of the outputs in file order."""
+        self._invoke(arrays)
+        return [self._engine.get_tensor(detail["index"]) for detail in self._output_details]
+
+    def warm_up(self) -> None:
+        """Run once on zeros: what LiteRT sets up at a first run is set up afterwards."""
+        self._invoke([np.zeros(port.shape, port.dtype) for port in self.inputs])
+
+    def _invoke(self, arrays: Sequence[NDArray[Any]]) -> None:
         for detail, array in zip(self._input_details, arrays, strict=True):
             self._engine.set_tensor(detail["index"], array)
         self._engine.invoke()
-        return [self._engine.get_tensor(detail["index"]) for detail in self._output_details]
 
     def _signature(self, side: str, details: list[dict[str, Any]]) -> dict[str, int]:
         position = {detail["index"]: place for place, detail in enumerate(details)}

@@ -81,8 +81,20 @@ def slice_bytes(manifest: Manifest, here: frozenset[str]) -> int:
 
 def memory_need(manifest: Manifest, board: Board, here: frozenset[str], window: int) -> int:
     """Bytes that a board's worker enters into its ledger for these pieces and that window."""
-    pieces = sum(p.peak_memory_bytes for p in manifest.pieces if p.name in here)
-    return board.base_memory + pieces + window * slice_bytes(manifest, here)
+    pieces = [piece for piece in manifest.pieces if piece.name in here]
+    return board.base_memory + loaded_bytes(pieces) + window * slice_bytes(manifest, here)
+
+
+def loaded_bytes(pieces: Sequence[Piece]) -> int:
+    """Most bytes that pieces take which are loaded one after the other.
+
+    Each keeps what is resident of it; the one that takes most on top while it loads is counted
+    as if it came last.
+    """
+    kept = sum(piece.resident_memory_bytes for piece in pieces)
+    return kept + max(
+        (piece.peak_memory_bytes - piece.resident_memory_bytes for piece in pieces), default=0
+    )
 
 
 def lane_rate(manifest: Manifest, boards: Mapping[str, Board], lane: Lane) -> float:
@@ -109,7 +121,8 @@ def _chain(manifest: Manifest, boards: Sequence[Board]) -> Lane | None:
     """Share the pieces out over the boards in order: contiguous runs, smallest bottleneck.
 
     Dynamic programming over the boards: ``best[end]`` is the smallest bottleneck with which the
-    boards so far run the pieces before ``end``, and where each board's run ends.
+    boards so far run the pieces before ``end``, and where each board's run ends. A board that
+    does not help has an empty run.
     """
     count = len(manifest.pieces)
     best: dict[int, tuple[float, tuple[int, ...]]] = {0: (0.0, ())}
@@ -117,7 +130,7 @@ def _chain(manifest: Manifest, boards: Sequence[Board]) -> Lane | None:
         options = [
             (max(bottleneck, seconds), (*ends, end))
             for start, (bottleneck, ends) in best.items()
-            for end in range(start + 1, count + 1)
+            for end in range(start, count + 1)
             if (seconds := _run_seconds(manifest, board, start, end)) < math.inf
         ]
         best = {ends[-1]: (bottleneck, ends) for bottleneck, ends in sorted(options, reverse=True)}
@@ -129,11 +142,14 @@ def _chain(manifest: Manifest, boards: Sequence[Board]) -> Lane | None:
         for board, start, end in zip(boards, (0, *ends), ends, strict=False)
         for piece in manifest.pieces[start:end]
     }
-    return Lane(placed, _window(manifest, boards, placed))
+    members = [board for board in boards if board.name in placed.values()]
+    return Lane(placed, _window(manifest, members, placed))
 
 
 def _run_seconds(manifest: Manifest, board: Board, start: int, end: int) -> float:
     """Time a slice on a board that runs those pieces; infinite where they don't fit."""
+    if start == end:
+        return 0.0
     here = frozenset(piece.name for piece in manifest.pieces[start:end])
     fits = memory_need(manifest, board, here, window=1) <= board.memory_limit
     return _seconds(manifest, board, here) if fits else math.inf

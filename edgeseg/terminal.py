@@ -20,7 +20,7 @@ RESEARCH_NOTE = "Research use only, not a medical device"
 console = Console(soft_wrap=False, highlight=False)
 """Results go here: standard output."""
 
-messages = Console(stderr=True, highlight=False)
+messages = Console(stderr=True, highlight=False, markup=False)
 """Progress, notes and errors go here: standard error."""
 
 

@@ -14,7 +14,7 @@ _FACTORS = {
     "MIB": 2**20,
     "GIB": 2**30,
 }
-_PATTERN = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[A-Za-z]*)")
+_PATTERN = re.compile(r"(?P<number>\d{1,18}(?:\.\d+)?)\s*(?P<unit>[A-Za-z]*)", re.ASCII)
 
 MIB = 2**20
 

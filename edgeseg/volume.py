@@ -11,6 +11,13 @@ import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from nibabel.openers import ImageOpener
+from nibabel.orientations import (
+    apply_orientation,
+    axcodes2ornt,
+    inv_ornt_aff,
+    io_orientation,
+    ornt_transform,
+)
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
@@ -19,9 +26,7 @@ from edgeseg.files import atomic_path, check_writable
 from edgeseg.slices import Hounsfield, Mask, SliceGeometry
 
 AIR = -1024
-_turns: Any = nib.orientations
-_DISPLAY: NDArray[np.float64] = _turns.axcodes2ornt(("S", "P", "L"))
-_AXES = 3
+_DISPLAY = axcodes2ornt(("S", "P", "L"))
 _PART_BYTES = 32 * 2**20
 _READABLE = "give a .nii or .nii.gz file"
 _SUFFIXES = (".nii", ".nii.gz")
@@ -100,7 +105,7 @@ class Volume:
         OutputError
             If it can't be written; nothing half-written is left.
         """
-        labels = _turns.apply_orientation(np.stack(masks), self.orientation)
+        labels = apply_orientation(np.stack(masks), self.orientation)
         header = self.header.copy()
         header.extensions.clear()  # they may name the patient
         header.set_data_dtype(np.uint8)
@@ -129,17 +134,17 @@ def read_volume(path: Path) -> Volume:
     """
     with _as_volume_error(path), _opened(path) as (image, stream):
         affine, shape = _checked_affine(path, image), _checked_shape(path, image)
-        stored = _turns.io_orientation(affine)
-        to_display = _turns.ornt_transform(stored, _DISPLAY)
-        orientation = _turns.ornt_transform(_DISPLAY, stored)
+        stored = io_orientation(affine)
+        to_display = ornt_transform(stored, _DISPLAY)
+        orientation = ornt_transform(_DISPLAY, stored)
         voxels = _allocate(image, [shape[axis] for axis in to_display[:, 0].argsort()])
         # Writing through this view of the file's order fills the display order.
-        missing = _fill(_turns.apply_orientation(voxels, orientation), image)
+        missing = _fill(apply_orientation(voxels, orientation), image)
         _read_to_the_end(stream)
     if 2 * missing > voxels.size:
         share = f"{missing} of {voxels.size}"
         raise VolumeError(f"{path}: {share} voxels are no numbers; export the scan again")
-    to_file = _turns.inv_ornt_aff(to_display, shape)
+    to_file = inv_ornt_aff(to_display, shape)
     slice_mm, row_mm, col_mm = np.linalg.norm((affine @ to_file)[:3, :3], axis=0)
     return Volume(
         path=path,
@@ -164,7 +169,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
         yield kind.from_file_map(kind.make_file_map({"image": stream})), stream
 
 
-def _read_to_the_end(stream: Any) -> None:  # noqa: ANN401
+def _read_to_the_end(stream: Any) -> None:
     """Let the decompressor meet the checksum, which stands behind the last voxel."""
     while stream.read(_PART_BYTES):
         pass
@@ -172,7 +177,7 @@ def _read_to_the_end(stream: Any) -> None:  # noqa: ANN401
 
 def _checked_affine(path: Path, image: Any) -> NDArray[np.float64]:
     affine = np.asarray(image.affine, np.float64)
-    if not np.isfinite(affine).all() or np.linalg.matrix_rank(affine[:3, :3]) < _AXES:
+    if not np.isfinite(affine).all() or np.linalg.matrix_rank(affine[:3, :3]) < 3:
         raise VolumeError(f"{path} has a singular affine; repair its qform and sform, then retry")
     return affine
 
@@ -180,15 +185,15 @@ def _checked_affine(path: Path, image: Any) -> NDArray[np.float64]:
 def _checked_shape(path: Path, image: Any) -> tuple[int, ...]:
     """Return the three extents, or say why there are no three."""
     shape = tuple(int(extent) for extent in image.shape)
-    if len(shape) < _AXES:
+    if len(shape) < 3:
         raise VolumeError(f"{path} is {len(shape)}-D; give a 3-D volume, or one slice as a PNG")
     if any(extent < 1 for extent in shape):
         raise VolumeError(f"{path} is empty: its shape is {shape}; export the scan again")
-    if any(extent > 1 for extent in shape[_AXES:]):
+    if any(extent > 1 for extent in shape[3:]):
         raise VolumeError(f"{path} has several frames: its shape is {shape}; save one as 3-D")
     if image.get_data_dtype().kind not in "iuf":
         raise VolumeError(f"{path} holds colours or complex numbers; give a CT volume in HU")
-    return shape[:_AXES]
+    return shape[:3]
 
 
 def _allocate(image: Any, shape: list[int]) -> Hounsfield:
@@ -206,7 +211,7 @@ def _fill(target: NDArray[Any], image: Any) -> int:
     nibabel scales in float64: the parts keep that from ever being held whole.
     """
     step = max(1, _PART_BYTES // (8 * target[..., 0].size))
-    frame = (0,) * (len(image.shape) - _AXES)
+    frame = (0,) * (len(image.shape) - 3)
     missing = 0
     for start in range(0, target.shape[2], step):
         part = np.asarray(image.dataobj[(..., slice(start, start + step), *frame)])

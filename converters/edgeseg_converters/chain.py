@@ -57,12 +57,9 @@ def outputs_of(pieces: Sequence[Compiled], images: Sequence[Image]) -> list[NDAr
     return [alive[output.tensor].at(plain) for alive in last]
 
 
-def _advance(
-    piece: Compiled, interpreter: Interpreter, alive: Alive, needed: set[str]
-) -> Alive:
+def _advance(piece: Compiled, interpreter: Interpreter, alive: Alive, needed: set[str]) -> Alive:
     made = interpreter.run([alive[port.tensor].at(port) for port in piece.inputs])
     fresh = {
-        port.tensor: Value(port, array)
-        for port, array in zip(piece.outputs, made, strict=True)
+        port.tensor: Value(port, array) for port, array in zip(piece.outputs, made, strict=True)
     }
     return {name: value for name, value in (alive | fresh).items() if name in needed}

@@ -117,11 +117,18 @@ def _ports(
 def _explain(error: _ConversionError, graph: Graph, weights: Weights) -> str:
     """Name the layer that TFLite can't convert, by converting each alone."""
     for layer in graph.layers:
-        try:
-            _convert(graph.subgraph(graph.name, [layer.name]), weights, None)
-        except _ConversionError as alone:
-            missing = _MISSING.search(str(alone))
+        failure = _failure_alone(graph, layer.name, weights)
+        if failure is not None:
+            missing = _MISSING.search(failure)
             lack = f"{missing[1]}, which LiteRT lacks" if missing else "what LiteRT lacks"
             return f"layer {layer.name} ({layer.kind}) needs {lack}; replace the layer"
     reason = next(iter(str(error).strip().splitlines()), "no reason given")
     return f"{graph.name} can't be converted to TFLite: {reason}"
+
+
+def _failure_alone(graph: Graph, layer: str, weights: Weights) -> str | None:
+    try:
+        _convert(graph.subgraph(graph.name, [layer]), weights, None)
+    except _ConversionError as error:
+        return str(error)
+    return None

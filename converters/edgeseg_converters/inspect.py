@@ -8,6 +8,17 @@ from edgeseg.cost import LayerCost, layer_cost, live_bytes, peak_live_bytes
 from edgeseg.graph import Graph
 from edgeseg.units import format_bytes, format_count
 
+_WIDTH = 100
+_NUMBERS = (
+    "shape",
+    "parameters",
+    "FLOPs",
+    "profiler",
+    "pointwise",
+    "output",
+    "live",
+)
+
 
 class Figures(msgspec.Struct, frozen=True):
     """Cost of everything from the input to a layer, the layer included."""
@@ -80,7 +91,7 @@ def inspect(graph: Graph) -> Inspection:
 
 
 def render(inspection: Inspection) -> Table:
-    """Lay the inspection out as a table that fits 100 columns."""
+    """Lay the inspection out as a table of 100 columns."""
     table = Table(
         title=f"{inspection.model}: input {_extents(inspection.input_shape)}",
         caption=(
@@ -89,11 +100,13 @@ def render(inspection: Inspection) -> Table:
             f"at most {format_bytes(inspection.peak_live_bytes)} alive at once"
         ),
         box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
+        width=_WIDTH,
+        show_edge=False,
+        padding=0,
     )
-    table.add_column("layer", overflow="ellipsis", max_width=24)
-    table.add_column("kind", overflow="ellipsis", max_width=18)
-    for heading in ("output", "parameters", "FLOPs", "up to here", "output", "live at cut"):
+    for heading in ("layer", "kind"):
+        table.add_column(heading, overflow="ellipsis", min_width=8, max_width=30)
+    for heading in _NUMBERS:
         table.add_column(heading, justify="right", no_wrap=True)
     for layer in inspection.layers:
         table.add_row(
@@ -102,7 +115,8 @@ def render(inspection: Inspection) -> Table:
             _extents(layer.output_shape),
             f"{layer.parameters:,}",
             format_count(layer.flops),
-            format_count(layer.cumulative.flops),
+            format_count(layer.flops_profiler),
+            format_count(layer.flops_pointwise),
             format_bytes(layer.activation_bytes),
             format_bytes(layer.live_bytes),
         )

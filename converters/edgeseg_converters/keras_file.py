@@ -1,12 +1,14 @@
 """Opens model files of every Keras generation, and refuses those that carry code."""
 
 import json
+import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from edgeseg.errors import EdgesegError, ModelError
+from edgeseg_converters.keras_generations import reason_of
 from edgeseg_converters.quiet import import_keras, import_tf_keras, quiet
 
 _HDF5_MAGIC = b"\x89HDF"
@@ -61,7 +63,7 @@ def _load_zip(path: Path) -> Any:
     except (ValueError, zipfile.BadZipFile, OSError) as error:
         raise ModelError(f"{path} is damaged; copy it again, or {_SAVE_AGAIN}") from error
     _check(path, config)
-    return _open(path, version)
+    return _open(path, version, ".keras")
 
 
 def _load_hdf5(path: Path) -> Any:
@@ -77,7 +79,8 @@ def _load_hdf5(path: Path) -> Any:
     if config is None:
         raise ModelError(f"{path} holds weights but no model; {_SAVE_AGAIN}")
     _check(path, json.loads(config))
-    return _open(path, version.decode() if isinstance(version, bytes) else str(version))
+    text = version.decode() if isinstance(version, bytes) else str(version)
+    return _open(path, text, ".h5", ".hdf5")
 
 
 def _load_saved_model(path: Path) -> Any:
@@ -87,17 +90,16 @@ def _load_saved_model(path: Path) -> Any:
         raise ModelError(f"the folder {path} is {what}; {_SAVE_AGAIN}")
     import_tf_keras()
     from google.protobuf.message import DecodeError
-    from tf_keras.src.protobuf.saved_metadata_pb2 import SavedMetadata
+    from tf_keras.protobuf.saved_metadata_pb2 import SavedMetadata
 
     try:
         nodes = SavedMetadata.FromString(metadata.read_bytes()).nodes
-        configs = [json.loads(node.metadata) for node in nodes if "layer" in node.identifier]
-        root = [json.loads(node.metadata) for node in nodes if node.node_path == "root"]
-    except (DecodeError, ValueError) as error:
+        described = {node.node_path: json.loads(node.metadata) for node in nodes if node.metadata}
+        root = described["root"]
+    except (DecodeError, KeyError, ValueError) as error:
         raise ModelError(f"{metadata} is damaged; copy the folder again") from error
-    _check(path, {"class_name": "", "config": {"layers": configs}})
-    if root and not root[0].get("is_graph_network", True):
-        raise _subclassed(path, root[0].get("class_name", ""))
+    # Every node is revived by its own description, whatever the root says of it.
+    _check(path, root, *described.values())
     return _open(path, "2")
 
 
@@ -105,8 +107,10 @@ def _is_saved_model(path: Path) -> bool:
     return (path / "saved_model.pb").is_file()
 
 
-def _open(path: Path, version: str) -> Any:
-    """Load with the generation of Keras that wrote the file."""
+def _open(path: Path, version: str, *suffixes: str) -> Any:
+    """Load with the generation of Keras that wrote the file; it goes by the suffix."""
+    if suffixes and path.suffix not in suffixes:
+        raise ModelError(f"{path} has the wrong suffix; rename it to {path.stem}{suffixes[0]}")
     keras = import_keras() if version.startswith("3") else import_tf_keras()
     try:
         with quiet():
@@ -115,46 +119,57 @@ def _open(path: Path, version: str) -> Any:
         raise
     except Exception as error:
         # Keras raises almost anything on a damaged or foreign file.
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ModelError(f"{path} can't be loaded by Keras {version}: {reason}") from error
+        raise ModelError(
+            f"{path} can't be loaded by Keras {version}: {reason_of(error)}; {_SAVE_AGAIN}"
+        ) from error
 
 
-def _check(path: Path, config: Any) -> None:
+def _check(path: Path, root: Any, *others: Any) -> None:
     """Refuse a description that would need code beside Keras itself, naming the layers."""
-    foreign = sorted(set(_foreign(config)))
+    if not isinstance(root, dict):
+        raise ModelError(f"{path} does not describe a model; {_SAVE_AGAIN}")
+    if not _has_graph(root):
+        raise ModelError(
+            f"{path} holds the subclassed model {root.get('class_name')}, which has no layer "
+            "graph; build it with keras.Model(inputs, outputs) and save it again"
+        )
+    foreign = sorted(set(_foreign([root, *others])))
     if foreign:
         raise ModelError(
             f"{path} has custom or Lambda layers, which are never run: {', '.join(foreign)}; "
             "replace them by built-in Keras layers"
         )
-    kind = str(config.get("class_name"))
-    if "layers" not in (config.get("config") or {}) and not isinstance(config.get("config"), list):
-        raise _subclassed(path, kind)
 
 
-def _subclassed(path: Path, kind: str) -> ModelError:
-    return ModelError(
-        f"{path} holds the subclassed model {kind}, which has no layer graph; build it with "
-        "keras.Model(inputs, outputs) and save it again"
-    )
+def _has_graph(root: Any) -> bool:
+    # The Sequential models of early Keras list their layers without a name around them.
+    config = root.get("config")
+    return isinstance(config, list) or (isinstance(config, dict) and "layers" in config)
 
 
-def _foreign(value: Any) -> Iterator[str]:
+def _foreign(value: Any, owner: str = "?") -> Iterator[str]:
     """Yield ``name (kind)`` of every layer, however deep, that is a Lambda or not Keras's own."""
     if isinstance(value, list):
         for item in value:
-            yield from _foreign(item)
+            yield from _foreign(item, owner)
     if not isinstance(value, dict):
         return
     kind = str(value.get("class_name", ""))
-    if kind.replace(".", ">").rsplit(">", maxsplit=1)[-1] == "Lambda":
-        yield _label(value, kind)
+    owner = _name(value, owner)
+    if re.split(r"[.>]", kind)[-1].strip("_").lower() == "lambda":
+        yield f"{owner} ({kind})"
     layers = value.get("layers")
     for layer in layers if isinstance(layers, list) else ():
         if isinstance(layer, dict) and not _is_built_in(layer):
-            yield _label(layer, str(layer.get("class_name")))
+            yield f"{_name(layer, owner)} ({layer.get('class_name')})"
     for item in value.values():
-        yield from _foreign(item)
+        yield from _foreign(item, owner)
+
+
+def _name(described: dict[str, Any], otherwise: str) -> str:
+    config = described.get("config")
+    inner = config.get("name") if isinstance(config, dict) else None
+    return str(described.get("name") or inner or otherwise)
 
 
 def _is_built_in(layer: dict[str, Any]) -> bool:
@@ -165,8 +180,3 @@ def _is_built_in(layer: dict[str, Any]) -> bool:
     if module is not None:
         return f"{module}.".startswith(_BUILT_IN)
     return hasattr(import_tf_keras().layers, kind)
-
-
-def _label(layer: dict[str, Any], kind: str) -> str:
-    name = layer.get("name") or (layer.get("config") or {}).get("name", "?")
-    return f"{name} ({kind})"

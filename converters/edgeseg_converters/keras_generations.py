@@ -1,6 +1,8 @@
 """Where Keras 3 and tf_keras keep the same facts under different names, and how to read both."""
 
+import re
 from collections.abc import Iterator, Mapping
+from textwrap import shorten
 from typing import Any, TypeAlias
 
 TensorKey: TypeAlias = tuple[int, int, int]
@@ -21,7 +23,7 @@ def layers_of(functional: Any) -> Iterator[Any]:
 
 def nodes_of(functional: Any) -> Iterator[tuple[Any, Any]]:
     """Yield every call in a model as (layer or operator, node), in no certain order."""
-    for nodes in functional._nodes_by_depth.values():
+    for nodes in functional._nodes_by_depth.values():  # noqa: SLF001 - Keras has no public way
         for node in nodes:
             yield (node.operation if hasattr(node, "operation") else node.layer), node
 
@@ -54,13 +56,13 @@ def is_tensor(value: Any) -> bool:
 
 def key_of(tensor: Any) -> TensorKey:
     """Identify a symbolic tensor by the call that made it."""
-    layer, node_index, tensor_index = tensor._keras_history
+    layer, node_index, tensor_index = tensor._keras_history  # noqa: SLF001 - Keras has no public way
     return id(layer), int(node_index), int(tensor_index)
 
 
 def maker_of(tensor: Any) -> Any:
     """Return the layer that made a symbolic tensor."""
-    return tensor._keras_history[0]
+    return tensor._keras_history[0]  # noqa: SLF001 - Keras has no public way
 
 
 def is_keras_2(layer: Any) -> bool:
@@ -79,3 +81,11 @@ def operator_of(layer: Any) -> str | None:
     if kind in _OPERATOR_LAYERS:
         return str(layer.get_config().get("function", kind))
     return None if hasattr(layer, "get_weights") else kind
+
+
+def reason_of(error: Exception) -> str:
+    """Boil an exception of Keras down to its one telling line."""
+    text = re.sub(r"\x1b\[\d*m", "", str(error)).rpartition("Exception encountered: ")[2]
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    telling = [line for line in lines if not line.startswith("Exception encountered")]
+    return shorten(telling[0], 160).rstrip(".") if telling else type(error).__name__

@@ -26,6 +26,7 @@ from edgeseg_converters.keras_generations import (
 from edgeseg_converters.layer_kinds import SETTINGS, TRAINING_ONLY, canonical_config
 from edgeseg_converters.network import Network
 from edgeseg_converters.operators import equivalent_layer
+from edgeseg_converters.quiet import quiet
 from edgeseg_converters.rebuild import apply, placeholder, scope_name
 
 Shape: TypeAlias = tuple[int, ...]
@@ -59,13 +60,15 @@ def read_network(model: Any, input_shape: Shape | None = None) -> Network:
         If the model has no layer graph, several inputs or outputs, no image as input, an unknown
         spatial size, a shared layer, or a layer that can't be compiled.
     """
-    functional = _functional(model, input_shape)
-    image = _image(functional, input_shape)
-    reader = _Reader()
-    leaving = reader.read(functional, "", (image.name,))
-    if not reader.steps:
-        raise ModelError(f"model {model.name!r} has no layer that computes anything; give another")
-    layers, weights = _shape(reader.steps, image)
+    # Keras warns while it writes down a layer's settings; what matters becomes a ModelError.
+    with quiet():
+        functional = _functional(model, input_shape)
+        image = _image(functional, input_shape)
+        reader = _Reader()
+        leaving = reader.read(functional, "", (image.name,))
+        if not reader.steps:
+            raise ModelError(f"model {model.name!r} has no layer that computes anything")
+        layers, weights = _shape(reader.steps, image)
     _check_names([image.name, *(layer.name for layer in layers)])
     return Network(Graph(str(model.name), (image,), leaving, layers), weights)
 

@@ -68,8 +68,26 @@ TRAINING_ONLY = frozenset(
 """Kinds that pass their input through once training is over."""
 
 _ACTIVATIONS = frozenset(
-    "elu exponential gelu hard_sigmoid hard_silu leaky_relu linear log_softmax mish relu relu6 "
-    "selu sigmoid silu softmax softplus softsign tanh".split()
+    [
+        "elu",
+        "exponential",
+        "gelu",
+        "hard_sigmoid",
+        "hard_silu",
+        "leaky_relu",
+        "linear",
+        "log_softmax",
+        "mish",
+        "relu",
+        "relu6",
+        "selu",
+        "sigmoid",
+        "silu",
+        "softmax",
+        "softplus",
+        "softsign",
+        "tanh",
+    ]
 )
 _SYNONYMS = {"swish": "silu", "hard_swish": "hard_silu"}
 _OLD_KEYS = {"negative_slope": "alpha"}

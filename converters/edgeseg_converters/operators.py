@@ -1,13 +1,16 @@
 """Operators written straight into a model (``x + y``, ``ops.relu(x)``) as the layers they equal."""
 
 import numbers
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from edgeseg_converters.keras_generations import is_tensor, tensors_in
 
+Arguments: TypeAlias = tuple[Any, ...]
+Options: TypeAlias = Mapping[str, Any]
 KindAndSettings: TypeAlias = tuple[str, dict[str, Any]]
 
 _MERGES = {
@@ -34,7 +37,7 @@ _SYNONYMS = {
 
 
 def equivalent_layer(
-    operator: str, arguments: tuple[Any, ...], options: Mapping[str, Any]
+    operator: str, arguments: Arguments, options: Options
 ) -> KindAndSettings | None:
     """Find the layer that does the same as an operator, or None if there is none.
 
@@ -60,18 +63,34 @@ def equivalent_layer(
         return _MERGES[name], {}
     if constant is not None or name == "negative":
         return _rescaling(name, constant, tensor_first=not arguments or is_tensor(arguments[0]))
-    if operator == "ReLU":
-        return "ReLU", {key: options[key] for key in ("max_value", "negative_slope", "threshold")}
-    if name in _ACTIVATIONS:
-        return "Activation", {"activation": name}
-    if name == "leaky_relu":
-        slope = options.get("negative_slope", options.get("alpha", _second(arguments, 0.2)))
-        return "LeakyReLU", {"negative_slope": slope}
-    if name == "softmax":
-        return "Softmax", {"axis": options.get("axis", _second(arguments, -1))}
-    if name == "concatenate":
-        return "Concatenate", {"axis": options.get("axis", _second(arguments, -1))}
-    return None
+    make = _LAYERS.get(operator) or _LAYERS.get(name)
+    return None if make is None else make(arguments, options)
+
+
+def _leaky_relu(arguments: Arguments, options: Options) -> KindAndSettings:
+    slope = options.get("negative_slope", options.get("alpha", _second(arguments, 0.2)))
+    return "LeakyReLU", {"negative_slope": slope}
+
+
+def _relu(_: Arguments, options: Options) -> KindAndSettings:
+    return "ReLU", {key: options[key] for key in ("max_value", "negative_slope", "threshold")}
+
+
+def _along_axis(kind: str, arguments: Arguments, options: Options) -> KindAndSettings:
+    return kind, {"axis": options.get("axis", _second(arguments, -1))}
+
+
+def _activation(name: str, _: Arguments, __: Options) -> KindAndSettings:
+    return "Activation", {"activation": name}
+
+
+_LAYERS: Mapping[str, Callable[[Arguments, Options], KindAndSettings]] = {
+    **{name: partial(_activation, name) for name in _ACTIVATIONS},
+    "concatenate": partial(_along_axis, "Concatenate"),
+    "leaky_relu": _leaky_relu,
+    "softmax": partial(_along_axis, "Softmax"),
+    "ReLU": _relu,
+}
 
 
 def _rescaling(name: str, constant: float | None, *, tensor_first: bool) -> KindAndSettings | None:
@@ -93,7 +112,7 @@ def _rescaling(name: str, constant: float | None, *, tensor_first: bool) -> Kind
     return "Rescaling", {"scale": scale, "offset": offset}
 
 
-def _constant(arguments: tuple[Any, ...], options: Mapping[str, Any]) -> float | None:
+def _constant(arguments: Arguments, options: Options) -> float | None:
     """Return the one number among the two operands of a binary operator."""
     operands = (*arguments, *(options[key] for key in ("x1", "x2", "x", "y") if key in options))
     others = [operand for operand in operands if not is_tensor(operand)]
@@ -109,5 +128,5 @@ def _number(value: Any) -> float | None:
     return float(array) if array.ndim == 0 and array.dtype.kind in "fiu" else None
 
 
-def _second(arguments: tuple[Any, ...], default: Any) -> Any:
+def _second(arguments: Arguments, default: Any) -> Any:
     return arguments[1] if len(arguments) > 1 else default

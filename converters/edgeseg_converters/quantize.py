@@ -1,6 +1,6 @@
 """Lower precision: float16 weights, int8 weights, or full int8 calibrated piece by piece."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -9,8 +9,6 @@ from edgeseg.graph import Graph
 from edgeseg_converters.chain import Alive
 from edgeseg_converters.export import Setup, signature_name
 from edgeseg_converters.quiet import import_tensorflow
-
-PRECISIONS = ("none", "float16", "dynamic", "int8")
 
 
 def float16(converter: Any, _: Graph) -> None:
@@ -23,6 +21,12 @@ def float16(converter: Any, _: Graph) -> None:
 def dynamic(converter: Any, _: Graph) -> None:
     """Store weights as int8 and quantize activations while running."""
     converter.optimizations = [import_tensorflow().lite.Optimize.DEFAULT]
+
+
+SETUPS: Mapping[str, Setup] = {"float16": float16, "dynamic": dynamic}
+"""Precisions that need no calibration."""
+
+PRECISIONS = ("none", *SETUPS, "int8")
 
 
 def int8(entering: Sequence[Alive]) -> Setup:

@@ -13,13 +13,7 @@ from typing import Any
 from edgeseg.errors import UsageError
 
 _STDERR = 2
-_QUIET = {
-    "TF_CPP_MIN_LOG_LEVEL": "3",
-    "TF_ENABLE_ONEDNN_OPTS": "1",
-    "GLOG_minloglevel": "3",
-    "ABSL_MIN_LOG_LEVEL": "3",
-    "KERAS_BACKEND": "tensorflow",
-}
+_ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
 
 
 def import_tensorflow() -> Any:
@@ -64,8 +58,7 @@ def quiet() -> Iterator[None]:
 def _import(name: str) -> Any:
     if name in sys.modules:
         return sys.modules[name]
-    for variable, value in _QUIET.items():
-        os.environ.setdefault(variable, value)
+    os.environ.update(_ENVIRONMENT)
     try:
         with quiet():
             return importlib.import_module(name)

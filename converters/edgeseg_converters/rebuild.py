@@ -6,6 +6,7 @@ from typing import Any
 
 from edgeseg.errors import ModelError
 from edgeseg.graph import Layer, Tensor
+from edgeseg_converters.keras_generations import reason_of
 from edgeseg_converters.network import Network
 from edgeseg_converters.quiet import import_keras
 
@@ -26,8 +27,9 @@ def build(network: Network, name: str) -> Any:
     Returns
     -------
     keras.Model
-        Inputs in the order of ``graph.inputs``, named after their tensors; outputs a list in the
-        order of ``graph.outputs``. Names pass through :func:`scope_name`.
+        Inputs in the order of ``graph.inputs``, named after their tensors; outputs in the order of
+        ``graph.outputs``. Names pass through :func:`scope_name`. Call it with a list; it returns
+        one too, but a bare tensor where there is one output, as Keras models do.
 
     Raises
     ------
@@ -74,9 +76,8 @@ def apply(kind: str, name: str, config: Mapping[str, Any], inputs: Sequence[Any]
         return layer, layer(tensors[0] if len(tensors) == _ONE_TENSOR else tensors)
     except (TypeError, ValueError) as error:
         shapes = " and ".join("x".join(map(str, tensor.shape[1:])) for tensor in inputs)
-        reason = str(error).strip().splitlines()[0]
         raise ModelError(
-            f"layer {name!r} ({kind}) does not fit its input of {shapes}: {reason}; "
+            f"layer {name!r} ({kind}) does not fit its input of {shapes}: {reason_of(error)}; "
             "try another size with --input-shape"
         ) from error
 

@@ -3,12 +3,15 @@
 from collections.abc import Iterable
 
 import msgspec
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from edgeseg.bundle import Manifest, Piece
 from edgeseg.terminal import RESEARCH_NOTE
 from edgeseg.units import format_bytes, format_count
 from edgeseg_converters.check import Check
+
+_WIDTH = 76
 
 
 class PieceReport(msgspec.Struct, frozen=True):
@@ -27,7 +30,7 @@ class PieceReport(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """Figures of a conversion; ``crossing_bytes`` counts each tensor between pieces once a slice."""
+    """Figures of a conversion; ``crossing_bytes`` counts each tensor between pieces once."""
 
     pieces: tuple[PieceReport, ...]
     crossing_bytes: int
@@ -37,7 +40,7 @@ class Report(msgspec.Struct, frozen=True):
     settings: dict[str, str | int | float | bool | None]
     versions: dict[str, str]
     notes: tuple[str, ...]
-    note: str = RESEARCH_NOTE
+    research_note: str = RESEARCH_NOTE
 
 
 def make_report(
@@ -59,10 +62,16 @@ def make_report(
 
 
 def summary_table(report: Report) -> Table:
-    """Lay the report out in at most 100 columns, one row a piece."""
-    table = Table(title=f"{report.model}: {len(report.pieces)} pieces", caption=_caption(report))
+    """Lay the report out in 80 columns, one row a piece."""
+    table = Table(
+        title=f"{report.model}: {len(report.pieces)} pieces",
+        caption=_caption(report),
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        min_width=_WIDTH,
+    )
     table.add_column("piece", no_wrap=True)
-    for heading in ("params", "FLOPs", "size", "packed", "crossing", "zeros", "peak memory"):
+    for heading in ("params", "FLOPs", "size", "packed", "crossing", "zeros", "peak"):
         table.add_column(heading, justify="right", no_wrap=True)
     for piece in report.pieces:
         table.add_row(piece.name, *_cells((piece,), piece.peak_memory_bytes))
@@ -111,6 +120,7 @@ def _caption(report: Report) -> str:
         f"{check.mask_agreement:.2%} of pixels agree"
     )
     return (
-        f"check on {check.slices} slices: {outcome}; bundle {format_bytes(report.bundle_bytes)}\n"
+        f"check on {check.slices} slices: {outcome}\n"
+        f"bundle {format_bytes(report.bundle_bytes)}; "
         f"{RESEARCH_NOTE}"
     )

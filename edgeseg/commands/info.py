@@ -32,14 +32,20 @@ def info(
 
 
 def _pages(manifest: "Manifest", size: int) -> Iterator["RenderableType"]:
+    from rich.markup import escape
+
     from edgeseg.units import format_bytes
 
     preprocessing = manifest.preprocessing
     (rows, cols), (low, high) = preprocessing.size, preprocessing.window
     spacing = f"{preprocessing.spacing_mm:g} mm" if preprocessing.spacing_mm else "field of view"
-    labels = (f"[{label.color}]■[/] {label.value} {label.name}" for label in manifest.labels)
-    settings = (f"{key} {value}" for key, value in manifest.settings.items() if value is not None)
-    yield f"[bold]{manifest.model_name}[/bold]  {format_bytes(size)}, format {manifest.format}"
+    labels = (
+        f"[{label.color}]■[/] {label.value} {escape(label.name)}" for label in manifest.labels
+    )
+    settings = (
+        escape(f"{key} {value}") for key, value in manifest.settings.items() if value is not None
+    )
+    yield f"[bold]{escape(manifest.model_name)}[/bold]  {format_bytes(size)}, format {manifest.format}"
     yield f"input     {rows} x {cols}, HU {low:g} to {high:g}, fitted to {spacing}"
     yield f"labels    {'  '.join(labels)}"
     yield f"settings  {'  '.join(settings)}"
@@ -51,7 +57,8 @@ def _piece_table(manifest: "Manifest") -> "Table":
 
     from edgeseg.units import format_bytes, format_count
 
-    table = Table("piece", "layers", "parameters", "FLOPs", "size", "packed", "memory", "in", "out")
+    titles = ("piece", "layers", "parameters", "FLOPs", "size", "packed", "memory", "in", "out")
+    table = Table(*titles, box=None, padding=(0, 1, 0, 0))
     for piece in manifest.pieces:
         table.add_row(
             piece.name,

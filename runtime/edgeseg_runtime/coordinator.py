@@ -3,7 +3,7 @@
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import zmq
 
@@ -47,7 +47,8 @@ class _Connection:
     link: Link
     welcome: Welcome | None = None
     pong: Pong | None = None
-    heard: float = field(default_factory=time.monotonic)
+    asked: float | None = None
+    """When the oldest ping went out that nothing has come after."""
 
 
 @dataclass(frozen=True)
@@ -94,11 +95,11 @@ class Coordinator:
         self._connections: dict[str, _Connection] = {}
         self._last_ping = 0.0
         self.placement: Placement | None = None
-        for entry in entries:
-            link = Link(self._context, normalize_endpoint(entry.endpoint))
-            self._poller.register(link.socket, zmq.POLLIN)
-            self._connections[entry.name] = _Connection(entry, link)
         try:
+            for entry in entries:
+                link = Link(self._context, normalize_endpoint(entry.endpoint))
+                self._poller.register(link.socket, zmq.POLLIN)
+                self._connections[entry.name] = _Connection(entry, link)
             self._greet()
         except BaseException:
             self.close()
@@ -137,7 +138,7 @@ class Coordinator:
         while waiting:
             for name, message, _ in self._turn():
                 if isinstance(message, Need):
-                    self._send_pieces(name, message)
+                    self._send_piece(name, message.sha256)
                 elif isinstance(message, Ready) and message.epoch == self._epoch:
                     waiting.discard(name)
 
@@ -153,6 +154,10 @@ class Coordinator:
         """
         if self.placement is None:
             raise RuntimeError("deploy a placement before streaming")
+        if time.monotonic() - self._last_ping > SILENCE_SECONDS:
+            # Boards drop what they hold for a coordinator that has paused for long.
+            self._greet()
+            self.deploy(self.placement)
         in_flight: list[set[int]] = [set() for _ in self.placement.lanes]
         coming = iter(images)
         exhausted = False
@@ -206,6 +211,7 @@ class Coordinator:
 
     def _greet(self) -> None:
         for connection in self._connections.values():
+            connection.welcome = None
             connection.link.send(Hello(self._session, PROTOCOL))
         deadline = time.monotonic() + CONNECT_SECONDS
         while silent := [c for c in self._connections.values() if c.welcome is None]:
@@ -225,10 +231,11 @@ class Coordinator:
         if now - self._last_ping > PING_SECONDS:
             self._last_ping = now
             for connection in self._connections.values():
+                connection.asked = connection.asked or now
                 connection.link.send(Ping(self._session))
         received = self._receive()
         for name, connection in self._connections.items():
-            if time.monotonic() - connection.heard > SILENCE_SECONDS:
+            if connection.asked and time.monotonic() - connection.asked > SILENCE_SECONDS:
                 raise BoardError(
                     f"{name} at {connection.entry.endpoint} has vanished: not a word for "
                     f"{SILENCE_SECONDS:.0f} s; see whether its worker still runs, then start again"
@@ -241,7 +248,7 @@ class Coordinator:
         received: list[tuple[str, AnyMessage, memoryview]] = []
         for name, connection in self._connections.items():
             while (got := connection.link.receive()) is not None:
-                connection.heard = time.monotonic()
+                connection.asked = None
                 message, payload = got
                 if isinstance(message, Refused):
                     raise BoardError(f"{name} at {connection.entry.endpoint}: {message.reason}")
@@ -250,11 +257,12 @@ class Coordinator:
                 received.append((name, message, payload))
         return received
 
-    def _send_pieces(self, board: str, need: Need) -> None:
-        for piece in self._manifest.pieces:
-            if piece.sha256 in need.sha256:
-                packed = self._bundle.packed_piece(piece)
-                self._connections[board].link.send(PieceData(self._epoch, piece.sha256), packed)
+    def _send_piece(self, board: str, sha256: str) -> None:
+        piece = next((p for p in self._manifest.pieces if p.sha256 == sha256), None)
+        if piece is None:
+            raise BoardError(f"{board} asks for a piece that this bundle does not have")
+        packed = self._bundle.packed_piece(piece)
+        self._connections[board].link.send(PieceData(self._epoch, sha256), packed)
 
     def _lane_with_room(self, in_flight: Sequence[set[int]]) -> int | None:
         """Return the lane with the largest share of its window free, or None where all are full."""

@@ -1,6 +1,6 @@
 """What a board does in one epoch: its pieces, the slices on them, and where the tensors go."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 from typing import Any, Literal, TypeAlias, cast
@@ -8,13 +8,14 @@ from typing import Any, Literal, TypeAlias, cast
 import zmq
 from numpy.typing import NDArray
 
-from edgeseg.bundle import Piece
-from edgeseg.errors import EdgesegError, WireError
+from edgeseg.errors import BoardError, EdgesegError, WireError
 from edgeseg.interpreter import Interpreter
+from edgeseg.placement import loaded_bytes
 from edgeseg.quantization import dequantize
 from edgeseg.slices import cheaper_on_board, to_input, to_native, to_probabilities
 from edgeseg_runtime.executor import Arrays, Executor, Firing
 from edgeseg_runtime.ledger import Ledger
+from edgeseg_runtime.orders import contradiction
 from edgeseg_runtime.pool import Computed, Pool, is_cached, store
 from edgeseg_runtime.threads import Threads
 from edgeseg_runtime.transport import Link
@@ -42,7 +43,7 @@ class Deployment:
     Raises
     ------
     BoardError
-        If its pieces and slices don't fit into the ledger.
+        If its pieces and slices don't fit into the ledger, or it makes no sense.
     """
 
     def __init__(
@@ -53,6 +54,9 @@ class Deployment:
         context: zmq.Context[zmq.Socket[bytes]],
         reply: Reply,
     ) -> None:
+        problem = contradiction(assignment)
+        if problem:
+            raise BoardError(f"the assignment contradicts itself: {problem}")
         self._assignment = assignment
         self._threads = threads
         self._reply = reply
@@ -62,8 +66,7 @@ class Deployment:
         self._executor = Executor(self._pieces, self._routes)
         self._pool = Pool({port.tensor: port for port in assignment.sources})
         self._links = {name: Link(context, peer) for name, peer in assignment.peers.items()}
-        self._missing = {p.sha256 for p in assignment.pieces if not is_cached(p.sha256)}
-        self._loading = len(assignment.pieces)
+        self._missing = [piece for piece in assignment.pieces if not is_cached(piece.sha256)]
         self._closed = False
         self.piece_times = {piece: PieceTime(0, 0.0) for piece in self._pieces}
 
@@ -72,25 +75,29 @@ class Deployment:
         """Bytes sent to other boards."""
         return sum(link.sent_bytes for link in self._links.values())
 
-    def start(self) -> None:
-        """Ask for the pieces that are not here; load the others."""
+    def prepare(self) -> None:
+        """Ask for the next piece that is not here, or load all once they are.
+
+        One after the other: never is more than one piece in memory besides what is loaded.
+        """
         if self._missing:
-            self._reply(Need(self._assignment.epoch, tuple(sorted(self._missing))), None)
-        self._load(p for p in self._pieces.values() if p.sha256 not in self._missing)
+            self._reply(Need(self._assignment.epoch, self._missing[0].sha256), None)
+        else:
+            self._threads.submit(self._load, self._loaded)
 
     def accept_piece(self, sha256: str, packed: memoryview) -> None:
-        """Keep a piece that was asked for, verified, and load it.
+        """Keep a piece that was asked for, verified.
 
         Raises
         ------
         WireError
             If it was not asked for.
         """
-        if sha256 not in self._missing:
+        if not self._missing or sha256 != self._missing[0].sha256:
             raise WireError(f"piece {sha256[:12]} was not asked for")
-        self._missing.remove(sha256)
-        same = [piece for piece in self._pieces.values() if piece.sha256 == sha256]
-        self._threads.submit(partial(store, same[0], packed), partial(self._stored, same))
+        wanted = self._missing[0]
+        self._missing = [piece for piece in self._missing if piece.sha256 != sha256]
+        self._threads.submit(partial(store, wanted, packed), self._stored)
 
     def accept_tensor(self, data: TensorData, payload: memoryview) -> None:
         """Take in a tensor of a slice; those of other epochs are dropped.
@@ -116,21 +123,16 @@ class Deployment:
         for link in self._links.values():
             link.close()
 
-    def _load(self, pieces: Iterable[Piece]) -> None:
-        threads = self._threads.count // self._copies
-        for piece in pieces:
-            work = partial(self._pool.load, piece, threads, self._copies)
-            self._threads.submit(work, self._loaded)
-
-    def _stored(self, pieces: list[Piece], future: "Future[None]") -> None:
+    def _stored(self, future: "Future[None]") -> None:
         if not self._closed and not self._refuse_after(future):
-            self._load(pieces)
+            self.prepare()
+
+    def _load(self) -> None:
+        for piece in self._pieces.values():
+            self._pool.load(piece, self._threads.count // self._copies, self._copies)
 
     def _loaded(self, future: "Future[None]") -> None:
-        if self._closed or self._refuse_after(future):
-            return
-        self._loading -= 1
-        if not self._loading:
+        if not self._closed and not self._refuse_after(future):
             self._reply(Ready(self._assignment.epoch), None)
 
     def _refuse_after(self, future: "Future[None]") -> bool:
@@ -204,13 +206,12 @@ class Deployment:
 def _enter(assignment: Assignment, ledger: Ledger, cores: int) -> int:
     """Enter slices and pieces; return how many interpreters of each piece fit, one a core."""
     ledger.enter("slices in flight", assignment.reserved_bytes)
-    for piece in assignment.pieces:
-        ledger.enter(piece.name, piece.peak_memory_bytes)
-    together = sum(piece.peak_memory_bytes for piece in assignment.pieces)
+    ledger.enter("the pieces", loaded_bytes(assignment.pieces))
+    more = sum(piece.resident_memory_bytes for piece in assignment.pieces)
     copies = 1
-    while copies < cores and 0 < together <= ledger.free:
+    while copies < cores and 0 < more <= ledger.free:
         copies += 1
-        ledger.enter(f"interpreters {copies}", together)
+        ledger.enter(f"interpreters {copies}", more)
     return copies
 
 

@@ -65,7 +65,7 @@ class Executor:
         Raises
         ------
         WireError
-            If no piece here reads it in that lane, or its shape or type is not what is read.
+            If no piece here reads it in that lane, or its shape is not what is read.
         """
         port = self._port(job.lane, tensor)
         if port is None:

@@ -12,7 +12,7 @@ import msgspec
 import psutil
 
 from edgeseg.boards import BoardEntry
-from edgeseg.errors import BoardError
+from edgeseg.errors import BoardError, EdgesegError
 from edgeseg_runtime.worker import WorkerConfig, run_worker
 
 SMALLEST_SHARE = 512 * 2**20
@@ -113,12 +113,15 @@ def _listening(processes: Sequence["subprocess.Popen[str]"]) -> tuple[BoardEntry
     for number, process in enumerate(processes, start=1):
         line = process.stdout.readline() if process.stdout else ""
         if not line.startswith("listening on "):
-            reason = process.stderr.read().strip() if process.stderr else ""
-            raise BoardError(f"a local worker did not start: {reason.splitlines()[-1:] or reason}")
+            reason = process.stderr.read() if process.stderr else ""
+            raise BoardError(f"a local worker did not start: {' '.join(reason.split())}")
         entries.append(BoardEntry(f"local-{number}", line.removeprefix("listening on ").strip()))
     return tuple(entries)
 
 
 if __name__ == "__main__":
     # Standard input is a pipe from the parent: its end stops the worker.
-    run_worker(msgspec.json.decode(sys.argv[1], type=WorkerConfig), lifeline=sys.stdin.fileno())
+    try:
+        run_worker(msgspec.json.decode(sys.argv[1], type=WorkerConfig), lifeline=sys.stdin.fileno())
+    except EdgesegError as error:
+        sys.exit(str(error))

@@ -1,6 +1,7 @@
 """What each board is told: a placement, taken apart into one assignment a board. Pure."""
 
 from collections.abc import Mapping
+from itertools import chain
 
 from edgeseg.bundle import Manifest, Port
 from edgeseg.placement import Lane, Placement, slice_bytes
@@ -44,6 +45,23 @@ def readers(manifest: Manifest, lane: Lane, tensor: str) -> tuple[str, ...]:
             if any(port.tensor == tensor for port in piece.inputs)
         )
     )
+
+
+def contradiction(assignment: Assignment) -> str | None:
+    """Say what makes an assignment impossible to carry out, or None."""
+    names = {piece.name for piece in assignment.pieces}
+    sources = {port.tensor for port in assignment.sources}
+    if len(names) < len(assignment.pieces):
+        return "two pieces have the same name"
+    for piece in assignment.pieces:
+        if not piece.inputs or not sources.issuperset(port.tensor for port in piece.inputs):
+            return f"nobody makes what {piece.name} reads"
+    for routes in assignment.routes:
+        if not names.issuperset(routes.pieces):
+            return f"lane {routes.lane} runs a piece that is not among the pieces"
+        if not set(assignment.peers).issuperset(chain(*routes.destinations.values())):
+            return f"lane {routes.lane} sends to a board that is not among the peers"
+    return None
 
 
 def _routes(board: str, manifest: Manifest, number: int, lane: Lane) -> Routes:

@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from edgeseg.bundle import Piece, Port, digest, unpack
+from edgeseg.bundle import Piece, Port, digest_file, unpack
 from edgeseg.cache import cache_folder
 from edgeseg.files import atomic_path
 from edgeseg.interpreter import Interpreter
+from edgeseg.pages import release_pages
 from edgeseg.quantization import adapt
 from edgeseg_runtime.executor import Arrays
 
@@ -46,7 +45,8 @@ class Pool:
         """Load a cached piece and run it once, so that the first slice is as fast as the rest."""
         for _ in range(copies):
             interpreter = Interpreter(cached_piece(piece.sha256), threads)
-            interpreter.run([np.zeros(p.shape, p.dtype) for p in interpreter.inputs])
+            interpreter.warm_up()
+            release_pages(cached_piece(piece.sha256))
             self._free.setdefault(piece.name, []).append(interpreter)
 
     def borrow(self, piece: str) -> Interpreter:
@@ -79,9 +79,9 @@ def is_cached(sha256: str) -> bool:
     path = cached_piece(sha256)
     if not path.exists():
         return False
-    if digest(path.read_bytes()) == sha256:
+    if digest_file(path) == sha256:
         return True
-    path.unlink()
+    path.unlink(missing_ok=True)
     return False
 
 
@@ -95,6 +95,5 @@ def store(piece: Piece, packed: bytes | memoryview) -> None:
     OutputError
         If it can't be written.
     """
-    model = unpack(bytes(packed), piece)
-    with atomic_path(cached_piece(piece.sha256)) as target:
-        target.write_bytes(model)
+    with atomic_path(cached_piece(piece.sha256)) as target, target.open("wb") as file:
+        file.writelines(unpack(packed, piece))

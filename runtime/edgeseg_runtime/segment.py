@@ -115,7 +115,7 @@ def _show(request: Request, report: RunReport, statistics: Statistics) -> None:
         f"{report.slices_per_second:.2f} slices/s, {format_bytes(report.wire_bytes)} on the wire"
     )
     for path in _written(request):
-        console.print(f"wrote {path}", soft_wrap=True)
+        console.print(f"wrote {path}", markup=False, soft_wrap=True)
     console.print(f"{RESEARCH_NOTE}.", style="dim")
 
 

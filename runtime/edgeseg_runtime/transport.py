@@ -1,5 +1,6 @@
 """ZeroMQ sockets that speak in messages: one that listens, and one per board that is talked to."""
 
+import re
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
@@ -14,7 +15,7 @@ from edgeseg_runtime.wire import AnyMessage, decode, encode
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _MAX_FRAME_BYTES = 2**31 - 1
 _LINGER_MS = 200
-
+_PORT = re.compile(r"[0-9]{1,5}")
 
 Payload: TypeAlias = NDArray[Any] | bytes | memoryview
 
@@ -40,7 +41,7 @@ def normalize_endpoint(text: str) -> str:
     if endpoint.startswith("ipc://") and len(endpoint) > len("ipc://"):
         return endpoint
     host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
-    valid_port = port == "*" or (port.isdigit() and int(port) < 65536)
+    valid_port = port == "*" or (_PORT.fullmatch(port) and int(port) < 65536)
     if not endpoint.startswith("tcp://") or not host or not valid_port:
         raise UsageError(f"{text!r} is no endpoint; write it like tcp://192.168.1.20:7355")
     return endpoint
@@ -62,6 +63,10 @@ class _Socket:
         self.socket.set_hwm(0)
         self.socket.setsockopt(zmq.LINGER, _LINGER_MS)
         self.socket.setsockopt(zmq.MAXMSGSIZE, _MAX_FRAME_BYTES)
+        self.reset_counts()
+
+    def reset_counts(self) -> None:
+        """Count sent and received bytes from here on."""
         self.sent_bytes = 0
         self.received_bytes = 0
 
@@ -133,11 +138,24 @@ class Listener(_Socket):
 
 
 class Link(_Socket):
-    """A connection to one board."""
+    """A connection to one board.
+
+    Raises
+    ------
+    BoardError
+        If there can be no board at that endpoint.
+    """
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], endpoint: str) -> None:
         super().__init__(context, zmq.DEALER)
-        self.socket.connect(endpoint)
+        try:
+            self.socket.connect(endpoint)
+        except zmq.ZMQError as error:
+            self.socket.close()
+            raise BoardError(
+                f"can't connect to {endpoint} ({zmq.strerror(error.errno or 0).lower()}); "
+                "give the address and port of a worker"
+            ) from None
         self.endpoint = endpoint
 
     def send(self, message: AnyMessage, payload: Payload | None = None) -> None:

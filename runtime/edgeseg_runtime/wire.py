@@ -13,13 +13,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeseg.bundle import Decoding, Piece, Port, Preprocessing
+from edgeseg.bundle import Count, Decoding, Piece, Port, Preprocessing
 from edgeseg.errors import WireError
 from edgeseg.slices import SliceGeometry
 
 PROTOCOL = 1
 MAX_HEADER_BYTES = 2**20
 MAX_TENSOR_BYTES = 2**30
+MAX_AXES = 8
 
 Dtype: TypeAlias = Literal["float32", "int8", "uint8"]
 """Types that tensors have on the wire."""
@@ -78,14 +79,14 @@ class Assignment(Message, frozen=True):
     output: Port
     preprocessing: Preprocessing
     decoding: Decoding
-    reserved_bytes: int
+    reserved_bytes: Count
 
 
 class Need(Message, frozen=True):
-    """Worker: send me these pieces, by SHA-256; the others I have."""
+    """Worker: send me this piece, by its SHA-256."""
 
     epoch: int
-    sha256: tuple[str, ...]
+    sha256: str
 
 
 class PieceData(Message, frozen=True):
@@ -210,9 +211,11 @@ def tensor_array(dtype: str, shape: tuple[int, ...], payload: bytes | memoryview
     WireError
         If the payload has another size, or the shape is no tensor's.
     """
+    if not 1 <= len(shape) <= MAX_AXES or min(shape) < 1:
+        raise WireError(f"a tensor of {len(shape)} axes, or with an empty one, is out of bounds")
     expected = math.prod(shape) * np.dtype(dtype).itemsize
-    if not shape or min(shape) < 1 or expected > MAX_TENSOR_BYTES:
-        raise WireError(f"a tensor of shape {shape} is out of bounds")
+    if expected > MAX_TENSOR_BYTES:
+        raise WireError(f"a tensor of shape {shape} exceeds {MAX_TENSOR_BYTES} bytes")
     if len(payload) != expected:
         raise WireError(f"a tensor payload has {len(payload)} bytes, its header says {expected}")
     return np.frombuffer(payload, dtype).reshape(shape)

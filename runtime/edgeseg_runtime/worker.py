@@ -152,6 +152,9 @@ class Worker:
         elif self._session and hello.session != self._session:
             reason = "this worker serves another coordinator now; wait until that has finished"
             self._listener.send(sender, Refused(_NO_EPOCH, reason))
+        elif self._session and sender != self._coordinator:
+            reason = "this worker is among the boards already; give each board once"
+            self._listener.send(sender, Refused(_NO_EPOCH, reason))
         else:
             self._session, self._coordinator = hello.session, sender
             self._heard = time.monotonic()
@@ -199,7 +202,7 @@ class Worker:
         except BoardError as error:
             reply(Refused(assignment.epoch, str(error)))
         else:
-            self._deployment.start()
+            self._deployment.prepare()
 
     def _pong(self) -> None:
         deployment = self._deployment
@@ -221,6 +224,7 @@ class Worker:
     def _drop(self) -> None:
         self._discharge()
         self._session, self._coordinator = "", b""
+        self._listener.reset_counts()
 
 
 def run_worker(config: WorkerConfig, lifeline: int | None = None) -> None:

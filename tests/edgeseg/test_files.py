@@ -50,11 +50,16 @@ def test_a_failure_leaves_the_older_file(tmp_path: Path, error: type[BaseExcepti
     """Whatever ends the block early passes through, and nothing of the new file stays."""
     target = tmp_path / "bundle.edgeseg"
     target.write_text("old")
-    with pytest.raises(error), atomic_path(target) as temporary:
-        temporary.write_text("half")
-        raise error
+    with pytest.raises(error):
+        _fail_halfway(target, error)
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def _fail_halfway(target: Path, error: type[BaseException]) -> None:
+    with atomic_path(target) as temporary:
+        temporary.write_text("half")
+        raise error
 
 
 def test_a_missing_folder_is_refused_early(tmp_path: Path) -> None:
@@ -130,7 +135,10 @@ def test_a_folder_appears_whole_and_keeps_its_other_files(tmp_path: Path) -> Non
 def test_a_failure_leaves_no_folder(tmp_path: Path) -> None:
     """A folder that did not exist before does not exist after."""
     with pytest.raises(ValueError, match="stop"), atomic_folder(tmp_path / "masks") as folder:
-        (folder / "1.png").write_text("half")
-        message = "stop"
-        raise ValueError(message)
+        _stop_in(folder)
     assert not list(tmp_path.iterdir())
+
+
+def _stop_in(folder: Path) -> None:
+    (folder / "1.png").write_text("half")
+    raise ValueError("stop")

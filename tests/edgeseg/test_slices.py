@@ -100,7 +100,10 @@ def test_the_models_own_size_is_exact(spacing: float | None) -> None:
 @settings(deadline=None)
 @given(st.integers(5, 90), st.integers(5, 90), st.integers(0, 2**32 - 1), st.booleans())
 def test_the_box_gives_what_the_whole_gives(
-    rows: int, cols: int, seed: int, softmax: bool  # noqa: FBT001 (hypothesis passes by position)
+    rows: int,
+    cols: int,
+    seed: int,
+    softmax: bool,
 ) -> None:
     """Leaving out the background changes no label.
 

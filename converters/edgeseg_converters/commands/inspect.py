@@ -31,4 +31,4 @@ def inspect(
     if as_json:
         emit_json(inspection)
     else:
-        console.print(render(inspection))
+        console.print(render(inspection), crop=console.is_terminal)

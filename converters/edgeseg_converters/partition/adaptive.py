@@ -50,7 +50,12 @@ def _default_count(total: int, max_complexity: int | None) -> int:
 
 
 def _walk(  # noqa: PLR0913 - the algorithm's own quantities
-    graph: Graph, groups: tuple[tuple[str, ...], ...], metric: str, *, threshold: int, bound: int,
+    graph: Graph,
+    groups: tuple[tuple[str, ...], ...],
+    metric: str,
+    *,
+    threshold: int,
+    bound: int,
     most: int,
 ) -> list[Run]:
     """Close a piece at the threshold, save the last one allowed, and before it breaks the bound."""
@@ -68,7 +73,8 @@ def _check_groups(
     graph: Graph, groups: tuple[tuple[str, ...], ...], metric: str, bound: int
 ) -> None:
     """Refuse a bound that one group alone exceeds, naming the worst."""
-    cost, group = max((complexity(graph, [group], metric), group) for group in groups)
+    group = max(groups, key=lambda group: complexity(graph, [group], metric))
+    cost = complexity(graph, [group], metric)
     if cost > bound:
         names = " + ".join(group)
         raise BudgetError(

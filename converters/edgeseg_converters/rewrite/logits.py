@@ -55,9 +55,7 @@ def complete_logits(graph: Graph) -> tuple[Graph, str | None]:
     logits = graph.tensors[end]
     kind = "sigmoid" if logits.shape[-1] == 1 else "softmax"
     name = f"{end}_{kind}"
-    layer = Layer(
-        name, "Activation", (end,), replace(logits, name=name), {"activation": kind}
-    )
+    layer = Layer(name, "Activation", (end,), replace(logits, name=name), {"activation": kind})
     completed = Graph(graph.name, graph.inputs, (name,), (*graph.layers, layer))
     return completed, f"the model ends in logits ({end}): {kind} is added"
 
@@ -92,7 +90,9 @@ def decoding(
             "them, beside the background that softmax adds"
         )
     if labels is not None and (len(labels) != count or len(set(labels)) != count):
-        raise UsageError(f"--labels gives {len(labels)} names; the model needs {count}, all distinct")
+        raise UsageError(
+            f"--labels gives {len(labels)} names; the model needs {count}, all distinct"
+        )
     nested = labels is None and count == len(KITS) and not softmax
     painted = _NESTED if nested else tuple(range(1, count + 1))
     how = Decoding("softmax", (0, *painted)) if softmax else Decoding("sigmoid", painted)

@@ -1,0 +1,81 @@
+"""What a conversion is asked for, checked before any work is done."""
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeseg.bundle import Preprocessing
+from edgeseg.errors import UsageError
+from edgeseg.graph import Tensor
+from edgeseg_converters.partition import METRICS, STRATEGIES, PartitionRequest
+from edgeseg_converters.quantize import PRECISIONS
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of a conversion; see :func:`edgeseg_converters.convert`.
+
+    Raises
+    ------
+    UsageError
+        If a value is unknown or out of range, or two contradict each other.
+    """
+
+    strategy: str
+    metric: str
+    max_complexity: int | None
+    max_partitions: int | None
+    prune_ratio: float | None
+    quantize: str
+    calibration: Path | None
+    window: tuple[float, float]
+    spacing_mm: float | None
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be done."""
+        _require_one_of("--strategy", self.strategy, STRATEGIES)
+        _require_one_of("--metric", self.metric, METRICS)
+        _require_one_of("--quantize", self.quantize, PRECISIONS)
+        _require_positive("--max-complexity", self.max_complexity)
+        _require_positive("--max-partitions", self.max_partitions)
+        _require_positive("--spacing", self.spacing_mm)
+        low, high = self.window
+        if not -math.inf < low < high < math.inf:
+            raise UsageError(f"--window is {low:g},{high:g}; give two HU, the lower one first")
+        if self.quantize == "int8" and self.calibration is None:
+            raise UsageError(
+                "--quantize int8 needs slices to calibrate on; give --calibration with a folder "
+                "of PNG slices or a NIfTI file"
+            )
+
+    @property
+    def request(self) -> PartitionRequest:
+        """The budget of the partition."""
+        return PartitionRequest(self.metric, self.max_complexity, self.max_partitions)
+
+    def preprocessing(self, image: Tensor) -> Preprocessing:
+        """Return how slices become the model's input tensor."""
+        _, height, width, channels = image.shape
+        return Preprocessing(self.window, (height, width), channels, self.spacing_mm)
+
+    def recorded(self) -> dict[str, str | int | float | bool | None]:
+        """Return what the manifest keeps: no path, so that the same input gives the same bytes."""
+        return {
+            "strategy": self.strategy,
+            "metric": self.metric,
+            "max_complexity": self.max_complexity,
+            "max_partitions": self.max_partitions,
+            "prune_ratio": self.prune_ratio,
+            "quantize": self.quantize,
+        }
+
+
+def _require_one_of(flag: str, value: str, known: Collection[str]) -> None:
+    if value not in known:
+        raise UsageError(f"{flag} is {value!r}; choose one of {', '.join(known)}")
+
+
+def _require_positive(flag: str, value: float | None) -> None:
+    if value is not None and not 0 < value < math.inf:
+        raise UsageError(f"{flag} is {value:g}; give a number above 0")

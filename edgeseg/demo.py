@@ -1,0 +1,120 @@
+"""The main job as a user would do it: the same commands, one after the other, on a real CT."""
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from edgeseg.boards import Board
+from edgeseg.bundle import Bundle, Manifest
+from edgeseg.errors import EdgesegError, OutputError
+from edgeseg.metrics import dice
+from edgeseg.placement import memory_need
+from edgeseg.sample import KIDNEYS, sample
+from edgeseg.scan import read_scan
+from edgeseg.terminal import console
+from edgeseg.units import MIB, format_bytes
+
+WORKERS = 2
+WORKER_BASE = 64 * MIB
+"""About what a worker takes before any piece."""
+
+SHARE = 0.7
+"""Each worker may take so much of what the whole model would need: it must be cut."""
+
+_SOURCE_TREE = Path(__file__).parents[1] / "examples" / "kidney_unet" / "kidney-unet.keras"
+_INSTALLED = Path(__file__).parent / "kidney-unet.keras"
+
+
+def run(folder: Path) -> None:
+    """Compile, start workers, segment, compare with the sample's labels; all files go to a folder.
+
+    Raises
+    ------
+    EdgesegError
+        If any step fails.
+    """
+    model = sample_model()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"can't make {folder} ({error.strerror}); give --output") from None
+    ct = sample()
+    bundle, mask = folder / "kidney.edgeseg", folder / "mask.nii.gz"
+    _edgeseg("convert", model, "-o", bundle, "--max-partitions", 6, "--window", "0,255")
+    limit = worker_limit(Bundle(bundle).manifest)
+    console.print(
+        f"\nEach worker may take {format_bytes(limit)}, too little for the whole model: "
+        "its pieces go to both."
+    )
+    with ExitStack() as stack:
+        boards = [stack.enter_context(_worker(limit)) for _ in range(WORKERS)]
+        _edgeseg(
+            *("segment", bundle, ct.ct, "-o", mask),
+            *(word for board in boards for word in ("--board", board)),
+            *("--preview", folder / "preview.png"),
+            *("--statistics", folder / "statistics.json"),
+            *("--report", folder / "report.json"),
+        )
+    score = kidney_dice(mask, ct.labels)
+    console.print(f"kidney Dice {score:.3f} against TotalSegmentator's labels of the same CT")
+
+
+def sample_model() -> Path:
+    """Return the sample U-Net: beside this module when installed, else in the source tree.
+
+    Raises
+    ------
+    EdgesegError
+        If it is in neither place.
+    """
+    for path in (_INSTALLED, _SOURCE_TREE):
+        if path.exists():
+            return path
+    raise EdgesegError("the sample model is not installed; reinstall edgeseg")
+
+
+def worker_limit(manifest: Manifest) -> int:
+    """Bytes a worker may take in the demo: less than the whole model needs, in whole MiB."""
+    board = Board("worker", memory_limit=0, base_memory=WORKER_BASE)
+    everything = frozenset(piece.name for piece in manifest.pieces)
+    return int(SHARE * memory_need(manifest, board, everything, window=1)) // MIB * MIB
+
+
+def kidney_dice(mask: Path, labels: Path) -> float:
+    """Dice of everything found against both kidneys of the sample's labels."""
+    found, truth = read_scan(mask), read_scan(labels)
+    slices = range(len(truth))
+    return dice(
+        np.stack([np.isin(truth.slice(k), KIDNEYS) for k in slices]),
+        np.stack([found.slice(k) > 0 for k in slices]),
+    )
+
+
+def _edgeseg(*words: object) -> None:
+    """Show a command and run it; its own message stands if it fails."""
+    text = [str(word) for word in words]
+    console.print(f"\n[bold]$ edgeseg {shlex.join(text)}[/bold]", soft_wrap=True)
+    code = subprocess.run([sys.executable, "-m", "edgeseg", *text], check=False).returncode
+    if code:
+        raise EdgesegError(f"edgeseg {text[0]} failed with exit code {code}")
+
+
+@contextmanager
+def _worker(limit: int) -> Iterator[str]:
+    """Start a worker on a free port of loopback; yields its endpoint, stops it at the end."""
+    words = ["worker", "--listen", "tcp://127.0.0.1:*", "--memory-limit", str(limit)]
+    console.print(f"[bold]$ edgeseg {shlex.join(words)} --cores 1 &[/bold]", soft_wrap=True)
+    command = [sys.executable, "-m", "edgeseg", *words, "--cores", "1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            if not line.startswith("listening on "):
+                raise EdgesegError("a worker did not start")
+            yield line.removeprefix("listening on ").strip()
+        finally:
+            process.terminate()

@@ -1,0 +1,70 @@
+"""What tests of several rooms share: real CT, a cache of their own, tiny bundles, workers."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from processes import Workers
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """Folder of the real CT."""
+    folder = os.environ.get("EDGESEG_DATA")
+    if not folder:
+        pytest.skip("EDGESEG_DATA is not set: no real CT here")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache folder of this session alone, for the processes that tests start too."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the tiny U-Net and its bundles are."""
+    folder = tmp_path_factory.mktemp("tiny")
+    tests = Path(__file__).parent
+    command = [sys.executable, str(tests / "support" / "tiny_model.py"), str(folder)]
+    environment = os.environ | {"PYTHONPATH": str(tests / "converters")}
+    made = subprocess.run(command, capture_output=True, check=False, env=environment, text=True)
+    assert made.returncode == 0, made.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tiny_folder: Path) -> Path:
+    """A residual U-Net of 64x64 pixels in five pieces, with skips across the cuts."""
+    return tiny_folder / "5.edgeseg"
+
+
+@pytest.fixture(scope="session")
+def uncut_bundle(tiny_folder: Path) -> Path:
+    """The same U-Net as one piece: what every placement must agree with bit by bit."""
+    return tiny_folder / "1.edgeseg"
+
+
+@pytest.fixture(scope="session")
+def hounsfield() -> NDArray[np.int16]:
+    """Six slices of noise around soft tissue, (slices, rows, columns), all unlike."""
+    noise: Any = np.random.default_rng(3).integers(-100, 400, (6, 64, 64), dtype=np.int16)
+    image: NDArray[np.int16] = noise
+    return image
+
+
+@pytest.fixture
+def workers() -> Iterator[Workers]:
+    """Starts real workers, and ends those that still run after the test."""
+    with Workers() as started:
+        yield started

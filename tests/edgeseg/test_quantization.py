@@ -1,0 +1,58 @@
+"""int8 values keep their meaning from port to port."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgeseg.bundle import Port
+from edgeseg.quantization import adapt, dequantize, quantize, requantize
+
+EVERY = np.arange(-128, 128, dtype=np.int8)
+PLAIN = Port("x", (1, 256))
+
+ports = st.builds(
+    lambda scale, zero_point: Port("x", (1, 256), "int8", scale, zero_point),
+    st.floats(1e-4, 10),
+    st.integers(-128, 127),
+)
+
+
+@given(ports)
+def test_quantizing_undoes_dequantizing(port: Port) -> None:
+    np.testing.assert_array_equal(quantize(dequantize(EVERY, port), port), EVERY)
+
+
+@given(ports, st.lists(st.floats(-1e4, 1e4, width=32), min_size=1))
+def test_error_is_half_a_step_inside_the_range(port: Port, values: list[float]) -> None:
+    array = np.array(values, np.float32)
+    low, high = dequantize(np.array([-128, 127], np.int8), port)
+    clipped = np.clip(array, low, high)
+    error = np.abs(dequantize(quantize(array, port), port) - clipped)
+    assert port.scale is not None
+    assert (error <= port.scale * 0.5 + 1e-4 * np.abs(clipped) + 1e-6).all()
+
+
+@given(ports, ports)
+def test_requantizing_equals_the_way_over_float(producer: Port, consumer: Port) -> None:
+    expected = quantize(dequantize(EVERY, producer), consumer)
+    np.testing.assert_array_equal(requantize(EVERY, producer, consumer), expected)
+
+
+@given(ports)
+def test_same_scale_passes_the_array_itself(port: Port) -> None:
+    assert requantize(EVERY, port, port) is EVERY
+    assert adapt(EVERY, port, port) is EVERY
+
+
+@given(ports)
+def test_adapting_goes_between_float_and_int8(port: Port) -> None:
+    floats = dequantize(EVERY, port)
+    assert adapt(floats, PLAIN, PLAIN) is floats
+    np.testing.assert_array_equal(adapt(floats, PLAIN, port), EVERY)
+    np.testing.assert_array_equal(adapt(EVERY, port, PLAIN), floats)
+
+
+def test_port_without_scale_is_refused() -> None:
+    with pytest.raises(ValueError, match="x has no scale"):
+        quantize(np.zeros(1, np.float32), Port("x", (1,), "int8"))

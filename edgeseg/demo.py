@@ -107,7 +107,7 @@ def _edgeseg(*words: object) -> None:
 @contextmanager
 def _worker(limit: int) -> Iterator[str]:
     """Start a worker on a free port of loopback; yields its endpoint, stops it at the end."""
-    words = ["worker", "--listen", "tcp://127.0.0.1:*", "--memory-limit", str(limit)]
+    words = ["worker", "--listen", "tcp://127.0.0.1:*", "--memory-limit", f"{limit // MIB}MiB"]
     console.print(f"[bold]$ edgeseg {shlex.join(words)} --cores 1 &[/bold]", soft_wrap=True)
     command = [sys.executable, "-m", "edgeseg", *words, "--cores", "1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

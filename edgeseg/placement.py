@@ -5,7 +5,6 @@ lanes. One lane over two boards is a pipeline, two lanes of one board each are w
 parallelism, and both are told apart by nothing but these lists.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -82,26 +81,30 @@ def slice_bytes(manifest: Manifest, here: frozenset[str]) -> int:
 def memory_need(manifest: Manifest, board: Board, here: frozenset[str], window: int) -> int:
     """Bytes that a board's worker enters into its ledger for these pieces and that window."""
     pieces = [piece for piece in manifest.pieces if piece.name in here]
-    return board.base_memory + loaded_bytes(pieces) + window * slice_bytes(manifest, here)
+    return board.base_memory + pieces_and_slices(pieces, window * slice_bytes(manifest, here))
 
 
-def loaded_bytes(pieces: Sequence[Piece]) -> int:
-    """Most bytes that pieces take which are loaded one after the other.
+def pieces_and_slices(pieces: Sequence[Piece], in_flight: int) -> int:
+    """Most bytes that pieces and the slices in flight take.
 
-    Each keeps what is resident of it; the one that takes most on top while it loads is counted
-    as if it came last.
+    Pieces are loaded one after the other, before any slice comes: what the hungriest takes on
+    top while it loads and what the slices take are never there together.
     """
     kept = sum(piece.resident_memory_bytes for piece in pieces)
-    return kept + max(
-        (piece.peak_memory_bytes - piece.resident_memory_bytes for piece in pieces), default=0
-    )
+    extra = (piece.peak_memory_bytes - piece.resident_memory_bytes for piece in pieces)
+    return kept + max(in_flight, *extra, 0)
 
 
 def lane_rate(manifest: Manifest, boards: Mapping[str, Board], lane: Lane) -> float:
-    """Slices a second of a lane, in units of board speed: its slowest board decides."""
-    return 1 / max(
-        _seconds(manifest, boards[name], _pieces_on(lane, name)) for name in lane.members
-    )
+    """Slices a second of a lane, in units of board speed.
+
+    Its slowest board decides, unless the window is too small to keep all boards busy: then it is
+    the slices in flight over the time of one (Little's law).
+    """
+    placed = [(boards[name], _pieces_on(lane, name)) for name in lane.members]
+    busiest = max(_seconds(manifest, board, here) for board, here in placed)
+    latency = sum(board.cores * _seconds(manifest, board, here) for board, here in placed)
+    return min(1 / busiest, lane.window / latency)
 
 
 def _chained_lanes(manifest: Manifest, boards: Sequence[Board]) -> list[Lane]:
@@ -118,6 +121,21 @@ def _chained_lanes(manifest: Manifest, boards: Sequence[Board]) -> list[Lane]:
 
 
 def _chain(manifest: Manifest, boards: Sequence[Board]) -> Lane | None:
+    """Share the pieces out over the boards in order, with the window that gives the best rate.
+
+    A larger window keeps boards busy and takes memory, which may force a worse balance.
+    """
+    by_name = {board.name: board for board in boards}
+    most = sum(board.cores for board in boards) + SPARE_SLICES
+    lanes = [_chain_with_window(manifest, boards, window) for window in range(most, 0, -1)]
+    return max(
+        (lane for lane in lanes if lane is not None),
+        key=lambda lane: lane_rate(manifest, by_name, lane),
+        default=None,
+    )
+
+
+def _chain_with_window(manifest: Manifest, boards: Sequence[Board], window: int) -> Lane | None:
     """Share the pieces out over the boards in order: contiguous runs, smallest bottleneck.
 
     Dynamic programming over the boards: ``best[end]`` is the smallest bottleneck with which the
@@ -127,11 +145,12 @@ def _chain(manifest: Manifest, boards: Sequence[Board]) -> Lane | None:
     count = len(manifest.pieces)
     best: dict[int, tuple[float, tuple[int, ...]]] = {0: (0.0, ())}
     for board in boards:
+        seconds = _run_seconds(manifest, board, window)
         options = [
-            (max(bottleneck, seconds), (*ends, end))
+            (max(bottleneck, seconds[start, end]), (*ends, end))
             for start, (bottleneck, ends) in best.items()
             for end in range(start, count + 1)
-            if (seconds := _run_seconds(manifest, board, start, end)) < math.inf
+            if (start, end) in seconds
         ]
         best = {ends[-1]: (bottleneck, ends) for bottleneck, ends in sorted(options, reverse=True)}
     if count not in best:
@@ -142,27 +161,20 @@ def _chain(manifest: Manifest, boards: Sequence[Board]) -> Lane | None:
         for board, start, end in zip(boards, (0, *ends), ends, strict=False)
         for piece in manifest.pieces[start:end]
     }
-    members = [board for board in boards if board.name in placed.values()]
-    return Lane(placed, _window(manifest, members, placed))
+    return Lane(placed, window)
 
 
-def _run_seconds(manifest: Manifest, board: Board, start: int, end: int) -> float:
-    """Time a slice on a board that runs those pieces; infinite where they don't fit."""
-    if start == end:
-        return 0.0
-    here = frozenset(piece.name for piece in manifest.pieces[start:end])
-    fits = memory_need(manifest, board, here, window=1) <= board.memory_limit
-    return _seconds(manifest, board, here) if fits else math.inf
-
-
-def _window(manifest: Manifest, boards: Sequence[Board], placed: Mapping[str, str]) -> int:
-    """Slices in flight: enough to keep every core busy, never more than memory holds."""
-    window = sum(board.cores for board in boards) + SPARE_SLICES
-    for board in boards:
-        here = frozenset(piece for piece, name in placed.items() if name == board.name)
-        room = board.memory_limit - memory_need(manifest, board, here, window=0)
-        window = min(window, room // slice_bytes(manifest, here))
-    return window
+def _run_seconds(manifest: Manifest, board: Board, window: int) -> dict[tuple[int, int], float]:
+    """Time a slice on a board of every run of pieces (start, end) that fits it."""
+    seconds = {}
+    for start in range(len(manifest.pieces) + 1):
+        seconds[start, start] = 0.0
+        for end in range(start + 1, len(manifest.pieces) + 1):
+            here = frozenset(piece.name for piece in manifest.pieces[start:end])
+            if memory_need(manifest, board, here, window) > board.memory_limit:
+                break
+            seconds[start, end] = _seconds(manifest, board, here)
+    return seconds
 
 
 def _pieces_on(lane: Lane, board: str) -> frozenset[str]:

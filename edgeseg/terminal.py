@@ -1,11 +1,12 @@
 """What edgeseg says at the terminal: tables and progress on it, JSON for programs beside it."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import msgspec
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -14,6 +15,7 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 
 RESEARCH_NOTE = "Research use only, not a medical device"
 
@@ -22,6 +24,20 @@ console = Console(soft_wrap=False, highlight=False)
 
 messages = Console(stderr=True, highlight=False, markup=False)
 """Progress, notes and errors go here: standard error."""
+
+
+def figure_table(
+    words: Sequence[str], figures: Sequence[str], title: str = "", caption: str = ""
+) -> Table:
+    """Return an empty table: columns of words, then columns of figures, aligned to the right."""
+    table = Table(
+        title=title or None, caption=caption or None, box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
+    for heading in words:
+        table.add_column(heading, overflow="fold", min_width=8)
+    for heading in figures:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
 
 
 def emit_json(value: Any) -> None:

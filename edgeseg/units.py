@@ -38,20 +38,21 @@ def parse_bytes(text: str) -> int:
 
 
 def format_bytes(count: float) -> str:
-    """Write a byte count in the largest binary unit that keeps it above one: ``484.0 MiB``."""
-    size = float(count)
-    for unit in ("B", "KiB", "MiB"):
-        if abs(size) < 1024:
-            return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} GiB"
+    """Write a byte count in the largest binary unit that keeps it above one: ``484 MiB``."""
+    return _scaled(count, 1024, ("B", "KiB", "MiB", "GiB"))
 
 
 def format_count(count: float) -> str:
     """Write a large count with a decimal prefix: ``96.2 G``."""
+    return _scaled(count, 1000, ("", "k", "M", "G", "T"))
+
+
+def _scaled(count: float, factor: int, units: tuple[str, ...]) -> str:
+    """Write a number with one decimal where it has less than three digits and a prefix."""
     size = float(count)
-    for prefix in ("", "k", "M", "G"):
-        if abs(size) < 1000:
-            return f"{size:.0f}" if not prefix else f"{size:.1f} {prefix}"
-        size /= 1000
-    return f"{size:.1f} T"
+    power = 0
+    while abs(size) >= factor and power < len(units) - 1:
+        size /= factor
+        power += 1
+    digits = 1 if power and abs(size) < 100 else 0
+    return f"{size:.{digits}f} {units[power]}".rstrip()

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from processes import Workers
+from talking import Sockets, greet
 
 
 @pytest.fixture(scope="session")
@@ -61,6 +62,13 @@ def hounsfield() -> NDArray[np.int16]:
     noise: Any = np.random.default_rng(3).integers(-100, 400, (6, 64, 64), dtype=np.int16)
     image: NDArray[np.int16] = noise
     return image
+
+
+@pytest.fixture(scope="session")
+def base_memory() -> int:
+    """Bytes that a worker takes on this machine before any piece."""
+    with Workers() as started, Sockets() as sockets:
+        return greet(sockets.link(started.start().endpoint)).base_memory_bytes
 
 
 @pytest.fixture

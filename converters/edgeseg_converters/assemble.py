@@ -19,7 +19,7 @@ _WORKERS = 2
 
 
 def assemble(
-    compiled: Sequence[Compiled], weights: Weights, advance: Callable[[], None]
+    compiled: Sequence[Compiled], weights: Weights, advance: Callable[..., None]
 ) -> tuple[tuple[Piece, ...], dict[str, bytes]]:
     """Pack and measure every piece; returns manifest entries, and packed bytes by piece name."""
 

@@ -117,8 +117,9 @@ def convert(  # noqa: PLR0913 - one keyword a flag
         network = prune_below_threshold(network, prune_ratio)
     partition = STRATEGIES[strategy](graph, settings.request)
 
-    # The uncut model, the check, and every piece compiled and packed.
-    with progress(2 + 2 * len(partition), "compiling the uncut model") as advance:
+    # A step for the uncut model, one for the check, and two or three for every piece.
+    rounds = 3 if quantize == "int8" else 2
+    with progress(2 + rounds * len(partition), "compiling the uncut model") as advance:
         uncut = compile_graph(graph, network.weights)
         advance(note="compiling pieces")
         compiled = _compile(network, partition, quantize, images, advance)
@@ -160,7 +161,7 @@ def _compile(
     partition: Partition,
     precision: str,
     images: Sequence[Image],
-    advance: Callable[[], None],
+    advance: Callable[..., None],
 ) -> list[Compiled]:
     """Compile every piece; int8 pieces are calibrated with what reaches them in float32."""
     setup = SETUPS.get(precision)
@@ -170,10 +171,12 @@ def _compile(
         advance()
     if precision != "int8":
         return compiled
-    return [
-        compile_graph(piece, network.weights, int8(entering))
-        for piece, entering in zip(partition, stages(compiled, images), strict=False)
-    ]
+    quantized = []
+    # There is one stage more than pieces: what leaves the last one.
+    for piece, entering in zip(partition, stages(compiled, images), strict=False):
+        quantized.append(compile_graph(piece, network.weights, int8(entering)))
+        advance(note="calibrating pieces")
+    return quantized
 
 
 def _spread(images: Sequence[Image], count: int) -> list[Image]:

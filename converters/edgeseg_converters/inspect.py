@@ -1,17 +1,16 @@
 """Shows what a network is made of and what each layer costs, as a table and as JSON."""
 
 import msgspec
-from rich import box
 from rich.table import Table
 
 from edgeseg.cost import LayerCost, layer_cost, live_bytes, peak_live_bytes
 from edgeseg.graph import Graph
+from edgeseg.terminal import figure_table
 from edgeseg.units import format_bytes, format_count
 
-_WIDTH = 100
 _NUMBERS = (
     "shape",
-    "parameters",
+    "params",
     "FLOPs",
     "profiler",
     "pointwise",
@@ -92,28 +91,22 @@ def inspect(graph: Graph) -> Inspection:
 
 def render(inspection: Inspection) -> Table:
     """Lay the inspection out as a table of 100 columns."""
-    table = Table(
+    table = figure_table(
+        ("layer", "kind"),
+        _NUMBERS,
         title=f"{inspection.model}: input {_extents(inspection.input_shape)}",
         caption=(
             f"{inspection.parameters:,} parameters, {inspection.flops:,} FLOPs "
             f"(profiler {inspection.flops_profiler:,}, pointwise {inspection.flops_pointwise:,}); "
             f"at most {format_bytes(inspection.peak_live_bytes)} alive at once"
         ),
-        box=box.SIMPLE_HEAD,
-        width=_WIDTH,
-        show_edge=False,
-        padding=0,
     )
-    for heading in ("layer", "kind"):
-        table.add_column(heading, overflow="ellipsis", min_width=8, max_width=30)
-    for heading in _NUMBERS:
-        table.add_column(heading, justify="right", no_wrap=True)
     for layer in inspection.layers:
         table.add_row(
             layer.name,
             layer.kind,
             _extents(layer.output_shape),
-            f"{layer.parameters:,}",
+            format_count(layer.parameters),
             format_count(layer.flops),
             format_count(layer.flops_profiler),
             format_count(layer.flops_pointwise),

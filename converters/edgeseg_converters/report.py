@@ -3,15 +3,13 @@
 from collections.abc import Iterable
 
 import msgspec
-from rich.box import SIMPLE_HEAD
+from rich.markup import escape
 from rich.table import Table
 
 from edgeseg.bundle import Manifest, Piece
-from edgeseg.terminal import RESEARCH_NOTE
+from edgeseg.terminal import RESEARCH_NOTE, figure_table
 from edgeseg.units import format_bytes, format_count
 from edgeseg_converters.check import Check
-
-_WIDTH = 76
 
 
 class PieceReport(msgspec.Struct, frozen=True):
@@ -63,16 +61,12 @@ def make_report(
 
 def summary_table(report: Report) -> Table:
     """Lay the report out in 80 columns, one row a piece."""
-    table = Table(
-        title=f"{report.model}: {len(report.pieces)} pieces",
+    table = figure_table(
+        ("piece",),
+        ("params", "FLOPs", "size", "packed", "crossing", "zeros", "peak"),
+        title=f"{escape(report.model)}: {len(report.pieces)} pieces",
         caption=_caption(report),
-        box=SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        min_width=_WIDTH,
     )
-    table.add_column("piece", no_wrap=True)
-    for heading in ("params", "FLOPs", "size", "packed", "crossing", "zeros", "peak"):
-        table.add_column(heading, justify="right", no_wrap=True)
     for piece in report.pieces:
         table.add_row(piece.name, *_cells((piece,), piece.peak_memory_bytes))
     table.add_section()

@@ -45,7 +45,8 @@ def _pages(manifest: "Manifest", size: int) -> Iterator["RenderableType"]:
     settings = (
         escape(f"{key} {value}") for key, value in manifest.settings.items() if value is not None
     )
-    yield f"[bold]{escape(manifest.model_name)}[/bold]  {format_bytes(size)}, format {manifest.format}"
+    name = escape(manifest.model_name)
+    yield f"[bold]{name}[/bold]  {format_bytes(size)}, format {manifest.format}"
     yield f"input     {rows} x {cols}, HU {low:g} to {high:g}, fitted to {spacing}"
     yield f"labels    {'  '.join(labels)}"
     yield f"settings  {'  '.join(settings)}"
@@ -53,12 +54,11 @@ def _pages(manifest: "Manifest", size: int) -> Iterator["RenderableType"]:
 
 
 def _piece_table(manifest: "Manifest") -> "Table":
-    from rich.table import Table
-
+    from edgeseg.terminal import figure_table
     from edgeseg.units import format_bytes, format_count
 
-    titles = ("piece", "layers", "parameters", "FLOPs", "size", "packed", "memory", "in", "out")
-    table = Table(*titles, box=None, padding=(0, 1, 0, 0))
+    figures = ("layers", "params", "FLOPs", "size", "packed", "memory", "in", "out")
+    table = figure_table(("piece",), figures)
     for piece in manifest.pieces:
         table.add_row(
             piece.name,

@@ -44,6 +44,8 @@ def augment(piece: LabelledSlice, frame: Frame, rng: np.random.Generator) -> tup
     hu = reduce_image(image, frame.columns, frame.rows).astype(np.float32)
     if rng.random() < 0.35:
         hu = unenhanced(hu, target[..., 0] > 0, rng)
+    if rng.random() < 0.4:
+        hu = with_blobs(hu, target[..., 0] > 0, rng)
     hu = _noise(_resolution(_contrast(hu, rng), rng), rng)
     return (np.rint(hu.clip(0, 255)) / 255)[..., None].astype(np.float32), target
 
@@ -62,6 +64,27 @@ def unenhanced(hu: Floats, kidney: NDArray[np.bool_], rng: np.random.Generator) 
         inside = _blur(kidney, 1)
         plain = inside * np.minimum(dark, np.maximum(hu, 10)) + (1 - inside) * plain
     return np.asarray(plain, np.float32)
+
+
+def with_blobs(hu: Floats, kidney: NDArray[np.bool_], rng: np.random.Generator) -> Floats:
+    """Put up to three round organs of even density away from the kidneys.
+
+    Bladder, filled bowel and cysts of other organs are round and even as tumours are, and the
+    training slices hardly show the pelvis; what sets a tumour apart is the kidney it touches.
+    """
+    away = _blur(kidney, 3) == 0
+    places = np.argwhere(away & (hu > 20))
+    for _ in range(rng.integers(1, 4) if len(places) else 0):
+        offset = np.indices(hu.shape) - places[rng.integers(len(places))][:, None, None]
+        along = np.arctan2(offset[0], offset[1]) - rng.uniform(0, np.pi)
+        shape = (
+            1 + rng.uniform(0, 0.3) * np.cos(2 * along) + rng.uniform(0, 0.1) * np.cos(5 * along)
+        )
+        blob = np.hypot(*offset) < rng.uniform(4, 24) * shape
+        inside = _blur(blob & away, 1)
+        even = rng.uniform(0, 110) + rng.normal(0, 4, hu.shape)
+        hu = np.asarray(inside * even + (1 - inside) * hu, np.float32)
+    return hu
 
 
 def _mesh(image: Bytes, width: int, height: int, rng: np.random.Generator) -> Mesh:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgeseg.errors import BoardError, EdgesegError, WireError
 from edgeseg.interpreter import Interpreter
-from edgeseg.placement import loaded_bytes
+from edgeseg.placement import pieces_and_slices
 from edgeseg.quantization import dequantize
 from edgeseg.slices import cheaper_on_board, to_input, to_native, to_probabilities
 from edgeseg_runtime.executor import Arrays, Executor, Firing
@@ -205,8 +205,8 @@ class Deployment:
 
 def _enter(assignment: Assignment, ledger: Ledger, cores: int) -> int:
     """Enter slices and pieces; return how many interpreters of each piece fit, one a core."""
-    ledger.enter("slices in flight", assignment.reserved_bytes)
-    ledger.enter("the pieces", loaded_bytes(assignment.pieces))
+    need = pieces_and_slices(assignment.pieces, assignment.reserved_bytes)
+    ledger.enter("what the pieces and the slices in flight take", need)
     more = sum(piece.resident_memory_bytes for piece in assignment.pieces)
     copies = 1
     while copies < cores and 0 < more <= ledger.free:

@@ -3,21 +3,26 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from rich.table import Table
 
 from edgeseg.boards import BoardEntry, read_boards
 from edgeseg.errors import UsageError
 from edgeseg.files import check_writable
 from edgeseg.scan import Scan, read_scan
-from edgeseg.terminal import RESEARCH_NOTE, console, emit_json, messages, progress
+from edgeseg.terminal import (
+    RESEARCH_NOTE,
+    console,
+    emit_json,
+    figure_table,
+    messages,
+    progress,
+)
 from edgeseg.units import format_bytes, parse_bytes
 from edgeseg_runtime.preview import write_preview
 from edgeseg_runtime.report import RunReport, write_report
 from edgeseg_runtime.segmenter import Segmentation, Segmenter
 from edgeseg_runtime.statistics import Statistics, measure
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 
 @dataclass(frozen=True)
@@ -125,10 +130,8 @@ def _written(request: Request) -> Iterator[Path]:
             yield path
 
 
-def _label_table(statistics: Statistics) -> "Table":
-    from rich.table import Table
-
-    table = Table("label", "mL", "voxels", "mean HU", "")
+def _label_table(statistics: Statistics) -> Table:
+    table = figure_table(("label",), ("mL", "voxels", "mean HU", ""))
     for label in statistics.labels:
         table.add_row(
             label.name,
@@ -140,10 +143,8 @@ def _label_table(statistics: Statistics) -> "Table":
     return table
 
 
-def _board_table(report: RunReport) -> "Table":
-    from rich.table import Table
-
-    table = Table("board", "pieces", "peak memory", "limit", "sent", "received")
+def _board_table(report: RunReport) -> Table:
+    table = figure_table(("board", "pieces"), ("peak", "limit", "sent", "received"))
     for board in report.boards:
         table.add_row(
             board.name,

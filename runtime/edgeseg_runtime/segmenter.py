@@ -90,6 +90,7 @@ class Segmenter:
 
     def __enter__(self) -> Self:
         """Start or reach the boards, place the pieces and load them."""
+        self._bundle.check()
         with ExitStack() as stack:
             entries = self._entries or stack.enter_context(
                 LocalWorkers(this_machine(self._local, self._memory_limit))
@@ -213,9 +214,10 @@ def _as_slices(
     if not isinstance(scan, np.ndarray):
         return scan
     voxels = scan[np.newaxis] if scan.ndim == 2 else scan
-    if voxels.ndim != 3 or not voxels.size:
+    if voxels.ndim != 3 or not voxels.size or voxels.dtype.kind not in "iuf":
         raise VolumeError(
-            f"an array of shape {scan.shape} is no scan; give (rows, cols) or (slices, rows, cols)"
+            f"an array of shape {scan.shape} and type {scan.dtype} is no scan; give numbers as "
+            "(rows, cols) or (slices, rows, cols)"
         )
     if not np.isfinite(voxels).all():
         raise VolumeError("the array holds NaN or infinite values; replace them, by -1024 for air")

@@ -3,7 +3,6 @@
 import re
 from dataclasses import dataclass
 from typing import Any, TypeAlias
-from urllib.parse import urlsplit
 
 import numpy as np
 import zmq
@@ -15,7 +14,7 @@ from edgeseg_runtime.wire import AnyMessage, decode, encode
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _MAX_FRAME_BYTES = 2**31 - 1
 _LINGER_MS = 200
-_PORT = re.compile(r"[0-9]{1,5}")
+_TCP = re.compile(r"tcp://(?P<host>[\w.*-]+|\[[\w.:]+\]):(?P<port>\*|\d{1,5})", re.ASCII)
 
 Payload: TypeAlias = NDArray[Any] | bytes | memoryview
 
@@ -40,16 +39,18 @@ def normalize_endpoint(text: str) -> str:
     endpoint = text if "://" in text else f"tcp://{text}"
     if endpoint.startswith("ipc://") and len(endpoint) > len("ipc://"):
         return endpoint
-    host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
-    valid_port = port == "*" or (_PORT.fullmatch(port) and int(port) < 65536)
-    if not endpoint.startswith("tcp://") or not host or not valid_port:
+    match = _TCP.fullmatch(endpoint)
+    if match is None or (match["port"] != "*" and int(match["port"]) > 65535):
         raise UsageError(f"{text!r} is no endpoint; write it like tcp://192.168.1.20:7355")
     return endpoint
 
 
 def is_local(endpoint: str) -> bool:
     """Tell whether an endpoint can be reached from this machine only."""
-    return endpoint.startswith("ipc://") or urlsplit(endpoint).hostname in LOOPBACK
+    match = _TCP.fullmatch(endpoint)
+    return endpoint.startswith("ipc://") or (
+        match is not None and match["host"].strip("[]") in LOOPBACK
+    )
 
 
 class _Socket:

@@ -1,6 +1,7 @@
 """The check finds identical pieces identical, and refuses those that are not."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -21,6 +22,12 @@ PREPROCESSING = Preprocessing((0.0, 255.0), (zoo.SIZE, zoo.SIZE))
 IMAGES = noise_images(PREPROCESSING, 2)
 
 
+@cache
+def uncut_of(family: str) -> tuple[Network, Compiled]:
+    network = read_network(zoo.FAMILIES[family](import_keras()))
+    return network, compile_graph(network.graph, network.weights)
+
+
 def pieces_of(network: Network, strategy: str) -> list[Compiled]:
     partition = STRATEGIES[strategy](network.graph, PartitionRequest())
     return [compile_graph(piece, network.weights) for piece in partition]
@@ -29,8 +36,7 @@ def pieces_of(network: Network, strategy: str) -> list[Compiled]:
 @pytest.mark.parametrize("strategy", sorted(STRATEGIES))
 @pytest.mark.parametrize("family", sorted(zoo.FAMILIES))
 def test_pieces_of_every_family_give_the_uncut_bits(family: str, strategy: str) -> None:
-    network = read_network(zoo.FAMILIES[family](import_keras()))
-    uncut = compile_graph(network.graph, network.weights)
+    network, uncut = uncut_of(family)
     pieces = pieces_of(network, strategy)
     assert len(pieces) > 1
     how, _ = decoding(network.graph)
@@ -41,8 +47,7 @@ def test_pieces_of_every_family_give_the_uncut_bits(family: str, strategy: str) 
 
 
 def test_one_changed_weight_is_found() -> None:
-    network = read_network(zoo.plain(import_keras()))
-    uncut = compile_graph(network.graph, network.weights)
+    network, uncut = uncut_of("plain")
     name, arrays = next(iter(network.weights.items()))
     changed = network.weights | {name: (arrays[0] * np.float32(1.01), *arrays[1:])}
     pieces = pieces_of(replace(network, weights=changed), "block")

@@ -5,7 +5,6 @@ import pytest
 import zoo
 
 from edgeseg.errors import ModelError
-from edgeseg.graph import Graph
 from edgeseg.interpreter import Interpreter
 from edgeseg_converters.export import compile_graph
 from edgeseg_converters.keras_graph import read_network
@@ -14,10 +13,6 @@ from edgeseg_converters.quiet import import_keras
 
 keras = import_keras()
 layers = keras.layers
-
-
-def network_of(model: object) -> Network:
-    return read_network(model)
 
 
 def crossed() -> Network:
@@ -75,8 +70,8 @@ def test_many_inputs_keep_their_places() -> None:
 
 def test_layer_names_may_hold_any_character() -> None:
     image = keras.Input((4, 4, 1), name="a picture")
-    graph = read_network(keras.Model(image, layers.Conv2D(1, 1, name="näme: 1 & 2")(image)))
-    compiled = compile_graph(graph.graph, graph.weights)
+    network = read_network(keras.Model(image, layers.Conv2D(1, 1, name="näme: 1 & 2")(image)))
+    compiled = compile_graph(network.graph, network.weights)
     assert [port.tensor for port in compiled.inputs] == ["a picture"]
     assert [port.tensor for port in compiled.outputs] == ["näme: 1 & 2"]
 
@@ -90,10 +85,10 @@ def test_operation_that_litert_lacks_is_named_with_its_layer() -> None:
         compile_graph(network.graph, network.weights)
 
 
-def test_signatures_are_not_needed_to_know_the_ports() -> None:
+def test_outputs_have_the_shapes_of_the_graph() -> None:
     network = read_network(zoo.attention(keras))
     half = [layer.name for layer in network.graph.layers[:9]]
-    piece: Graph = network.graph.subgraph("piece", half)
+    piece = network.graph.subgraph("piece", half)
     compiled = compile_graph(piece, network.weights)
     shapes = {port.tensor: port.shape for port in compiled.outputs}
     assert shapes == {name: piece.tensors[name].shape for name in piece.outputs}

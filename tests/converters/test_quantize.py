@@ -37,9 +37,7 @@ def test_int8_is_full_integer_and_close(family: str) -> None:
     ports = [port for piece in quantized for port in (*piece.inputs, *piece.outputs)]
     assert {port.dtype for port in ports} == {"int8"}
     assert all(port.scale is not None and port.zero_point is not None for port in ports)
-    for exact, rough in zip(
-        outputs_of(pieces, IMAGES), outputs_of(quantized, IMAGES), strict=True
-    ):
+    for exact, rough in zip(outputs_of(pieces, IMAGES), outputs_of(quantized, IMAGES), strict=True):
         assert 0 < np.abs(exact - rough).max() < 0.05
     assert sum(len(piece.model) for piece in quantized) < sum(len(piece.model) for piece in pieces)
 

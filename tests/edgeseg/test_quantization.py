@@ -53,6 +53,7 @@ def test_adapting_goes_between_float_and_int8(port: Port) -> None:
     np.testing.assert_array_equal(adapt(EVERY, port, PLAIN), floats)
 
 
-def test_port_without_scale_is_refused() -> None:
-    with pytest.raises(ValueError, match="x has no scale"):
-        quantize(np.zeros(1, np.float32), Port("x", (1,), "int8"))
+@pytest.mark.parametrize(("scale", "zero_point"), [(None, 3), (0.5, None), (0.0, 3), (-1.0, 3)])
+def test_int8_without_meaning_is_no_port(scale: float | None, zero_point: int | None) -> None:
+    with pytest.raises(ValueError, match="x is int8 without scale and zero point"):
+        Port("x", (1,), "int8", scale, zero_point)

@@ -38,6 +38,7 @@ def make_piece(
         flops=flops,
         sparsity=0.0,
         peak_memory_bytes=peak,
+        resident_memory_bytes=peak // 2,
     )
 
 

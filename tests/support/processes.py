@@ -3,8 +3,8 @@
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 
 from typing_extensions import Self
@@ -89,6 +89,11 @@ class Workers:
         return RunningWorker(process, match[1])
 
 
+def segment(bundle: Path, scan: Path, output: Path, worker: RunningWorker, *words: object) -> Ran:
+    """Segment a scan on one worker."""
+    return edgeseg("segment", bundle, scan, "-o", output, "--board", worker.endpoint, *words)
+
+
 def output_of(process: "subprocess.Popen[str]", timeout: float = 30.0) -> Ran:
     """Wait for a started command to end."""
     out, err = process.communicate(timeout=timeout)
@@ -101,8 +106,3 @@ def one_line(ran: Ran, code: int, *words: str) -> None:
     assert ran.complaint.startswith("edgeseg: "), ran
     for word in words:
         assert word in ran.complaint, (word, ran.complaint)
-
-
-def contains_none_of(text: str, words: Sequence[str]) -> bool:
-    """Tell whether a text has none of the words."""
-    return not any(word in text for word in words)

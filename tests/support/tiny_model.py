@@ -9,6 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import zoo
+
 from edgeseg_converters import convert
 
 SIZE = 64

@@ -1,0 +1,33 @@
+"""The uncut model in a process of its own, as the thing to be compared with.
+
+``python baseline.py MODEL THREADS SLICES`` loads and warms up, says ``ready``, waits for a line on
+standard input so that several start together, runs, and prints JSON.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from edgeseg.interpreter import Interpreter
+from edgeseg.measure import peak_resident_bytes
+
+
+def main() -> None:
+    model, threads, slices = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    interpreter = Interpreter(model, threads)
+    images = np.random.default_rng(0).uniform(size=(slices, *interpreter.inputs[0].shape))
+    interpreter.warm_up()
+    print("ready", flush=True)
+    sys.stdin.readline()
+    start = time.perf_counter()
+    for image in images.astype(np.float32):
+        interpreter.run([image])
+    seconds = time.perf_counter() - start
+    print(json.dumps({"seconds": seconds, "peak_memory_bytes": peak_resident_bytes()}))
+
+
+if __name__ == "__main__":
+    main()

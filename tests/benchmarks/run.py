@@ -1,0 +1,151 @@
+"""Benchmarks of compile and run against the uncut model, in one run: ``make bench``.
+
+Prints a table of figures beside their goals and writes them, with their conditions, as JSON.
+"""
+
+import argparse
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+from measures import convert, on_workers, piece_seconds, uncut, worker_start
+from rich.table import Table
+
+from edgeseg import __version__
+from edgeseg.bundle import Bundle
+from edgeseg.files import atomic_path
+from edgeseg.interpreter import engine_name
+from edgeseg.terminal import console, figure_table, messages
+from edgeseg.units import MIB
+
+ROUNDS = 3
+SLICES = 12
+_MODELS = Path(__file__).with_name("models.py")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One thing measured, and the goal it is held against."""
+
+    name: str
+    value: float
+    goal: float
+    at_least: bool = False
+
+    @property
+    def reached(self) -> bool:
+        """Whether the goal is met."""
+        return self.value >= self.goal if self.at_least else self.value <= self.goal
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path, default=Path("bench.json"))
+    target = parser.parse_args().json
+    with tempfile.TemporaryDirectory() as folder:
+        figures = list(_figures(Path(folder)))
+    console.print(_table(figures))
+    with atomic_path(target) as path:
+        path.write_text(json.dumps(_record(figures), indent=1) + "\n")
+    console.print(f"wrote {target}")
+    sys.exit(0 if all(figure.reached for figure in figures) else 1)
+
+
+def _figures(folder: Path) -> Iterator[Figure]:
+    subprocess.run([sys.executable, str(_MODELS), str(folder)], check=True)
+    yield from _conversion(folder)
+    yield from _pieces(folder)
+    yield from _two_workers(folder)
+    yield from _overhead(folder)
+    yield from _worker()
+
+
+def _conversion(folder: Path) -> Iterator[Figure]:
+    messages.print("converting, uncut and into eight pieces")
+    model = folder / "base64.keras"
+    whole = convert(model, folder / "uncut.edgeseg", folder / "a", ["--max-partitions", "1"])
+    eight = convert(model, folder / "eight.edgeseg", folder / "b", ["--max-partitions", "8"])
+    yield Figure("convert into 8 pieces / uncut, time", eight / whole, 1.5)
+    flags = ["--metric", "memory", "--max-partitions", "6"]
+    convert(model, folder / "base64.edgeseg", folder / "a", flags)
+    convert(folder / "base16.keras", folder / "base16.edgeseg", folder / "a", flags)
+
+
+def _pieces(folder: Path) -> Iterator[Figure]:
+    messages.print("running pieces in order against the uncut model")
+    eight, whole = Bundle(folder / "eight.edgeseg"), Bundle(folder / "uncut.edgeseg")
+    pieces, uncut_seconds, equal = piece_seconds(eight, whole, rounds=5)
+    yield Figure("8 pieces / uncut, bit-identical outputs", float(equal), 1.0, at_least=True)
+    yield Figure("8 pieces / uncut, sum of times", pieces / uncut_seconds, 1.05)
+
+
+def _two_workers(folder: Path) -> Iterator[Figure]:
+    whole = Bundle(folder / "uncut.edgeseg")
+    model = folder / "uncut.tflite"
+    model.write_bytes(whole.piece(whole.manifest.pieces[0]))
+    rates: list[tuple[float, float, float]] = []
+    shares: list[float] = []
+    for number in range(ROUNDS):
+        messages.print(f"two workers against three baselines, round {number + 1} of {ROUNDS}")
+        one = uncut(model, processes=1, threads=1, slices=SLICES)
+        two_threads = uncut(model, processes=1, threads=2, slices=SLICES)
+        two_processes = uncut(model, processes=2, threads=1, slices=SLICES)
+        limit = int(0.65 * one.peak_memory_bytes)
+        ours = on_workers(folder / "base64.edgeseg", workers=2, memory_limit=limit, slices=SLICES)
+        rate = ours.report.slices_per_second
+        baselines = (one, two_threads, two_processes)
+        rates.append(tuple(rate / baseline.slices_per_second for baseline in baselines))
+        shares.append(ours.peak_memory_bytes / one.peak_memory_bytes)
+    one, threads, processes = (statistics.median(column) for column in zip(*rates, strict=True))
+    yield Figure("two workers / uncut on one thread, slices/s", one, 1.7, at_least=True)
+    yield Figure("two workers / uncut on LiteRT's two threads", threads, 1.0, at_least=True)
+    yield Figure("two workers / two uncut processes", processes, 0.85, at_least=True)
+    yield Figure("peak memory of a worker / uncut process", max(shares), 0.65)
+
+
+def _overhead(folder: Path) -> Iterator[Figure]:
+    messages.print("work that is not inference")
+    for base, goal in ((16, 0.15), (64, 0.05)):
+        slices = SLICES * 64 // base
+        run = on_workers(
+            folder / f"base{base}.edgeseg", workers=1, memory_limit=None, slices=slices
+        )
+        yield Figure(f"work beside inference, base {base}", run.overhead, goal)
+
+
+def _worker() -> Iterator[Figure]:
+    starts = [worker_start() for _ in range(5)]
+    yield Figure("worker ready, s", statistics.median(seconds for seconds, _ in starts), 1.5)
+    yield Figure("worker before any piece, MB", max(size for _, size in starts) / 1e6, 90)
+
+
+def _table(figures: list[Figure]) -> Table:
+    table = figure_table(("figure",), ("measured", "goal", ""))
+    for figure in figures:
+        goal = f"{'>=' if figure.at_least else '<='} {figure.goal:g}"
+        table.add_row(figure.name, f"{figure.value:.3g}", goal, "" if figure.reached else "missed")
+    return table
+
+
+def _record(figures: list[Figure]) -> dict[str, object]:
+    return {
+        "edgeseg": __version__,
+        "engine": engine_name(),
+        "machine": platform.machine(),
+        "cores": psutil.cpu_count(),
+        "memory_mib": psutil.virtual_memory().total // MIB,
+        "slices": SLICES,
+        "rounds": ROUNDS,
+        "figures": [asdict(figure) | {"reached": figure.reached} for figure in figures],
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""Byte counts are read and written as people write them."""
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgeseg.errors import UsageError
+from edgeseg.units import format_bytes, format_count, parse_bytes
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("4096", 4096),
+        ("512MiB", 512 * 2**20),
+        ("512 mib", 512 * 2**20),
+        ("1.5GB", 1_500_000_000),
+        (" 2 KiB ", 2048),
+        ("7B", 7),
+        ("1kb", 1000),
+    ],
+)
+def test_byte_counts_are_read(text: str, count: int) -> None:
+    assert parse_bytes(text) == count
+
+
+@pytest.mark.parametrize("text", ["", "MiB", "-1", "0", "0.4", "1 TB", "1e9", "1,5GB", "½", "٣MiB"])
+def test_what_is_no_byte_count_is_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        parse_bytes(text)
+
+
+@given(st.text(max_size=400) | st.from_regex(r"\d+(\.\d+)?\s*[kKmMgG]?i?B?", fullmatch=True))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    with suppress(UsageError):
+        assert parse_bytes(text) > 0
+
+
+@given(st.integers(1, 2**50))
+def test_what_is_written_is_read_back(count: int) -> None:
+    """The unit is the largest that leaves at least one, and one decimal place is kept."""
+    assert parse_bytes(format_bytes(count)) == pytest.approx(count, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (484 * 2**20, "484.0 MiB")],
+)
+def test_bytes_are_written_in_binary_units(count: int, text: str) -> None:
+    assert format_bytes(count) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0"), (999, "999"), (96_200_556_544, "96.2 G"), (2e15, "2000.0 T")]
+)
+def test_counts_are_written_in_decimal_units(count: float, text: str) -> None:
+    assert format_count(count) == text

@@ -1,0 +1,85 @@
+"""Every command and every Python example in the README runs as it is written there."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from processes import edgeseg_process
+
+from edgeseg.boards import read_boards
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def commands() -> list[str]:
+    lines = (line for block in blocks("console") for line in block.splitlines())
+    return [line.removeprefix("$ ").partition("   #")[0] for line in lines]
+
+
+@pytest.fixture(scope="module")
+def folder(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with the README's files, in which its commands are run one after the other."""
+    folder = tmp_path_factory.mktemp("readme")
+    shutil.copy(data / "totalsegmentator" / "example_ct.nii.gz", folder / "ct.nii.gz")
+    shutil.copy(ROOT / "examples" / "kidney_unet" / "kidney-unet.keras", folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        yield folder
+
+
+def test_names_its_commands() -> None:
+    assert sum(command.startswith("edgeseg ") for command in commands()) >= 9
+
+
+@pytest.mark.timeout(900)
+def test_commands_run(folder: Path) -> None:
+    background = []
+    try:
+        for command in commands():
+            program, *words = shlex.split(command)
+            if words[-1] == "&":
+                background.append(edgeseg_process(*words[:-1]))
+            elif program == "edgeseg":
+                run = [sys.executable, "-m", "edgeseg", *words]
+                ran = subprocess.run(run, capture_output=True, check=False, text=True)
+                assert ran.returncode == 0, f"{command}: {ran.stderr}"
+            else:
+                assert program == "pip", command
+    finally:
+        for process in background:
+            process.terminate()
+            process.communicate()
+    made = {path.name for path in folder.iterdir()}
+    assert {"mask.nii.gz", "preview.png", "convert.json", "found.json", "run.json"} <= made
+
+
+@pytest.mark.timeout(600)
+def test_python_runs(folder: Path) -> None:
+    for code in blocks("python"):
+        ran = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            check=False,
+            text=True,
+            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+        )
+        assert ran.returncode == 0, ran.stderr
+        assert ran.stdout.startswith("True "), ran.stdout
+
+
+def test_boards_file_is_valid(tmp_path: Path) -> None:
+    (text,) = blocks("toml")
+    path = tmp_path / "boards.toml"
+    path.write_text(text)
+    assert [board.name for board in read_boards(path)] == ["pi-a", "jetson"]

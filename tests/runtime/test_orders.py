@@ -1,0 +1,138 @@
+"""What each board is told adds up to the placement."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from manifests import KIB, chain_manifest, manifests
+
+from edgeseg.bundle import Manifest, Port
+from edgeseg.placement import Lane, Placement, slice_bytes
+from edgeseg_runtime.orders import assignment_for, contradiction, readers
+from edgeseg_runtime.wire import Assignment
+
+_NAMES = ("a", "b", "c")
+_ENDPOINTS = {name: f"tcp://127.0.0.1:{port}" for port, name in enumerate(_NAMES, start=7000)}
+
+
+@st.composite
+def _placements(draw: st.DrawFn) -> tuple[Manifest, Placement]:
+    """Any board for any piece: folded placements, and boards that serve two lanes."""
+    manifest = draw(manifests())
+    lanes = tuple(
+        Lane(
+            {piece.name: draw(st.sampled_from(_NAMES)) for piece in manifest.pieces},
+            draw(st.integers(1, 4)),
+        )
+        for _ in range(draw(st.integers(1, 2)))
+    )
+    return manifest, Placement(lanes, {})
+
+
+def _assignments(manifest: Manifest, placement: Placement) -> dict[str, Assignment]:
+    return {
+        name: assignment_for(name, manifest, placement, 3, _ENDPOINTS) for name in placement.members
+    }
+
+
+@given(_placements())
+def test_every_piece_is_told_to_its_board_in_every_lane(drawn: tuple[Manifest, Placement]) -> None:
+    manifest, placement = drawn
+    told = {
+        (routes.lane, piece): name
+        for name, assignment in _assignments(manifest, placement).items()
+        for routes in assignment.routes
+        for piece in routes.pieces
+    }
+    assert told == {
+        (number, piece): board
+        for number, lane in enumerate(placement.lanes)
+        for piece, board in lane.boards.items()
+    }
+
+
+@given(_placements())
+def test_every_tensor_reaches_every_board_that_reads_it_once(
+    drawn: tuple[Manifest, Placement],
+) -> None:
+    """From its maker here, from elsewhere, or from the coordinator if it is the image."""
+    manifest, placement = drawn
+    assignments = _assignments(manifest, placement)
+    for number, lane in enumerate(placement.lanes):
+        arrived = {(manifest.input.tensor, name) for name in _image_boards(manifest, lane)}
+        for name, assignment in assignments.items():
+            for routes in (routes for routes in assignment.routes if routes.lane == number):
+                made = [
+                    p.tensor
+                    for piece in assignment.pieces
+                    if piece.name in routes.pieces
+                    for p in piece.outputs
+                ]
+                assert set(routes.destinations) <= set(made)
+                sent = {(t, to) for t, names in routes.destinations.items() for to in names}
+                assert not any(to == name for _, to in sent)
+                assert not sent & arrived
+                arrived |= sent | {(t, name) for t in made if name in readers(manifest, lane, t)}
+        wanted = {
+            (port.tensor, lane.boards[piece.name])
+            for piece in manifest.pieces
+            for port in piece.inputs
+        }
+        assert arrived == wanted
+
+
+def _image_boards(manifest: Manifest, lane: Lane) -> tuple[str, ...]:
+    return readers(manifest, lane, manifest.input.tensor)
+
+
+@given(_placements())
+def test_an_assignment_makes_sense_and_reserves_its_windows(
+    drawn: tuple[Manifest, Placement],
+) -> None:
+    manifest, placement = drawn
+    for name, assignment in _assignments(manifest, placement).items():
+        assert contradiction(assignment) is None
+        assert assignment.epoch == 3
+        assert assignment.reserved_bytes == sum(
+            lane.window
+            * slice_bytes(manifest, frozenset(p for p, at in lane.boards.items() if at == name))
+            for lane in placement.lanes
+        )
+        assert all(_ENDPOINTS[peer] == at for peer, at in assignment.peers.items())
+        assert name not in assignment.peers
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        {"pieces": ()},
+        {"sources": ()},
+        {"peers": {}},
+    ],
+)
+def test_an_assignment_that_lacks_something_is_noticed(spoil: dict[str, object]) -> None:
+    manifest = chain_manifest([1, 1], [KIB, KIB])
+    placement = Placement((Lane({"piece_00": "a", "piece_01": "b"}, 1),), {})
+    assignment = assignment_for("a", manifest, placement, 1, _ENDPOINTS)
+    assert contradiction(assignment) is None
+    assert contradiction(msgspec.structs.replace(assignment, **spoil)) is not None
+
+
+def test_two_pieces_of_one_name_are_noticed() -> None:
+    manifest = chain_manifest([1], [KIB])
+    placement = Placement((Lane({"piece_00": "a"}, 1),), {})
+    assignment = assignment_for("a", manifest, placement, 1, _ENDPOINTS)
+    twice = msgspec.structs.replace(assignment, pieces=assignment.pieces * 2)
+    assert contradiction(twice) == "two pieces have the same name"
+
+
+def test_the_image_comes_as_floats_whatever_the_first_piece_reads() -> None:
+    manifest = chain_manifest([1])
+    (piece,) = manifest.pieces
+    quantized = Port("image", (1, 8, 8, 1), "int8", 0.1, 0)
+    manifest = msgspec.structs.replace(
+        manifest, pieces=(msgspec.structs.replace(piece, inputs=(quantized,)),)
+    )
+    placement = Placement((Lane({"piece_00": "a"}, 1),), {})
+    (source,) = assignment_for("a", manifest, placement, 1, _ENDPOINTS).sources
+    assert (source.tensor, source.dtype) == ("image", "float32")

@@ -1,0 +1,35 @@
+"""Memory limits under which a bundle must be cut."""
+
+from functools import lru_cache
+
+from edgeseg.boards import Board
+from edgeseg.bundle import Manifest
+from edgeseg.placement import memory_need
+
+MARGIN = 2**20
+"""Workers of one machine do not start with exactly the same memory."""
+
+
+def limit_for_runs(manifest: Manifest, base: int, count: int) -> int:
+    """Return a limit with which that many equal boards hold the bundle, and fewer do not."""
+    limits = [_least(manifest, base, runs) + MARGIN for runs in range(1, count + 1)]
+    assert limits == sorted(limits, reverse=True)
+    assert limits[-2] - limits[-1] > MARGIN
+    return limits[-1]
+
+
+def _least(manifest: Manifest, base: int, count: int) -> int:
+    """The smallest of all largest needs when the pieces are cut into that many runs."""
+    names = [piece.name for piece in manifest.pieces]
+    board = Board("any", 0, base)
+
+    @lru_cache
+    def least(start: int, runs: int) -> int:
+        if runs == 1:
+            return memory_need(manifest, board, frozenset(names[start:]), 1)
+        return min(
+            max(memory_need(manifest, board, frozenset(names[start:end]), 1), least(end, runs - 1))
+            for end in range(start + 1, len(names) - runs + 2)
+        )
+
+    return least(0, count)

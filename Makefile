@@ -33,6 +33,7 @@ lint: env
 
 types: env
 	$(BIN)/mypy
+	MYPYPATH=examples/kidney_unet $(BIN)/mypy examples/kidney_unet/*.py
 
 imports: env
 	$(BIN)/lint-imports

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from edgeseg.boards import Board
-from edgeseg.bundle import Bundle, Manifest
+from edgeseg.bundle import Bundle
 from edgeseg.errors import EdgesegError, OutputError
+from edgeseg.manifest import Manifest
 from edgeseg.metrics import dice
 from edgeseg.placement import memory_need
 from edgeseg.sample import KIDNEYS, sample
@@ -60,8 +61,11 @@ def run(folder: Path) -> None:
             *("--statistics", folder / "statistics.json"),
             *("--report", folder / "report.json"),
         )
-    score = kidney_dice(mask, ct.labels)
-    console.print(f"kidney Dice {score:.3f} against TotalSegmentator's labels of the same CT")
+    whole, shown, count = kidney_dice(mask, ct.labels)
+    console.print(
+        f"kidney Dice against TotalSegmentator's labels of the same CT: {whole:.3f} over the whole "
+        f"volume, {shown:.3f} over the {count} slices that show kidneys"
+    )
 
 
 def sample_model() -> Path:
@@ -85,14 +89,17 @@ def worker_limit(manifest: Manifest) -> int:
     return int(SHARE * memory_need(manifest, board, everything, window=1)) // MIB * MIB
 
 
-def kidney_dice(mask: Path, labels: Path) -> float:
-    """Dice of everything found against both kidneys of the sample's labels."""
+def kidney_dice(mask: Path, labels: Path) -> tuple[float, float, int]:
+    """Dice of everything found against both kidneys of the sample's labels.
+
+    Returns the Dice of the volume, that of the slices in which kidneys are labelled, and how many
+    slices those are.
+    """
     found, truth = read_scan(mask), read_scan(labels)
-    slices = range(len(truth))
-    return dice(
-        np.stack([np.isin(truth.slice(k), KIDNEYS) for k in slices]),
-        np.stack([found.slice(k) > 0 for k in slices]),
-    )
+    kidneys = np.stack([np.isin(truth.slice(k), KIDNEYS) for k in range(len(truth))])
+    everything = np.stack([found.slice(k) > 0 for k in range(len(found))])
+    shown = kidneys.any(axis=(1, 2))
+    return dice(kidneys, everything), dice(kidneys[shown], everything[shown]), int(shown.sum())
 
 
 def _edgeseg(*words: object) -> None:

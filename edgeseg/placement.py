@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edgeseg.boards import Board
-from edgeseg.bundle import Manifest, Piece, Port
 from edgeseg.errors import PlacementError
+from edgeseg.manifest import Manifest, Piece, Port
 from edgeseg.units import format_bytes
 
 SPARE_SLICES = 1

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeseg.bundle import Port
+from edgeseg.manifest import Port
 
 _LOWEST, _HIGHEST = -128, 127
 

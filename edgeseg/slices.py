@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from edgeseg.bundle import Decoding, Preprocessing
+from edgeseg.manifest import Decoding, Preprocessing
 
 Grey: TypeAlias = NDArray[np.uint8]
 """8-bit image (rows, columns), 0..255 over the window."""

@@ -7,9 +7,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from edgeseg import __version__
-from edgeseg.bundle import Piece, digest, pack
+from edgeseg.bundle import digest, pack
 from edgeseg.cost import graph_cost
 from edgeseg.interpreter import engine_name
+from edgeseg.manifest import Piece
 from edgeseg.measure import measure_piece
 from edgeseg_converters.export import Compiled
 from edgeseg_converters.network import Weights

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeseg.bundle import Preprocessing
+from edgeseg.manifest import Preprocessing
 from edgeseg.scan import read_scan
 from edgeseg.slices import to_input, to_model
 from edgeseg_converters.chain import Image

@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeseg.bundle import Port
 from edgeseg.interpreter import Interpreter
+from edgeseg.manifest import Port
 from edgeseg.quantization import adapt
 from edgeseg_converters.export import Compiled
 

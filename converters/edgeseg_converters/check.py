@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from edgeseg.bundle import Decoding, Preprocessing
 from edgeseg.errors import EdgesegError
+from edgeseg.manifest import Decoding, Preprocessing
 from edgeseg.slices import Mask, SliceGeometry, to_native, to_probabilities
 from edgeseg_converters.chain import Image, outputs_of
 from edgeseg_converters.export import Compiled

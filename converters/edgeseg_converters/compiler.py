@@ -5,8 +5,9 @@ from pathlib import Path
 
 import msgspec
 
-from edgeseg.bundle import FORMAT, Manifest, Preprocessing, write_bundle
+from edgeseg.bundle import write_bundle
 from edgeseg.files import atomic_path, check_writable
+from edgeseg.manifest import FORMAT, Manifest, Preprocessing
 from edgeseg.terminal import progress
 from edgeseg_converters.assemble import assemble, compiler_versions, hash_model
 from edgeseg_converters.calibration import MAX_SLICES, noise_images, real_images

@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, cast
 
-from edgeseg.bundle import Port
 from edgeseg.errors import ModelError
 from edgeseg.graph import Graph
 from edgeseg.interpreter import Interpreter, PortDetail
+from edgeseg.manifest import Port
 from edgeseg_converters.network import Network, Weights
 from edgeseg_converters.quiet import import_tensorflow, quiet
 from edgeseg_converters.rebuild import build

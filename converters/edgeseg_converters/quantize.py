@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from edgeseg.bundle import Port
 from edgeseg.graph import Graph
+from edgeseg.manifest import Port
 from edgeseg_converters.chain import Alive
 from edgeseg_converters.export import Setup, signature_name
 from edgeseg_converters.quiet import import_tensorflow

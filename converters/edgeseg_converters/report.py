@@ -6,7 +6,7 @@ import msgspec
 from rich.markup import escape
 from rich.table import Table
 
-from edgeseg.bundle import Manifest, Piece
+from edgeseg.manifest import Manifest, Piece
 from edgeseg.terminal import RESEARCH_NOTE, figure_table
 from edgeseg.units import format_bytes, format_count
 from edgeseg_converters.check import Check

@@ -5,9 +5,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeseg.bundle import Preprocessing
 from edgeseg.errors import UsageError
 from edgeseg.graph import Tensor
+from edgeseg.manifest import Preprocessing
 from edgeseg_converters.partition import METRICS, STRATEGIES, PartitionRequest
 from edgeseg_converters.quantize import PRECISIONS
 

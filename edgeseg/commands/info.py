@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from edgeseg.bundle import Manifest
+    from edgeseg.manifest import Manifest
 
 
 def info(

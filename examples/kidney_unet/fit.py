@@ -82,8 +82,8 @@ def fit(
 ) -> Iterator[EpochLog]:
     """Train a compiled model epoch by epoch, on from a past one if given.
 
-    The schedule follows the epochs or the minutes, whichever is further on. As long as that is
-    the epochs, the same start, plan and data give the same weights.
+    The schedule follows the epochs or the minutes, whichever is further on. With endless minutes
+    the same start, plan and data give the same weights.
     """
     epoch, before = (past.epoch, past.seconds) if past else (0, 0.0)
     start = time.monotonic()

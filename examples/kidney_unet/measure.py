@@ -12,8 +12,8 @@ from data import REGIONS, Floats, LabelledSlice, load, reduce_image, reduce_labe
 from numpy.typing import NDArray
 from rich.table import Table
 
-from edgeseg.bundle import Decoding, Preprocessing
 from edgeseg.errors import EdgesegError
+from edgeseg.manifest import Decoding, Preprocessing
 from edgeseg.slices import to_input, to_model, to_native, to_probabilities
 from edgeseg.terminal import console, messages
 from edgeseg.volume import read_volume

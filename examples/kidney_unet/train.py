@@ -117,10 +117,10 @@ def main(  # noqa: PLR0913 - a command line
     base: Annotated[int, typer.Option(help="Channels of the first level.")] = 16,
     depth: Annotated[int, typer.Option(help="How many times the slice is halved.")] = 4,
     epochs: Annotated[int, typer.Option(min=1, help="Stop after so many epochs.")] = 360,
-    minutes: Annotated[float, typer.Option(min=0.1, help="Or after so many minutes.")] = 600,
+    minutes: Annotated[float, typer.Option(min=0.1, help="Or after so many minutes.")] = math.inf,
     batch: Annotated[int, typer.Option(min=1, help="Slices a step.")] = 4,
     rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 1e-3,
-    seed: Annotated[int, typer.Option(help="Same seed, same weights.")] = 0,
+    seed: Annotated[int, typer.Option(help="Same seed, same weights, unless minutes end it.")] = 0,
     threads: Annotated[int, typer.Option(min=1, help="Threads of TensorFlow.")] = 2,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint.")] = False,
 ) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edgeseg.bundle import Piece, Port
 from edgeseg.errors import WireError
+from edgeseg.manifest import Piece, Port
 from edgeseg_runtime.wire import Job, Routes
 
 Arrays = dict[str, NDArray[Any]]

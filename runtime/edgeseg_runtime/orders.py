@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from itertools import chain
 
-from edgeseg.bundle import Manifest, Port
+from edgeseg.manifest import Manifest, Port
 from edgeseg.placement import Lane, Placement, slice_bytes
 from edgeseg_runtime.wire import Assignment, Routes
 

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeseg.bundle import Piece, Port, digest_file, unpack
+from edgeseg.bundle import digest_file, unpack
 from edgeseg.cache import cache_folder
 from edgeseg.files import atomic_path
 from edgeseg.interpreter import Interpreter
+from edgeseg.manifest import Piece, Port
 from edgeseg.pages import release_pages
 from edgeseg.quantization import adapt
 from edgeseg_runtime.executor import Arrays

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from edgeseg.bundle import Label, Manifest
 from edgeseg.files import atomic_path
+from edgeseg.manifest import Label, Manifest
 from edgeseg.scan import Scan
 from edgeseg.slices import HALF, Mask, SliceGeometry, window
 from edgeseg.terminal import RESEARCH_NOTE

@@ -14,8 +14,9 @@ from typing_extensions import Self
 
 from edgeseg import __version__
 from edgeseg.boards import BoardEntry
-from edgeseg.bundle import Bundle, Manifest
+from edgeseg.bundle import Bundle
 from edgeseg.errors import VolumeError
+from edgeseg.manifest import Manifest
 from edgeseg.placement import Placement, place
 from edgeseg.scan import Slices, read_scan
 from edgeseg.slices import Mask, SliceGeometry, to_model, to_native

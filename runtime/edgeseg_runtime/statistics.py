@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeseg.bundle import Label
 from edgeseg.files import atomic_path
+from edgeseg.manifest import Label
 from edgeseg.scan import Scan
 from edgeseg.slices import Mask
 from edgeseg.terminal import RESEARCH_NOTE

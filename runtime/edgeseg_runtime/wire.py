@@ -13,8 +13,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeseg.bundle import Count, Decoding, Piece, Port, Preprocessing
 from edgeseg.errors import WireError
+from edgeseg.manifest import Count, Decoding, Piece, Port, Preprocessing
 from edgeseg.slices import SliceGeometry
 
 PROTOCOL = 1

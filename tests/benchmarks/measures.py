@@ -14,8 +14,9 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from edgeseg.bundle import Bundle, Manifest
+from edgeseg.bundle import Bundle
 from edgeseg.interpreter import Interpreter
+from edgeseg.manifest import Manifest
 from edgeseg_runtime import Segmenter
 from edgeseg_runtime.report import RunReport
 

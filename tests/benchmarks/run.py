@@ -27,6 +27,9 @@ from edgeseg.units import MIB
 
 ROUNDS = 3
 SLICES = 12
+LIMIT_SHARE = 0.88
+"""What each of two workers may take of the uncut process's peak."""
+
 _MODELS = Path(__file__).with_name("models.py")
 
 
@@ -73,7 +76,7 @@ def _conversion(folder: Path) -> Iterator[Figure]:
     whole = convert(model, folder / "uncut.edgeseg", folder / "a", ["--max-partitions", "1"])
     eight = convert(model, folder / "eight.edgeseg", folder / "b", ["--max-partitions", "8"])
     yield Figure("convert into 8 pieces / uncut, time", eight / whole, 1.5)
-    flags = ["--metric", "memory", "--max-partitions", "6"]
+    flags = ["--metric", "parameters", "--max-partitions", "8"]
     convert(model, folder / "base64.edgeseg", folder / "a", flags)
     convert(folder / "base16.keras", folder / "base16.edgeseg", folder / "a", flags)
 
@@ -97,7 +100,7 @@ def _two_workers(folder: Path) -> Iterator[Figure]:
         one = uncut(model, processes=1, threads=1, slices=SLICES)
         two_threads = uncut(model, processes=1, threads=2, slices=SLICES)
         two_processes = uncut(model, processes=2, threads=1, slices=SLICES)
-        limit = int(0.65 * one.peak_memory_bytes)
+        limit = int(LIMIT_SHARE * one.peak_memory_bytes)
         ours = on_workers(folder / "base64.edgeseg", workers=2, memory_limit=limit, slices=SLICES)
         rate = ours.report.slices_per_second
         baselines = (one, two_threads, two_processes)

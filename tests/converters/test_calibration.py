@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgeseg.bundle import Preprocessing
 from edgeseg.errors import VolumeError
+from edgeseg.manifest import Preprocessing
 from edgeseg_converters.calibration import real_images
 
 PREPROCESSING = Preprocessing((0.0, 255.0), (16, 16))

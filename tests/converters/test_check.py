@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import zoo
 
-from edgeseg.bundle import Preprocessing
 from edgeseg.errors import EdgesegError
+from edgeseg.manifest import Preprocessing
 from edgeseg_converters.calibration import noise_images
 from edgeseg_converters.check import compare, require_identical
 from edgeseg_converters.export import Compiled, compile_graph

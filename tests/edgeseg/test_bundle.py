@@ -15,21 +15,9 @@ from hypothesis import given
 from manifests import chain_manifest, make_piece, manifests
 
 from edgeseg import bundle as bundle_module
-from edgeseg.bundle import (
-    MANIFEST,
-    Bundle,
-    Manifest,
-    Piece,
-    Port,
-    contradiction,
-    digest,
-    digest_file,
-    pack,
-    parse_manifest,
-    unpack,
-    write_bundle,
-)
+from edgeseg.bundle import MANIFEST, Bundle, digest, digest_file, pack, unpack, write_bundle
 from edgeseg.errors import BundleError, OutputError
+from edgeseg.manifest import Manifest, Piece, Port, contradiction, parse_manifest
 
 _MODELS = {f"piece_{n:02d}": random.Random(n).randbytes(400) * 3 for n in range(2)}
 _ENTRY = "pieces/piece_00.tflite.zst"

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeseg.bundle import Port
+from edgeseg.manifest import Port
 from edgeseg.quantization import adapt, dequantize, quantize, requantize
 
 EVERY = np.arange(-128, 128, dtype=np.int8)

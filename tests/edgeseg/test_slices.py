@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edgeseg.bundle import Decoding, Preprocessing
+from edgeseg.manifest import Decoding, Preprocessing
 from edgeseg.slices import (
     HALF,
     SliceGeometry,

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+MODEL = Path(__file__).parents[2] / "examples" / "kidney_unet" / "kidney-unet.keras"
+
 
 @pytest.fixture(scope="module")
 def base_python() -> str:
@@ -47,10 +49,8 @@ def test_segments(
 def test_names_the_extra_that_converting_needs(
     base_python: str, command: str, tmp_path: Path
 ) -> None:
-    model = tmp_path / "model.keras"
-    model.touch()
     flags = ("-o", tmp_path / "x.edgeseg") if command == "convert" else ()
-    ran = run(base_python, command, model, *flags)
+    ran = run(base_python, command, MODEL, *flags)
     assert ran.returncode == 1
     (line,) = ran.stderr.splitlines()
     assert "edgeseg[convert]" in line

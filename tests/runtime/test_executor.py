@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from manifests import IMAGE, chain_manifest, make_manifest, make_piece, manifests
 
-from edgeseg.bundle import Manifest, Port
 from edgeseg.errors import WireError
+from edgeseg.manifest import Manifest, Port
 from edgeseg.slices import SliceGeometry
 from edgeseg_runtime.executor import Executor, Firing
 from edgeseg_runtime.wire import Job, Routes

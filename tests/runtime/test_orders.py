@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from manifests import KIB, chain_manifest, manifests
 
-from edgeseg.bundle import Manifest, Port
+from edgeseg.manifest import Manifest, Port
 from edgeseg.placement import Lane, Placement, slice_bytes
 from edgeseg_runtime.orders import assignment_for, contradiction, readers
 from edgeseg_runtime.wire import Assignment

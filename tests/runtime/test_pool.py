@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgeseg.bundle import Bundle, Piece, digest, pack
+from edgeseg.bundle import Bundle, digest, pack
 from edgeseg.errors import BundleError
 from edgeseg.interpreter import Interpreter
+from edgeseg.manifest import Piece
 from edgeseg_runtime.pool import Computed, Pool, cached_piece, is_cached, store
 
 

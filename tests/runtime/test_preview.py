@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageColor
 
-from edgeseg.bundle import Decoding, Label, Manifest, Preprocessing
 from edgeseg.errors import OutputError
+from edgeseg.manifest import Decoding, Label, Manifest, Preprocessing
 from edgeseg.pictures import read_pictures
 from edgeseg.scan import Scan, read_scan
 from edgeseg_runtime.preview import MAX_CELL, WIDTH, telling_slices, write_preview

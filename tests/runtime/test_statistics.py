@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgeseg.bundle import Label
 from edgeseg.errors import OutputError
+from edgeseg.manifest import Label
 from edgeseg.pictures import read_pictures
 from edgeseg.volume import Volume, read_volume
 from edgeseg_runtime.statistics import BoundingBox, measure

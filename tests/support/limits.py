@@ -3,7 +3,7 @@
 from functools import lru_cache
 
 from edgeseg.boards import Board
-from edgeseg.bundle import Manifest
+from edgeseg.manifest import Manifest
 from edgeseg.placement import memory_need
 
 MARGIN = 2**20

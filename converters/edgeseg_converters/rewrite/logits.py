@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal, TypeAlias
 
-from edgeseg.bundle import Decoding, Label
 from edgeseg.errors import ModelError, UsageError
 from edgeseg.graph import Graph, Layer
+from edgeseg.manifest import Decoding, Label
 
 Activation: TypeAlias = Literal["sigmoid", "softmax"]
 

@@ -1,5 +1,6 @@
 """Tests of the kidney U-Net's recipe, on slices drawn here."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -131,14 +132,16 @@ def test_augmentation_keeps_to_the_grey_levels_and_repeats(seed: int) -> None:
     assert np.array_equal(target, again[1])
 
 
-@settings(deadline=None, max_examples=25)
-@given(st.integers(0, 2**32))
-def test_image_and_regions_move_together(seed: int) -> None:
+def test_image_and_regions_move_together() -> None:
     piece = drawn()
-    bare = LabelledSlice("p", "kits19_slices", "p", piece.image * (piece.label > 0), piece.label)
-    frame = Frame(rows=96, columns=96, size=96)
-    image, target = augment(bare, frame, np.random.default_rng(seed))
-    assert dice(image[..., 0] > image.max() / 4, target[..., 0] > 0) > 0.7
+    label = piece.label.copy()
+    label[:, :64] = 0  # one kidney alone: a flip of only one of the two would show
+    bare = LabelledSlice("p", "kits19_slices", "p", piece.image * (label > 0), label)
+    shares = []
+    for seed in range(50):
+        image, target = augment(bare, Frame(96, 96, 96), np.random.default_rng(seed))
+        shares.append((image[target[..., 0] > 0] > 2 / 255).mean())
+    assert np.mean(shares) > 0.97
 
 
 def test_epoch_draws_every_patient_and_none_too_often() -> None:
@@ -192,7 +195,7 @@ def test_training_learns_resumes_and_repeats(tmp_path: Path) -> None:
     pieces = [drawn("case_00001", seed, 32) for seed in range(4)] + [drawn("case_00002", 9, 32)]
     data = write(tmp_path, pieces)
 
-    plan = Plan(epochs=3, minutes=60, batch=4, rate=1e-2, seed=3)
+    plan = Plan(epochs=3, minutes=math.inf, batch=4, rate=1e-2, seed=3)
 
     def trained(name: str, plan: Plan, *, resume: bool = False) -> list[EpochLog]:
         return train(Run(tmp_path / name, 8, 1), data, ["case_00002"], plan, resume=resume)

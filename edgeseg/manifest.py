@@ -1,0 +1,205 @@
+"""The manifest of a bundle: everything that a runtime must know about a compiled model."""
+
+import math
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+
+from edgeseg.errors import BundleError
+
+FORMAT = 1
+MAX_PIECE_BYTES = 2 * 2**30
+
+Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
+"""A number of things, such as bytes."""
+
+Extent: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
+"""The size of a tensor along one axis."""
+
+PieceName: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")]
+"""A plain word: it names an entry of the archive."""
+
+Sha256: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+"""In hexadecimal; it names a file in a board's cache."""
+
+Color: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^#[0-9A-Fa-f]{6}\Z")]
+"""Red, green, blue."""
+
+
+class Port(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One input or output of a piece; the ports stand in the order of the TFLite file.
+
+    ``scale`` and ``zero_point`` say what an int8 value means: ``scale * (value - zero_point)``.
+    """
+
+    tensor: str
+    shape: tuple[Extent, ...]
+    dtype: Literal["float32", "int8"] = "float32"
+    scale: float | None = None
+    zero_point: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse int8 of no meaning; decoding turns the error into one of its own."""
+        if self.dtype == "int8" and not (self.zero_point is not None and self._has_scale):
+            raise ValueError(f"{self.tensor} is int8 without scale and zero point")
+
+    @property
+    def _has_scale(self) -> bool:
+        return self.scale is not None and 0 < self.scale < math.inf
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the tensor in bytes."""
+        count = 4 if self.dtype == "float32" else 1
+        for extent in self.shape:
+            count *= extent
+        return count
+
+
+class Piece(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A compiled sub-graph: what it reads and makes, and what it costs.
+
+    ``peak_memory_bytes`` is what a fresh process needs to load and run the piece,
+    ``resident_memory_bytes`` what it keeps afterwards: the weights are read from the mapped file
+    once, when they are packed.
+    """
+
+    name: PieceName
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    layers: tuple[str, ...]
+    sha256: Sha256
+    bytes: Count
+    compressed_bytes: Count
+    parameters: Count
+    flops: Count
+    sparsity: float
+    peak_memory_bytes: Count
+    resident_memory_bytes: Count
+
+
+class Preprocessing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a CT slice becomes the model's input.
+
+    HU are clipped to ``window`` and scaled to 8 bit; the slice is resampled to square pixels of
+    ``spacing_mm`` (coarser where the field of view needs it, and exactly the field of view where
+    None) and centred on ``size`` (rows, columns); 8-bit 0..255 becomes ``input_range``.
+    """
+
+    window: tuple[float, float]
+    size: tuple[Extent, Extent]
+    channels: Extent = 1
+    spacing_mm: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    input_range: tuple[float, float] = (0.0, 1.0)
+
+
+class Label(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A value in the mask, what it means, and the colour it is drawn in (``#rrggbb``)."""
+
+    value: Annotated[int, msgspec.Meta(ge=1, le=255)]
+    name: str
+    color: Color
+
+
+class Decoding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How output channels become labels.
+
+    ``sigmoid``: channel *c* paints label ``channels[c]`` where its probability is at least one
+    half; later channels paint over earlier ones, so nested regions are listed outermost first.
+    ``softmax``: the most probable channel wins; ``channels`` then names the background too (0).
+    """
+
+    activation: Literal["sigmoid", "softmax"]
+    channels: tuple[int, ...]
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything a runtime must know about a compiled model."""
+
+    format: int
+    model_name: str
+    model_sha256: str
+    preprocessing: Preprocessing
+    labels: tuple[Label, ...]
+    decoding: Decoding
+    pieces: tuple[Piece, ...]
+    settings: dict[str, str | int | float | bool | None]
+    versions: dict[str, str]
+
+    @property
+    def input(self) -> Port:
+        """The port at which the image enters."""
+        return self.pieces[0].inputs[0]
+
+    @property
+    def output(self) -> Port:
+        """The port at which the probabilities leave."""
+        return self.pieces[-1].outputs[-1]
+
+
+def parse_manifest(data: bytes, origin: str) -> Manifest:
+    """Read and check a manifest; ``origin`` names its source in errors.
+
+    Raises
+    ------
+    BundleError
+        If it is no manifest, of a newer format, or contradicts itself.
+    """
+    try:
+        version = msgspec.json.decode(data, type=_Versioned).format
+        if version > FORMAT:
+            raise BundleError(
+                f"{origin} has format {version}, this edgeseg reads up to {FORMAT}; upgrade edgeseg"
+            )
+        manifest = msgspec.json.decode(data, type=Manifest)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise BundleError(f"{origin} has a manifest that can't be read ({error})") from None
+    problem = contradiction(manifest)
+    if problem:
+        raise BundleError(f"{origin} has a manifest that contradicts itself: {problem}")
+    return manifest
+
+
+class _Versioned(msgspec.Struct):
+    format: int
+
+
+def contradiction(manifest: Manifest) -> str | None:
+    """Say what makes the manifest unusable, or None: pieces must form a runnable dataflow."""
+    if not manifest.pieces or len(manifest.pieces[0].inputs) != 1:
+        return "the first piece must read the image alone"
+    if not all(piece.inputs and piece.outputs for piece in manifest.pieces):
+        return "a piece must read and make something"
+    names = [piece.name for piece in manifest.pieces]
+    if len(set(names)) < len(names):
+        return "two pieces have the same name"
+    if any(piece.bytes > MAX_PIECE_BYTES for piece in manifest.pieces):
+        return "a piece is larger than 2 GiB"
+    return _flow_contradiction(manifest) or _decoding_contradiction(manifest)
+
+
+def _flow_contradiction(manifest: Manifest) -> str | None:
+    known = {manifest.input.tensor: manifest.input}
+    for piece in manifest.pieces:
+        for port in piece.inputs:
+            if port.tensor not in known or known[port.tensor].shape != port.shape:
+                return f"{piece.name} reads {port.tensor}, which no piece before it makes"
+        for port in piece.outputs:
+            if port.tensor in known:
+                return f"{piece.name} makes {port.tensor}, which is there already"
+            known[port.tensor] = port
+    return None
+
+
+def _decoding_contradiction(manifest: Manifest) -> str | None:
+    (low, high), (height, width) = manifest.preprocessing.window, manifest.preprocessing.size
+    values = {label.value for label in manifest.labels}
+    if not low < high:
+        return "its window is empty"
+    if manifest.input.shape != (1, height, width, manifest.preprocessing.channels):
+        return "its input shape is not what preprocessing makes"
+    if manifest.output.shape != (1, height, width, len(manifest.decoding.channels)):
+        return "its output shape does not fit the labels"
+    if not values.issuperset(set(manifest.decoding.channels) - {0}):
+        return "a channel decodes to a label that has no entry"
+    return None

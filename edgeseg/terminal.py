@@ -31,7 +31,7 @@ def figure_table(
 ) -> Table:
     """Return an empty table: columns of words, then columns of figures, aligned to the right."""
     table = Table(
-        title=title or None, caption=caption or None, box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
+        title=title or None, caption=caption or None, box=SIMPLE_HEAD, show_edge=False, padding=0
     )
     for heading in words:
         table.add_column(heading, overflow="fold", min_width=8)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from edgeseg.errors import UsageError
+from edgeseg.errors import EdgesegError
 
 _STDERR = 2
 _ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
@@ -21,7 +21,7 @@ def import_tensorflow() -> Any:
 
     Raises
     ------
-    UsageError
+    EdgesegError
         If TensorFlow is not installed; the message names the extra.
     """
     return _import("tensorflow")
@@ -66,7 +66,7 @@ def _import(name: str) -> Any:
         message = (
             f"reading and converting models needs {error.name}: pip install 'edgeseg[convert]'"
         )
-        raise UsageError(message) from error
+        raise EdgesegError(message) from error
 
 
 @contextmanager

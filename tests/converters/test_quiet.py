@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from edgeseg.errors import UsageError
+from edgeseg.errors import EdgesegError
 from edgeseg_converters import quiet as module
 from edgeseg_converters.quiet import import_keras, import_tensorflow, import_tf_keras, quiet
 
@@ -55,7 +55,7 @@ def test_warnings_inside_are_ignored() -> None:
 
 
 def test_a_missing_tensorflow_names_the_extra() -> None:
-    with pytest.raises(UsageError, match=r"pip install 'edgeseg\[convert\]'") as caught:
+    with pytest.raises(EdgesegError, match=r"pip install 'edgeseg\[convert\]'") as caught:
         module._import("tensorflow_that_is_not_there")
     assert "\n" not in str(caught.value)
 

@@ -117,7 +117,7 @@ def test_a_piece_too_large_is_refused_with_numbers(worker: RunningWorker, socket
     greet(link)
     reason = refusal(link, _assignment(peak=1000 * _MIB))
     assert "1000 MiB" in reason
-    assert "of 200.0 MiB are free" in reason
+    assert "of 200 MiB are free" in reason
     greet(link)
 
 

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import Self
 
 from edgeseg.errors import EdgesegError
+from edgeseg.pages import release_pages
 
 _muting = Lock()
 
@@ -54,6 +56,19 @@ class Interpreter:
         self._input_details = self._engine.get_input_details()
         self._output_details = self._engine.get_output_details()
 
+    @classmethod
+    def ready(cls, path: Path, threads: int = 1) -> Self:
+        """Load a file, give back its pages, and run once, so that later runs are all alike.
+
+        Once the weights are packed the pages of the file are needed no more; they go before the
+        first run takes memory for activations.
+        """
+        interpreter = cls(path, threads)
+        release_pages(path)
+        interpreter.run_on_zeros()
+        release_pages(path)
+        return interpreter
+
     @property
     def inputs(self) -> tuple[PortDetail, ...]:
         """Inputs in the order of the file."""
@@ -79,8 +94,8 @@ class Interpreter:
         self._invoke(arrays)
         return [self._engine.get_tensor(detail["index"]) for detail in self._output_details]
 
-    def warm_up(self) -> None:
-        """Run once on zeros: what LiteRT sets up at a first run is set up afterwards."""
+    def run_on_zeros(self) -> None:
+        """Run once on zeros and leave the outputs inside."""
         self._invoke([np.zeros(port.shape, port.dtype) for port in self.inputs])
 
     def _invoke(self, arrays: Sequence[NDArray[Any]]) -> None:

@@ -18,11 +18,10 @@ from edgeseg.cache import cache_folder
 from edgeseg.errors import EdgesegError
 from edgeseg.files import atomic_path
 from edgeseg.interpreter import Interpreter, engine_name
-from edgeseg.pages import release_pages
 
 GRAIN = 256 * 1024
 _STEADY_RUNS = 2
-_METHOD = 2
+_METHOD = 3
 """Rises when what is measured changes, so that older figures are not taken for it."""
 
 
@@ -93,15 +92,13 @@ def _run_and_measure(path: Path) -> Measurement:
     engine_name()  # loads the engine, which every worker holds anyway
     before = peak_resident_bytes()
     start = time.perf_counter()
-    interpreter = Interpreter(path)
-    interpreter.warm_up()
+    interpreter = Interpreter.ready(path)
     first = time.perf_counter() - start
     start = time.perf_counter()
     for _ in range(_STEADY_RUNS):
-        interpreter.warm_up()
+        interpreter.run_on_zeros()
     steady = (time.perf_counter() - start) / _STEADY_RUNS
     peak = peak_resident_bytes() - before
-    release_pages(path)
     return Measurement(
         peak_memory_bytes=_rounded(peak),
         resident_memory_bytes=_rounded(min(peak, resident_bytes() - before)),

@@ -5,7 +5,7 @@ lanes. One lane over two boards is a pipeline, two lanes of one board each are w
 parallelism, and both are told apart by nothing but these lists.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgeseg.boards import Board
@@ -85,14 +85,27 @@ def memory_need(manifest: Manifest, board: Board, here: frozenset[str], window: 
 
 
 def pieces_and_slices(pieces: Sequence[Piece], in_flight: int) -> int:
-    """Most bytes that pieces and the slices in flight take.
+    """Most bytes that pieces, loaded in :func:`loading_order`, and the slices in flight take.
 
-    Pieces are loaded one after the other, before any slice comes: what the hungriest takes on
-    top while it loads and what the slices take are never there together.
+    All pieces are loaded before any slice comes.
     """
-    kept = sum(piece.resident_memory_bytes for piece in pieces)
-    extra = (piece.peak_memory_bytes - piece.resident_memory_bytes for piece in pieces)
-    return kept + max(in_flight, *extra, 0)
+    kept = peak = 0
+    for piece in loading_order(pieces):
+        peak = max(peak, kept + piece.peak_memory_bytes)
+        kept += piece.resident_memory_bytes
+    return max(peak, kept + in_flight)
+
+
+def loading_order(pieces: Iterable[Piece]) -> list[Piece]:
+    """Order pieces such that loading one after the other has the smallest peak.
+
+    What takes most on top of what it keeps goes first, while little else is there.
+    """
+    return sorted(
+        pieces,
+        key=lambda piece: piece.peak_memory_bytes - piece.resident_memory_bytes,
+        reverse=True,
+    )
 
 
 def lane_rate(manifest: Manifest, boards: Mapping[str, Board], lane: Lane) -> float:

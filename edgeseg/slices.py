@@ -116,9 +116,10 @@ def to_input(grey: Grey, preprocessing: Preprocessing) -> NDArray[np.float32]:
     low, high = preprocessing.input_range
     scaled = np.multiply(grey, np.float32((high - low) / 255.0), dtype=np.float32)
     scaled += np.float32(low)
-    tensor: NDArray[np.float32] = np.repeat(
-        scaled[np.newaxis, :, :, np.newaxis], preprocessing.channels, axis=3
-    )
+    grey_tensor = scaled[np.newaxis, :, :, np.newaxis]
+    if preprocessing.channels == 1:
+        return grey_tensor
+    tensor: NDArray[np.float32] = np.repeat(grey_tensor, preprocessing.channels, axis=3)
     return tensor
 
 

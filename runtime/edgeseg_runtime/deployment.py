@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgeseg.errors import BoardError, EdgesegError, WireError
 from edgeseg.interpreter import Interpreter
-from edgeseg.placement import pieces_and_slices
+from edgeseg.placement import loading_order, pieces_and_slices
 from edgeseg.quantization import dequantize
 from edgeseg.slices import cheaper_on_board, to_input, to_native, to_probabilities
 from edgeseg_runtime.executor import Arrays, Executor, Firing
@@ -128,7 +128,7 @@ class Deployment:
             self.prepare()
 
     def _load(self) -> None:
-        for piece in self._pieces.values():
+        for piece in loading_order(self._pieces.values()):
             self._pool.load(piece, self._threads.count // self._copies, self._copies)
 
     def _loaded(self, future: "Future[None]") -> None:
@@ -207,7 +207,7 @@ def _enter(assignment: Assignment, ledger: Ledger, cores: int) -> int:
     """Enter slices and pieces; return how many interpreters of each piece fit, one a core."""
     need = pieces_and_slices(assignment.pieces, assignment.reserved_bytes)
     ledger.enter("what the pieces and the slices in flight take", need)
-    more = sum(piece.resident_memory_bytes for piece in assignment.pieces)
+    more = pieces_and_slices(assignment.pieces, 0)
     copies = 1
     while copies < cores and 0 < more <= ledger.free:
         copies += 1

@@ -10,7 +10,6 @@ from edgeseg.cache import cache_folder
 from edgeseg.files import atomic_path
 from edgeseg.interpreter import Interpreter
 from edgeseg.manifest import Piece, Port
-from edgeseg.pages import release_pages
 from edgeseg.quantization import adapt
 from edgeseg_runtime.executor import Arrays
 
@@ -45,9 +44,7 @@ class Pool:
     def load(self, piece: Piece, threads: int, copies: int) -> None:
         """Load a cached piece and run it once, so that the first slice is as fast as the rest."""
         for _ in range(copies):
-            interpreter = Interpreter(cached_piece(piece.sha256), threads)
-            interpreter.warm_up()
-            release_pages(cached_piece(piece.sha256))
+            interpreter = Interpreter.ready(cached_piece(piece.sha256), threads)
             self._free.setdefault(piece.name, []).append(interpreter)
 
     def borrow(self, piece: str) -> Interpreter:

@@ -4,9 +4,11 @@ import os
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
+_MANY = 4096
 
 
 class Threads:
@@ -39,8 +41,9 @@ class Threads:
 
     def settle(self) -> None:
         """Hand over every result that has come in."""
+        with suppress(BlockingIOError):
+            os.read(self._wake_read, _MANY)
         while self._done:
-            os.read(self._wake_read, 1)
             self.running -= 1
             self._done.popleft()()
 
@@ -49,6 +52,6 @@ class Threads:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _finish(self, future: "Future[Any]", then: Callable[["Future[Any]"], None]) -> None:
-        # A byte for every result stands in the pipe before the result does.
-        os.write(self._wake_write, b"\0")
+        # The byte comes after the result: whoever it wakes finds something to settle.
         self._done.append(lambda: then(future))
+        os.write(self._wake_write, b"\0")

@@ -1,5 +1,6 @@
 """The process on a board: listens, serves one coordinator at a time, stops cleanly."""
 
+import logging
 import os
 import signal
 import time
@@ -15,7 +16,7 @@ from edgeseg import __version__
 from edgeseg.errors import BoardError, UsageError, WireError
 from edgeseg.interpreter import engine_name
 from edgeseg.measure import peak_resident_bytes
-from edgeseg.terminal import messages
+from edgeseg.pages import return_freed_memory
 from edgeseg_runtime.deployment import Deployment
 from edgeseg_runtime.ledger import Ledger
 from edgeseg_runtime.threads import Threads
@@ -38,6 +39,7 @@ SILENCE_SECONDS = 10.0
 
 _POLL_MS = 500
 _NO_EPOCH = 0
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ class Worker:
             try:
                 received = self._listener.receive()
             except WireError as error:
-                messages.print(f"refused a message: {error}", style="yellow")
+                _log.warning("refused a message: %s", error)
                 continue
             if received is None:
                 return
@@ -136,7 +138,7 @@ class Worker:
         elif isinstance(message, TensorData):
             self._guard(received, self._accept_tensor)
         elif received.sender != self._coordinator:
-            messages.print("refused a message from somebody not served", style="yellow")
+            _log.warning("refused a message from somebody not served")
         elif isinstance(message, Ping):
             self._heard = time.monotonic()
             self._pong()
@@ -173,7 +175,7 @@ class Worker:
         try:
             accept(received)
         except WireError as error:
-            messages.print(f"refused a message: {error}", style="yellow")
+            _log.warning("refused a message: %s", error)
 
     def _accept_tensor(self, received: Received) -> None:
         if self._deployment is not None and isinstance(received.message, TensorData):
@@ -235,6 +237,7 @@ def run_worker(config: WorkerConfig, lifeline: int | None = None) -> None:
     UsageError, BoardError
         As :class:`Worker`.
     """
+    return_freed_memory()
     worker = Worker(config, lifeline)
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:

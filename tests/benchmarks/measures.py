@@ -124,7 +124,7 @@ _Chain = tuple[Manifest, list[Interpreter]]
 def _loaded(bundle: Bundle) -> _Chain:
     interpreters = [Interpreter(bundle.piece(piece)) for piece in bundle.manifest.pieces]
     for interpreter in interpreters:
-        interpreter.warm_up()
+        interpreter.run_on_zeros()
     return bundle.manifest, interpreters
 
 

@@ -26,8 +26,8 @@ from edgeseg.terminal import console, figure_table, messages
 from edgeseg.units import MIB
 
 ROUNDS = 3
-SLICES = 12
-LIMIT_SHARE = 0.88
+SLICES = 32
+LIMIT_SHARE = 0.84
 """What each of two workers may take of the uncut process's peak."""
 
 _MODELS = Path(__file__).with_name("models.py")
@@ -116,7 +116,7 @@ def _two_workers(folder: Path) -> Iterator[Figure]:
 def _overhead(folder: Path) -> Iterator[Figure]:
     messages.print("work that is not inference")
     for base, goal in ((16, 0.15), (64, 0.05)):
-        slices = SLICES * 64 // base
+        slices = SLICES * 32 // base
         run = on_workers(
             folder / f"base{base}.edgeseg", workers=1, memory_limit=None, slices=slices
         )

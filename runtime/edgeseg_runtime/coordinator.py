@@ -142,6 +142,24 @@ class Coordinator:
                 elif isinstance(message, Ready) and message.epoch == self._epoch:
                     waiting.discard(name)
 
+    def wake(self) -> None:
+        """Deploy again after a pause: boards drop what they hold for a coordinator gone silent.
+
+        Raises
+        ------
+        BoardError
+            If a board has gone meanwhile.
+        """
+        if time.monotonic() - self._last_ping > SILENCE_SECONDS:
+            self._greet()
+            self.deploy(self._deployed)
+
+    @property
+    def _deployed(self) -> Placement:
+        if self.placement is None:
+            raise RuntimeError("deploy a placement before streaming")
+        return self.placement
+
     def stream(self, images: Iterable[Image]) -> Iterator[Result]:
         """Send slices through the boards and yield each as it comes back, in any order.
 
@@ -152,13 +170,8 @@ class Coordinator:
         BoardError
             If a board fails or vanishes.
         """
-        if self.placement is None:
-            raise RuntimeError("deploy a placement before streaming")
-        if time.monotonic() - self._last_ping > SILENCE_SECONDS:
-            # Boards drop what they hold for a coordinator that has paused for long.
-            self._greet()
-            self.deploy(self.placement)
-        in_flight: list[set[int]] = [set() for _ in self.placement.lanes]
+        self.wake()
+        in_flight: list[set[int]] = [set() for _ in self._deployed.lanes]
         coming = iter(images)
         exhausted = False
         while not exhausted or any(in_flight):
@@ -266,22 +279,18 @@ class Coordinator:
 
     def _lane_with_room(self, in_flight: Sequence[set[int]]) -> int | None:
         """Return the lane with the largest share of its window free, or None where all are full."""
-        if self.placement is None:
-            return None
         shares = [
             (len(slices) / lane.window, number)
             for number, (lane, slices) in enumerate(
-                zip(self.placement.lanes, in_flight, strict=True)
+                zip(self._deployed.lanes, in_flight, strict=True)
             )
             if len(slices) < lane.window
         ]
         return min(shares)[1] if shares else None
 
     def _admit(self, image: Image, lane: int) -> None:
-        if self.placement is None:
-            return
         job = Job(self._epoch, image.index, lane, image.geometry)
         tensor = self._manifest.input.tensor
-        for board in readers(self._manifest, self.placement.lanes[lane], tensor):
+        for board in readers(self._manifest, self._deployed.lanes[lane], tensor):
             header = TensorData(job, tensor, "uint8", image.grey.shape)
             self._connections[board].link.send(header, image.grey)

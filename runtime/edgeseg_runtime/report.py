@@ -9,7 +9,7 @@ from edgeseg.boards import Board
 from edgeseg.files import atomic_path
 from edgeseg.placement import Placement
 from edgeseg.terminal import RESEARCH_NOTE
-from edgeseg_runtime.wire import Pong
+from edgeseg_runtime.wire import PieceTime, Pong
 
 
 class BoardReport(msgspec.Struct, frozen=True):
@@ -56,6 +56,23 @@ class RunReport(msgspec.Struct, frozen=True):
     lanes: tuple[LaneReport, ...]
     pieces: tuple[PieceReport, ...]
     note: str = RESEARCH_NOTE
+
+
+def since(before: Pong, after: Pong) -> Pong:
+    """Return what a board did between two answers; the peak of memory is that of its life."""
+    times = {
+        piece: PieceTime(
+            now.runs - before.piece_times[piece].runs,
+            now.seconds - before.piece_times[piece].seconds,
+        )
+        for piece, now in after.piece_times.items()
+    }
+    return Pong(
+        peak_memory_bytes=after.peak_memory_bytes,
+        sent_bytes=after.sent_bytes - before.sent_bytes,
+        received_bytes=after.received_bytes - before.received_bytes,
+        piece_times=times,
+    )
 
 
 def board_reports(

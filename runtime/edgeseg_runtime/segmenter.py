@@ -1,7 +1,7 @@
 """Slices in, masks out: a bundle deployed on boards, ready to segment scan after scan."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,8 @@ from edgeseg.scan import Slices, read_scan
 from edgeseg.slices import Mask, SliceGeometry, to_model, to_native
 from edgeseg_runtime.coordinator import Coordinator, Image, Result
 from edgeseg_runtime.local import LocalWorkers, this_machine
-from edgeseg_runtime.report import RunReport, board_reports, lane_reports, piece_reports
+from edgeseg_runtime.report import RunReport, board_reports, lane_reports, piece_reports, since
+from edgeseg_runtime.wire import Pong
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,8 @@ class Segmenter:
         """
         slices = _as_slices(scan, spacing_mm)
         masks: dict[int, Mask] = {}
+        self._coordinator.wake()
+        before, returned = self._coordinator.pongs(), self._coordinator.received_bytes
         start = time.perf_counter()
         for result in self._coordinator.stream(self._images(slices)):
             masks[result.index] = self._native(result, slices.geometry(result.index))
@@ -147,7 +150,10 @@ class Segmenter:
                 progress()
         seconds = time.perf_counter() - start
         ordered = tuple(masks[index] for index in range(len(slices)))
-        return Segmentation(ordered, self._report(len(slices), seconds))
+        returned = self._coordinator.received_bytes - returned
+        after = self._coordinator.pongs()
+        pongs = {name: since(before[name], pong) for name, pong in after.items()}
+        return Segmentation(ordered, self._report(len(slices), seconds, pongs, returned))
 
     def _images(self, slices: Slices) -> Iterator[Image]:
         preprocessing = self.manifest.preprocessing
@@ -163,8 +169,9 @@ class Segmenter:
             result.array, geometry, self.manifest.preprocessing, self.manifest.decoding
         )
 
-    def _report(self, slices: int, seconds: float) -> RunReport:
-        pongs = self._coordinator.pongs()
+    def _report(
+        self, slices: int, seconds: float, pongs: Mapping[str, Pong], returned_bytes: int
+    ) -> RunReport:
         boards = board_reports(
             self._coordinator.boards, self._placement, pongs, self._coordinator.versions()
         )
@@ -175,8 +182,7 @@ class Segmenter:
             slices=slices,
             seconds=seconds,
             slices_per_second=slices / seconds,
-            wire_bytes=sum(board.received_bytes for board in boards)
-            + self._coordinator.received_bytes,
+            wire_bytes=returned_bytes + sum(board.received_bytes for board in boards),
             boards=boards,
             lanes=lane_reports(self._placement),
             pieces=piece_reports(pongs),

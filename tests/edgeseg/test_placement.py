@@ -136,6 +136,13 @@ def test_a_board_too_small_for_anything_is_left_out_and_told_why() -> None:
     assert "10.0 KiB" in placement.left_out["tiny"]
 
 
+def test_a_board_that_brings_nothing_is_left_out_and_told_why() -> None:
+    boards = [Board(name, 120 * KIB) for name in "abc"]
+    placement = place(chain_manifest([1] * 2), boards)
+    assert len(placement.members) == 2
+    assert list(placement.left_out.values()) == ["it would bring no more slices a second"]
+
+
 def test_the_window_keeps_every_core_busy_where_memory_allows() -> None:
     manifest = chain_manifest([1, 1], channels=400)
     everything = frozenset(piece.name for piece in manifest.pieces)

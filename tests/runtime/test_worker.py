@@ -19,6 +19,7 @@ from edgeseg_runtime.wire import (
     PROTOCOL,
     Assignment,
     Bye,
+    Failed,
     Hello,
     Job,
     Need,
@@ -171,6 +172,19 @@ def test_garbage_does_not_harm_it(worker: RunningWorker, sockets: Sockets) -> No
     link.send(Ping("test"))
     hear(link, Pong)
     assert worker.process.poll() is None
+
+
+def test_a_tensor_that_is_refused_fails_its_slice(worker: RunningWorker, sockets: Sockets) -> None:
+    """Whoever waits for the slice is told, wherever the tensor came from."""
+    link, peer = sockets.link(worker.endpoint), sockets.link(worker.endpoint)
+    greet(link)
+    link.send(_assignment())
+    hear(link, Need)
+    job = Job(1, 7, 0, SliceGeometry(8, 8))
+    peer.send(TensorData(job, "image", "uint8", (3, 3)), bytes(9))
+    failed = hear(link, Failed)
+    assert failed.job == job
+    assert "not 8-bit of its size" in failed.reason
 
 
 def _bad_tensors() -> list[tuple[bytes, str, tuple[int, ...]]]:

@@ -1,11 +1,12 @@
 """CT volumes as NIfTI: read in display orientation, masks written in the file's own geometry."""
 
+import gzip
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import nibabel as nib
 import numpy as np
@@ -29,6 +30,7 @@ AIR = -1024
 _DISPLAY = axcodes2ornt(("S", "P", "L"))
 _PART_BYTES = 32 * 2**20
 _READABLE = "give a .nii or .nii.gz file"
+_COMPRESSION = 6
 _SUFFIXES = (".nii", ".nii.gz")
 
 
@@ -116,8 +118,19 @@ class Volume:
         kind: Any = nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image
         # An affine equal to the header's own leaves qform, sform and their codes as they are.
         image = kind(labels, self.affine, header)
-        with atomic_path(output) as target:
-            nib.save(image, target)
+        with atomic_path(output) as target, _writing(target) as stream:
+            image.to_stream(stream)
+
+
+@contextmanager
+def _writing(target: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
+    """Open a NIfTI to write, compressed if its name says so; the same content, the same bytes."""
+    with target.open("wb") as file:
+        if target.suffix.lower() != ".gz":
+            yield file
+            return
+        with gzip.GzipFile("", "wb", _COMPRESSION, file, mtime=0) as stream:
+            yield stream
 
 
 def read_volume(path: Path) -> Volume:

@@ -120,7 +120,8 @@ def _open(path: Path, version: str, *suffixes: str) -> Any:
     except Exception as error:
         # Keras raises almost anything on a damaged or foreign file.
         raise ModelError(
-            f"{path} can't be loaded by Keras {version}: {reason_of(error)}; {_SAVE_AGAIN}"
+            f"{path}, saved by Keras {version}, can't be loaded by {keras.__version__}: "
+            f"{reason_of(error)}; {_SAVE_AGAIN}"
         ) from error
 
 

@@ -217,6 +217,13 @@ def _shape(steps: list[_Step], image: Tensor) -> tuple[tuple[Layer, ...], dict[s
                 "trained at with --input-shape"
             )
         made = Tensor(step.name, tuple(map(int, output.shape)))
+        if made.elements < 1:
+            # Some versions of Keras let such a layer pass.
+            read = "x".join(map(str, tensors[step.inputs[0]].shape[1:]))
+            raise ModelError(
+                f"layer {step.name!r} ({step.kind}) does not fit its input of {read}: its output "
+                "would have an extent of zero or negative; give a larger --input-shape"
+            )
         layers.append(Layer(step.name, step.kind, step.inputs, made, step.config, specs))
     return tuple(layers), {step.name: step.weights for step in steps if step.weights}
 

@@ -44,11 +44,6 @@ class Run:
         """Work that is not inference, as a share of inference."""
         return self.other_cpu_seconds / self.inference_seconds
 
-    @property
-    def peak_memory_bytes(self) -> int:
-        """Peak of the worker that took most."""
-        return max(board.peak_memory_bytes for board in self.report.boards)
-
 
 def images(slices: int, size: int = 256) -> NDArray[np.float32]:
     """Noise in 0..255 HU; the time of a slice does not depend on what it shows."""

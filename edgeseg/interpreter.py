@@ -1,6 +1,7 @@
 """One TFLite piece, ready to run: ai-edge-litert, else tflite-runtime, behind one small class."""
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,6 +54,8 @@ class Interpreter:
                 self._engine.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             raise EdgesegError(f"LiteRT refuses the model: {_first_line(error)}") from None
+        self.seconds = 0.0
+        """Time of the last inference alone, without the copies in and out."""
         self._input_details = self._engine.get_input_details()
         self._output_details = self._engine.get_output_details()
 
@@ -101,7 +104,9 @@ class Interpreter:
     def _invoke(self, arrays: Sequence[NDArray[Any]]) -> None:
         for detail, array in zip(self._input_details, arrays, strict=True):
             self._engine.set_tensor(detail["index"], array)
+        start = time.perf_counter()
         self._engine.invoke()
+        self.seconds = time.perf_counter() - start
 
     def _signature(self, side: str, details: list[dict[str, Any]]) -> dict[str, int]:
         position = {detail["index"]: place for place, detail in enumerate(details)}

@@ -1,13 +1,18 @@
-"""Memory given back to the system: pages of mapped files, and what has been freed."""
+"""Memory of this process: file pages that are given back, freed tensors that are used again."""
 
 import ctypes
 import os
 from pathlib import Path
 
 MADV_DONTNEED = 4
+M_TRIM_THRESHOLD = -1
 M_MMAP_THRESHOLD = -3
-LARGE = 2**20
-"""Blocks of so many bytes are mapped one by one, and gone as soon as they are freed."""
+M_ARENA_MAX = -8
+LARGEST_REUSED = 32 * 2**20
+"""The largest block that the C library can be told not to map on its own."""
+
+KEPT_FREE = 512 * 2**20
+"""Free memory that may stay at the end of the heap."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
@@ -34,11 +39,14 @@ def release_pages(path: Path) -> None:
                 raise OSError(code, os.strerror(code), wanted)
 
 
-def return_freed_memory() -> None:
-    """Let freed tensors leave the process at once, rather than wait in its heap for the next.
+def reuse_freed_memory() -> None:
+    """Keep the memory of freed tensors in one heap for the next; to be called before threads start.
 
-    The C library would learn from the first freed tensor to keep such blocks. Where it has no
-    such setting (musl), it does not keep them either.
+    Every slice makes and frees tensors of the same sizes. Left to itself the C library would map
+    and unmap them, and faulting their pages in takes longer than copying the tensors; and it
+    would keep a heap for every thread. Where it has no such settings (musl) nothing changes.
     """
     if hasattr(_libc, "mallopt"):
-        _libc.mallopt(M_MMAP_THRESHOLD, LARGE)
+        _libc.mallopt(M_ARENA_MAX, 1)
+        _libc.mallopt(M_MMAP_THRESHOLD, LARGEST_REUSED)
+        _libc.mallopt(M_TRIM_THRESHOLD, KEPT_FREE)

@@ -16,7 +16,7 @@ from edgeseg import __version__
 from edgeseg.errors import BoardError, UsageError, WireError
 from edgeseg.interpreter import engine_name
 from edgeseg.measure import peak_resident_bytes
-from edgeseg.pages import return_freed_memory
+from edgeseg.pages import reuse_freed_memory
 from edgeseg_runtime.deployment import Deployment
 from edgeseg_runtime.ledger import Ledger
 from edgeseg_runtime.threads import Threads
@@ -245,7 +245,7 @@ def run_worker(config: WorkerConfig, lifeline: int | None = None) -> None:
     UsageError, BoardError
         As :class:`Worker`.
     """
-    return_freed_memory()
+    reuse_freed_memory()
     worker = Worker(config, lifeline)
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:

@@ -84,7 +84,7 @@ def _conversion(folder: Path) -> Iterator[Figure]:
 def _pieces(folder: Path) -> Iterator[Figure]:
     messages.print("running pieces in order against the uncut model")
     eight, whole = Bundle(folder / "eight.edgeseg"), Bundle(folder / "uncut.edgeseg")
-    pieces, uncut_seconds, equal = piece_seconds(eight, whole, rounds=5)
+    pieces, uncut_seconds, equal = piece_seconds(eight, whole, rounds=9)
     yield Figure("8 pieces / uncut, bit-identical outputs", float(equal), 1.0, at_least=True)
     yield Figure("8 pieces / uncut, sum of times", pieces / uncut_seconds, 1.05)
 

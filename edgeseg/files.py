@@ -6,6 +6,9 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from edgeseg.errors import OutputError
 
@@ -67,6 +70,19 @@ def atomic_folder(target: Path) -> Iterator[Path]:
                 file.replace(target / file.name)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_json(target: Path, value: Any) -> None:
+    """Write a struct as indented JSON, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        If the file can't be written; nothing half-written is left.
+    """
+    text = msgspec.json.format(msgspec.json.encode(value), indent=2)
+    with atomic_path(target) as path:
+        path.write_bytes(text + b"\n")
 
 
 def check_writable(target: Path) -> None:

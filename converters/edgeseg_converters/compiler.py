@@ -3,10 +3,8 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import msgspec
-
 from edgeseg.bundle import write_bundle
-from edgeseg.files import atomic_path, check_writable
+from edgeseg.files import check_writable, write_json
 from edgeseg.manifest import FORMAT, Manifest, Preprocessing
 from edgeseg.terminal import progress
 from edgeseg_converters.assemble import assemble, compiler_versions, hash_model
@@ -144,8 +142,7 @@ def convert(  # noqa: PLR0913 - one keyword a flag
     write_bundle(target, manifest, packed)
     made = make_report(manifest, check, target.stat().st_size, [note] if note else [])
     if report is not None:
-        with atomic_path(Path(report)) as file:
-            file.write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=2))
+        write_json(Path(report), made)
     return made
 
 

@@ -1,12 +1,10 @@
 """What a run says of itself: placement, memory against limits, times, bytes on the wire."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import msgspec
 
 from edgeseg.boards import Board
-from edgeseg.files import atomic_path
 from edgeseg.placement import Placement
 from edgeseg.terminal import RESEARCH_NOTE
 from edgeseg_runtime.wire import PieceTime, Pong
@@ -117,15 +115,3 @@ def piece_reports(pongs: Mapping[str, Pong]) -> tuple[PieceReport, ...]:
 def lane_reports(placement: Placement) -> tuple[LaneReport, ...]:
     """Describe the lanes of a placement."""
     return tuple(LaneReport(dict(lane.boards), lane.window) for lane in placement.lanes)
-
-
-def write_report(path: Path, report: RunReport) -> None:
-    """Write a report as indented JSON, atomically.
-
-    Raises
-    ------
-    OutputError
-        If it can't be written.
-    """
-    with atomic_path(path) as target:
-        target.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from edgeseg.boards import BoardEntry, read_boards
 from edgeseg.errors import UsageError
-from edgeseg.files import check_writable
+from edgeseg.files import check_writable, write_json
 from edgeseg.scan import Scan, read_scan
 from edgeseg.terminal import (
     RESEARCH_NOTE,
@@ -20,7 +20,7 @@ from edgeseg.terminal import (
 )
 from edgeseg.units import format_bytes, parse_bytes
 from edgeseg_runtime.preview import write_preview
-from edgeseg_runtime.report import RunReport, write_report
+from edgeseg_runtime.report import RunReport
 from edgeseg_runtime.segmenter import Segmentation, Segmenter
 from edgeseg_runtime.statistics import Statistics, measure
 
@@ -106,7 +106,7 @@ def _write(
     if request.statistics is not None:
         statistics.write(request.statistics)
     if request.report is not None:
-        write_report(request.report, segmentation.report)
+        write_json(request.report, segmentation.report)
     if request.preview is not None:
         footer = f"{segmenter.manifest.model_name}, {request.scan.name}"
         write_preview(request.preview, scan, segmentation.masks, segmenter.manifest, footer)

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeseg.files import atomic_path
+from edgeseg.files import write_json
 from edgeseg.manifest import Label
 from edgeseg.scan import Scan
 from edgeseg.slices import Mask
@@ -59,9 +59,7 @@ class Statistics(msgspec.Struct, frozen=True):
         OutputError
             If the file can't be written; nothing half-written is left.
         """
-        text = msgspec.json.format(msgspec.json.encode(self), indent=2)
-        with atomic_path(path) as target:
-            target.write_bytes(text + b"\n")
+        write_json(path, self)
 
 
 @dataclass

@@ -1,0 +1,52 @@
+"""What label values mean: KiTS's own, or others that a data set names."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeseg.errors import VolumeError
+from edgeseg.slices import Mask
+
+BACKGROUND, KIDNEY, TUMOR, CYST = range(4)
+KITS_VALUES: Mapping[int, int] = {value: value for value in (BACKGROUND, KIDNEY, TUMOR, CYST)}
+"""What a label value becomes where labels are KiTS's own."""
+
+HIGHEST = 255
+"""The highest value that a stored label may have."""
+
+_UNKNOWN = 255
+
+
+def to_kits(stored: NDArray[Any], values: Mapping[int, int], path: Path) -> Mask:
+    """Turn stored labels of any type into KiTS values.
+
+    Parameters
+    ----------
+    stored
+        Whole numbers, any shape.
+    values
+        The KiTS value of each value, 0..255, that may be stored.
+    path
+        The file that an error names.
+
+    Raises
+    ------
+    VolumeError
+        If a value is not among them.
+    """
+    with np.errstate(invalid="ignore"):  # values that do not fit differ below
+        small = stored.astype(np.uint8)
+    table = np.full(HIGHEST + 1, _UNKNOWN, np.uint8)
+    table[list(values)] = list(values.values())
+    labels: Mask = table[small]
+    strange = (labels == _UNKNOWN) | (small != stored)
+    if strange.any():
+        known = ", ".join(map(str, sorted(values)))
+        raise VolumeError(
+            f"{path} has the label value {stored[strange][0]:g}; known are {known}; "
+            "give masks with these"
+        )
+    return labels

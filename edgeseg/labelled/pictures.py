@@ -1,0 +1,93 @@
+"""PNG slices with PNG labels of the same names: ``images/`` beside ``labels/`` or ``masks/``.
+
+A folder of several such data sets is their union. ``case_00025_z060.png`` is of the patient
+``case_00025``; else the patient is what stands before the first underscore of the name.
+"""
+
+from functools import partial
+from pathlib import Path
+
+from edgeseg.errors import VolumeError
+from edgeseg.labelled.labels import KITS_VALUES, to_kits
+from edgeseg.labelled.slices import LabelledSlice, LabelledSlices
+from edgeseg.pictures import Pictures, read_pictures
+from edgeseg.slices import Grey, Mask
+from edgeseg.terminal import progress
+
+_IMAGES = "images"
+_LABELS = ("labels", "masks")
+
+
+def read_labelled_pictures(folder: Path) -> LabelledSlices:
+    """List the slices of one PNG data set, or of all that are subfolders.
+
+    Every label is read once, so that a wrong one is met before a training starts.
+
+    Returns
+    -------
+    tuple of LabelledSlice
+        In the natural order of their names; none if there is no ``images/``.
+
+    Raises
+    ------
+    VolumeError
+        If there are images without labels, a picture is no 8-bit grey PNG, sizes differ, or a
+        label has other values than KiTS's.
+    """
+    if (folder / _IMAGES).is_dir():
+        return _read_source(folder)
+    sources = sorted(path.parent for path in folder.glob(f"*/{_IMAGES}") if path.is_dir())
+    return sum(map(_read_source, sources), ())
+
+
+def patient_of(stem: str) -> str:
+    """Return the patient that a picture's name tells."""
+    case, _, number = stem.rpartition("_z")
+    return case if case and number.isdecimal() else stem.partition("_")[0]
+
+
+def _read_source(folder: Path) -> LabelledSlices:
+    """List one data set, all of it checked but the images' pixels."""
+    label_folder = _label_folder(folder)
+    images, labels = read_pictures(folder / _IMAGES), read_pictures(label_folder)
+    places = {file.name: place for place, file in enumerate(labels.files)}
+    source = folder.resolve().name
+    slices: list[LabelledSlice] = []
+    with progress(len(images), f"Checking the labels of {source}") as advance:
+        for index, file in enumerate(images.files):
+            if file.name not in places:
+                raise VolumeError(f"{file} has no label; {labels.path / file.name} is missing")
+            read = partial(_read_pair, images, index, labels, places[file.name])
+            _check_size(images, index, labels, places[file.name])
+            _read_label(labels, places[file.name])
+            name, geometry = images.name(index), images.geometry(index)
+            slices.append(LabelledSlice(patient_of(name), source, name, geometry, True, read))
+            advance()
+    return tuple(slices)
+
+
+def _label_folder(folder: Path) -> Path:
+    for name in _LABELS:
+        if (folder / name).is_dir():
+            return folder / name
+    wanted = " or ".join(f"{name}/" for name in _LABELS)
+    raise VolumeError(f"{folder} has {_IMAGES}/ without labels; put them into {wanted} beside it")
+
+
+def _check_size(images: Pictures, index: int, labels: Pictures, place: int) -> None:
+    if images.sizes[index] != labels.sizes[place]:
+        image, label = (
+            f"{rows}x{cols}" for rows, cols in (images.sizes[index], labels.sizes[place])
+        )
+        raise VolumeError(
+            f"{images.files[index]} is {image} but its label {labels.files[place]} is {label}; "
+            "sizes must agree"
+        )
+
+
+def _read_pair(images: Pictures, index: int, labels: Pictures, place: int) -> tuple[Grey, Mask]:
+    return images.slice(index), _read_label(labels, place)
+
+
+def _read_label(labels: Pictures, place: int) -> Mask:
+    return to_kits(labels.slice(place), KITS_VALUES, labels.files[place])

@@ -1,11 +1,17 @@
-"""Dice as the KiTS challenge counts it."""
+"""Dice and surface Dice as the KiTS challenge counts them."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeseg.metrics import dice, region_dice
+from edgeseg.metrics import (
+    KITS_REGIONS,
+    KITS_TOLERANCES_MM,
+    dice,
+    region_dice,
+    region_surface_dice,
+)
 
 _BITS = st.lists(st.booleans(), min_size=8, max_size=8).map(lambda bits: np.array(bits, np.bool_))
 
@@ -50,3 +56,35 @@ def test_shapes_must_agree() -> None:
     """Broadcasting would compare what does not belong together."""
     with pytest.raises(ValueError, match="can't be compared"):
         dice(np.zeros((2, 2), np.bool_), np.zeros((1, 2), np.bool_))
+
+
+def test_surface_dice_of_regions_has_the_tolerance_of_each() -> None:
+    """A shift of 1.1 mm is too far for the kidney with its masses, and near for masses alone."""
+    truth = np.zeros((9, 9, 9), np.uint8)
+    truth[2:6, 2:6, 2:6] = 2
+    values = region_surface_dice(truth, np.roll(truth, 1, axis=0), (1.1, 1.0, 1.0))
+    assert values["kidney_and_mass"] < 1
+    assert values["mass"] == values["tumor"] == 1
+
+
+def test_surface_dice_of_an_absent_region() -> None:
+    """Nothing found where nothing is, is right; something is wrong."""
+    truth, prediction = np.ones((3, 3, 3), np.uint8), np.ones((3, 3, 3), np.uint8)
+    spacing = (1.0, 1.0, 1.0)
+    assert region_surface_dice(truth, prediction, spacing)["tumor"] == 1
+    prediction[1, 1, 1] = 2
+    assert region_surface_dice(truth, prediction, spacing) == {
+        "kidney_and_mass": 1,
+        "mass": 0,
+        "tumor": 0,
+    }
+
+
+def test_the_published_tolerances() -> None:
+    """As the KiTS challenge sets them, for the same regions."""
+    assert list(KITS_TOLERANCES_MM) == list(KITS_REGIONS)
+    assert list(KITS_TOLERANCES_MM.values()) == [
+        1.0330772532390826,
+        1.1328796488598762,
+        1.1498198361434828,
+    ]

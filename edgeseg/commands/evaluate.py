@@ -1,0 +1,81 @@
+"""``edgeseg evaluate``: how well masks agree with the truth, as the KiTS challenge counts."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from edgeseg.evaluation import Evaluation
+
+
+def evaluate(
+    predictions: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PREDICTIONS", help="Folder of masks (NAME.nii.gz or NAME.png), or one mask."
+        ),
+    ],
+    truth: Annotated[
+        Path,
+        typer.Argument(
+            metavar="TRUTH", help="The same of the truth; NAME/segmentation.nii.gz as in KiTS, too."
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE.csv",
+            help="A row a case; if not given, evaluation.csv in the folder PREDICTIONS.",
+        ),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of the table.")] = False,
+) -> None:
+    """Score masks against the truth: Dice and surface Dice of the KiTS regions.
+
+    PNGs have Dice alone: nobody knows their spacing.
+    Research use only, not a medical device.
+    """
+    from edgeseg.errors import UsageError
+    from edgeseg.evaluation import evaluate as evaluate_pairs
+    from edgeseg.evaluation import write_csv
+    from edgeseg.files import check_writable
+    from edgeseg.pairing import pair_cases
+    from edgeseg.terminal import console, emit_json, progress
+
+    if output is not None and output.suffix.lower() != ".csv":
+        raise UsageError(f"-o {output} is no .csv; give the name of a CSV file")
+    pairs = pair_cases(predictions, truth)
+    table = output or (predictions / "evaluation.csv" if predictions.is_dir() else None)
+    if table is not None:
+        check_writable(table)
+    with progress(len(pairs), "Scoring") as advance:
+        made = evaluate_pairs(pairs, advance)
+    if table is not None:
+        write_csv(table, made)
+    if json:
+        emit_json(made)
+        return
+    console.print(_table(made))
+    if table is not None:
+        console.print(f"wrote {table}", markup=False, soft_wrap=True)
+    console.print(f"{made.research_note}.", style="dim")
+
+
+def _table(made: "Evaluation") -> "Table":
+    from rich.markup import escape
+
+    from edgeseg.evaluation import figures
+    from edgeseg.terminal import figure_table
+
+    headings = [name.replace("_", " ") for name in figures(made.average)]
+    table = figure_table(("case",), headings)
+    for one in (*made.cases, made.average):
+        if one is made.average:
+            table.add_section()
+        table.add_row(escape(one.case), *(f"{value:.4f}" for value in figures(one).values()))
+    return table

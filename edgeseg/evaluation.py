@@ -1,0 +1,178 @@
+"""Scores of predicted masks against the truth, case by case, as the KiTS challenge counts them."""
+
+import csv
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from statistics import fmean
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeseg.errors import VolumeError
+from edgeseg.files import atomic_path
+from edgeseg.labelled.labels import KITS_VALUES, to_kits
+from edgeseg.metrics import KITS_TOLERANCES_MM, region_dice, region_surface_dice
+from edgeseg.pairing import Pair
+from edgeseg.pictures import PICTURE, read_pictures
+from edgeseg.slices import Mask
+from edgeseg.surface import Spacing, bounding_box
+from edgeseg.terminal import RESEARCH_NOTE
+from edgeseg.volume import read_volume
+
+_COLUMNS = {"kidney_and_mass": "kidney", "mass": "masses", "tumor": "tumor"}
+_CORNER_MM = 1e-3
+"""How far two grids may differ anywhere: headers keep 32-bit numbers."""
+
+
+class Score(msgspec.Struct, frozen=True):
+    """Dice and surface Dice of one case by region; pictures have no surface Dice."""
+
+    case: str
+    dice: dict[str, float]
+    surface_dice: dict[str, float] | None
+
+
+class Evaluation(msgspec.Struct, frozen=True):
+    """The scores of all cases, their mean over cases, and the tolerances of surface Dice."""
+
+    cases: tuple[Score, ...]
+    average: Score
+    tolerances_mm: Mapping[str, float]
+    research_note: str = RESEARCH_NOTE
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """A label mask and where its voxels lie.
+
+    Attributes
+    ----------
+    values
+        (slices, rows, columns) in display orientation, or (rows, columns) of a picture.
+    affine
+        4x4, from indices of ``values`` to RAS+ mm; None for a picture.
+    spacing
+        Distances of voxels in mm along each axis; None for a picture.
+    """
+
+    values: Mask
+    affine: NDArray[np.float64] | None
+    spacing: Spacing | None
+
+
+def score(pair: Pair) -> Score:
+    """Compare one prediction with its truth.
+
+    Raises
+    ------
+    VolumeError
+        If a file can't be read, holds anything but KiTS labels, or the two do not lie on one grid.
+    """
+    truth, prediction = read_labels(pair.truth), read_labels(pair.prediction)
+    problem = grid_mismatch(prediction, truth)
+    if problem:
+        raise VolumeError(
+            f"{pair.prediction} does not lie on the grid of {pair.truth}: {problem}; "
+            "give the mask of that very scan"
+        )
+    box = bounding_box((truth.values != 0) | (prediction.values != 0))
+    cropped = truth.values[box], prediction.values[box]
+    surface = None if truth.spacing is None else region_surface_dice(*cropped, truth.spacing)
+    return Score(pair.case, region_dice(*cropped), surface)
+
+
+def read_labels(path: Path) -> Labels:
+    """Read a NIfTI or PNG of KiTS labels, 0 to 3.
+
+    Raises
+    ------
+    VolumeError
+        If it can't be read or holds other values.
+    """
+    if path.suffix.lower() == PICTURE:
+        return Labels(to_kits(read_pictures(path).slice(0), KITS_VALUES, path), None, None)
+    volume = read_volume(path)
+    values = np.empty(volume.voxels.shape, np.uint8)
+    for index, plane in enumerate(volume.voxels):
+        values[index] = to_kits(plane, KITS_VALUES, path)
+    return Labels(values, volume.affine @ volume.to_file, volume.spacing)
+
+
+def grid_mismatch(one: Labels, other: Labels) -> str | None:
+    """Say how the grids of two masks differ, or None where every voxel lies on its like."""
+    if one.values.shape != other.values.shape:
+        return f"it has {_extents(one)} and not {_extents(other)}"
+    if one.affine is None or other.affine is None:
+        return None
+    if one.spacing and other.spacing and not np.allclose(one.spacing, other.spacing, 1e-3, 0):
+        return f"its spacing is {_by(one.spacing)} mm and not {_by(other.spacing)} mm"
+    ends = [(0, extent - 1) for extent in one.values.shape]
+    corners = np.array([(*corner, 1) for corner in product(*ends)]).T
+    distances = np.linalg.norm(((one.affine - other.affine) @ corners)[:3], axis=0)
+    if distances.max() <= _CORNER_MM:
+        return None
+    return f"its corners lie up to {distances.max():.3g} mm elsewhere"
+
+
+def evaluate(pairs: Sequence[Pair], scored: Callable[[], object] = lambda: None) -> Evaluation:
+    """Score all pairs, one after another; ``scored`` is called after each.
+
+    Raises
+    ------
+    VolumeError
+        As for :func:`score`.
+    """
+    cases = []
+    for pair in pairs:
+        cases.append(score(pair))
+        scored()
+    return Evaluation(tuple(cases), average(cases), KITS_TOLERANCES_MM)
+
+
+def average(scores: Sequence[Score]) -> Score:
+    """Return the mean over cases, each case with equal weight."""
+    dice = _mean([one.dice for one in scores])
+    surface = [one.surface_dice for one in scores if one.surface_dice is not None]
+    return Score("average", dice, _mean(surface) if surface else None)
+
+
+def write_csv(target: Path, evaluation: Evaluation) -> None:
+    """Write a row a case and the row ``average`` as the KiTS challenge does, eight decimals.
+
+    Raises
+    ------
+    OutputError
+        If it can't be written; nothing half-written is left.
+    """
+    with atomic_path(target) as path, path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["caseID", *figures(evaluation.average)])
+        for one in (*evaluation.cases, evaluation.average):
+            writer.writerow([one.case, *(f"{value:.8f}" for value in figures(one).values())])
+
+
+def figures(one: Score) -> dict[str, float]:
+    """Return all figures of a case by their names in ``evaluation.csv``."""
+    measures = {"Dice": one.dice, "SD": one.surface_dice or {}}
+    return {
+        f"{measure}_{_COLUMNS[region]}": value
+        for measure, values in measures.items()
+        for region, value in values.items()
+    }
+
+
+def _extents(labels: Labels) -> str:
+    axes = ("slices", "rows", "columns")[-labels.values.ndim :]
+    words = zip(labels.values.shape, axes, strict=True)
+    return ", ".join(f"{extent} {axis}" for extent, axis in words)
+
+
+def _by(spacing: Spacing) -> str:
+    return " x ".join(f"{extent:.4g}" for extent in spacing)
+
+
+def _mean(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {name: fmean(one[name] for one in figures) for name in figures[0]}

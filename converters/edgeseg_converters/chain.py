@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,18 @@ Alive: TypeAlias = dict[str, Value]
 """The tensors of one slice that are still needed, by name."""
 
 
+class Ported(Protocol):
+    """A piece, compiled or from a bundle: what it reads and makes, in the order of the file."""
+
+    @property
+    def inputs(self) -> tuple[Port, ...]:
+        """The ports it reads."""
+
+    @property
+    def outputs(self) -> tuple[Port, ...]:
+        """The ports it makes."""
+
+
 def stages(pieces: Sequence[Compiled], images: Sequence[Image]) -> Iterator[list[Alive]]:
     """Yield, before the first piece and after each one, the tensors alive for every slice.
 
@@ -42,10 +54,9 @@ def stages(pieces: Sequence[Compiled], images: Sequence[Image]) -> Iterator[list
     alive = [{image.name: Value(port, array)} for array in images]
     yield alive
     for index, piece in enumerate(pieces):
-        needed = {port.tensor for later in pieces[index + 1 :] for port in later.inputs}
-        needed |= {pieces[-1].outputs[-1].tensor}
+        needed = needed_after(pieces, index)
         interpreter = Interpreter(piece.model)
-        alive = [_advance(piece, interpreter, tensors, needed) for tensors in alive]
+        alive = [advance(piece, interpreter, tensors, needed) for tensors in alive]
         yield alive
 
 
@@ -57,7 +68,14 @@ def outputs_of(pieces: Sequence[Compiled], images: Sequence[Image]) -> list[NDAr
     return [alive[output.tensor].at(plain) for alive in last]
 
 
-def _advance(piece: Compiled, interpreter: Interpreter, alive: Alive, needed: set[str]) -> Alive:
+def needed_after(pieces: Sequence[Ported], index: int) -> set[str]:
+    """Name the tensors that pieces after this one read, and the output."""
+    later = {port.tensor for piece in pieces[index + 1 :] for port in piece.inputs}
+    return later | {pieces[-1].outputs[-1].tensor}
+
+
+def advance(piece: Ported, interpreter: Interpreter, alive: Alive, needed: set[str]) -> Alive:
+    """Run one piece on the tensors of a slice; returns those that are still needed."""
     made = interpreter.run([alive[port.tensor].at(port) for port in piece.inputs])
     fresh = {
         port.tensor: Value(port, array) for port, array in zip(piece.outputs, made, strict=True)

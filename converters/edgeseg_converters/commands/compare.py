@@ -1,0 +1,66 @@
+"""``edgeseg compare``: what compiling cost in accuracy, and what it saved."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgeseg.errors import UsageError
+from edgeseg.terminal import console, emit_json, messages
+
+
+def compare(
+    model: Annotated[
+        Path, typer.Argument(help="The Keras model that the bundles were compiled from.")
+    ],
+    bundles: Annotated[
+        list[Path], typer.Argument(metavar="BUNDLE...", help="One or more .edgeseg files.")
+    ],
+    *,
+    data: Annotated[
+        Path,
+        typer.Option(
+            metavar="FOLDER", help="Labelled slices: PNGs, a KiTS folder or nnU-Net's layout."
+        ),
+    ],
+    patients: Annotated[
+        str | None, typer.Option(metavar="A,B,...", help="Compare on these patients alone.")
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="Write all figures, a row a bundle.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Draw size and time against Dice.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON instead of tables.")] = False,
+) -> None:
+    """Compare bundles with their Keras model on labelled slices: Dice, size, time, memory.
+
+    Research use only, not a medical device.
+    """
+    from edgeseg.files import check_writable
+    from edgeseg_converters.compare.bundles import compare_bundles
+    from edgeseg_converters.compare.plot import require_matplotlib, write_plot
+    from edgeseg_converters.compare.report import tables, write_csv
+
+    if plot is not None:
+        if plot.suffix.lower() != ".png":
+            raise UsageError(f"--plot {plot} is no .png; give the name of a PNG file")
+        require_matplotlib()
+    for file in (csv, plot):
+        if file is not None:
+            check_writable(file)
+    wanted = None if patients is None else [name.strip() for name in patients.split(",")]
+    made = compare_bundles(model, bundles, data, wanted)
+    if csv is not None:
+        write_csv(csv, made)
+    if plot is not None:
+        write_plot(plot, made)
+    for note in made.notes:
+        messages.print(note)
+    if as_json:
+        emit_json(made)
+        return
+    for table in tables(made):
+        console.print(table, "")
+    console.print(f"{made.research_note}.", style="dim")

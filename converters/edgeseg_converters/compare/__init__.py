@@ -1,0 +1,1 @@
+"""A Keras model against bundles of it, on labelled slices."""

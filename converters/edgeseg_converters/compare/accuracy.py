@@ -1,0 +1,177 @@
+"""How accurate a network is on labelled slices: Dice of each region, patient by patient."""
+
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeseg.labelled import LabelledSlice, by_patient
+from edgeseg.manifest import Decoding, Preprocessing
+from edgeseg.metrics import KITS_REGIONS
+from edgeseg.slices import (
+    Grey,
+    Hounsfield,
+    Mask,
+    SliceGeometry,
+    to_input,
+    to_model,
+    to_native,
+    to_probabilities,
+)
+from edgeseg_converters.chain import Image
+
+Predict: TypeAlias = Callable[[Image], NDArray[np.float32]]
+"""An image (1, H, W, C) to its probabilities (1, H, W, labels)."""
+
+Regions: TypeAlias = Mapping[str, tuple[int, ...]]
+"""The label values that each region holds."""
+
+SPECK = 20
+"""Fewer pixels of a region, in a slice that has none, are no false finding yet."""
+
+_FAST = 1
+
+
+@dataclass(frozen=True)
+class Segmenter:
+    """A network, and the way of a slice to it and back."""
+
+    predict: Predict
+    preprocessing: Preprocessing
+    decoding: Decoding
+
+    def mask(self, image: Hounsfield | Grey, geometry: SliceGeometry, *, windowed: bool) -> Mask:
+        """Segment one slice; the mask has the slice's own size (rows, columns)."""
+        grey = to_model(image, geometry, self.preprocessing, windowed=windowed)
+        output = self.predict(to_input(grey, self.preprocessing))
+        probabilities = to_probabilities(output)
+        return to_native(probabilities, geometry, self.preprocessing, self.decoding)
+
+
+@dataclass(frozen=True)
+class PackedMask:
+    """A mask kept in memory for later: some hundred times smaller."""
+
+    shape: tuple[int, int]
+    data: bytes
+
+    @classmethod
+    def of(cls, mask: Mask) -> "PackedMask":
+        """Compress a mask (rows, columns)."""
+        rows, cols = mask.shape
+        return cls((rows, cols), zlib.compress(mask.tobytes(), _FAST))
+
+    def unpack(self) -> Mask:
+        """Return the mask (rows, columns)."""
+        return np.frombuffer(zlib.decompress(self.data), np.uint8).reshape(self.shape)
+
+
+@dataclass(frozen=True)
+class PatientScore:
+    """How well a network segments one patient's slices, taken together.
+
+    Attributes
+    ----------
+    dice
+        Dice of each region over all slices; ``nan`` where the truth never shows the region.
+    absent
+        Number of slices in which the truth lacks the region.
+    false
+        Number of those in which the network finds it all the same, in :data:`SPECK` pixels or
+        more.
+    masks
+        What the network made of each slice.
+    """
+
+    patient: str
+    dice: Mapping[str, float]
+    absent: Mapping[str, int]
+    false: Mapping[str, int]
+    masks: tuple[PackedMask, ...]
+
+
+Scores: TypeAlias = tuple[PatientScore, ...]
+
+
+def regions_of(decoding: Decoding) -> dict[str, tuple[int, ...]]:
+    """Return the KiTS regions that a network can paint any label of."""
+    painted = set(decoding.channels)
+    return {name: labels for name, labels in KITS_REGIONS.items() if painted & set(labels)}
+
+
+def score(
+    segmenter: Segmenter,
+    slices: Iterable[LabelledSlice],
+    advance: Callable[[], None] = lambda: None,
+) -> Scores:
+    """Segment labelled slices and score each patient.
+
+    Parameters
+    ----------
+    slices
+        Read one at a time, patient by patient.
+    advance
+        Called after each slice.
+
+    Raises
+    ------
+    VolumeError
+        If a slice can't be read.
+    """
+    regions = regions_of(segmenter.decoding)
+    return tuple(
+        _score_patient(patient, _segmented(segmenter, group, advance), regions)
+        for patient, group in by_patient(slices).items()
+    )
+
+
+def agreement(scores: Scores, reference: Scores) -> float:
+    """Return the share of all pixels that two networks give the same label."""
+    equal = total = 0
+    for one, other in zip(scores, reference, strict=True):
+        for mask, expected in zip(one.masks, other.masks, strict=True):
+            same = mask.unpack() == expected.unpack()
+            equal, total = equal + int(np.count_nonzero(same)), total + same.size
+    return equal / total
+
+
+def _segmented(
+    segmenter: Segmenter, slices: Sequence[LabelledSlice], advance: Callable[[], None]
+) -> Iterator[tuple[Mask, Mask]]:
+    """Yield truth and mask of every slice."""
+    for labelled in slices:
+        image, truth = labelled.read()
+        yield truth, segmenter.mask(image, labelled.geometry, windowed=labelled.windowed)
+        advance()
+
+
+def _score_patient(
+    patient: str, segmented: Iterator[tuple[Mask, Mask]], regions: Regions
+) -> PatientScore:
+    pixels, masks = [], []
+    for truth, mask in segmented:
+        pixels.append([_overlap(truth, mask, labels) for labels in regions.values()])
+        masks.append(PackedMask.of(mask))
+    counts = np.array(pixels)
+    absent = counts[..., 0] == 0
+    false = absent & (counts[..., 1] >= SPECK)
+    return PatientScore(
+        patient,
+        dict(zip(regions, map(_dice, *counts.sum(axis=0).T.tolist()), strict=True)),
+        dict(zip(regions, absent.sum(axis=0).tolist(), strict=True)),
+        dict(zip(regions, false.sum(axis=0).tolist(), strict=True)),
+        tuple(masks),
+    )
+
+
+def _overlap(truth: Mask, mask: Mask, labels: tuple[int, ...]) -> tuple[int, int, int]:
+    """Count the pixels of a region in the truth, in the mask, and in both."""
+    wanted, found = np.isin(truth, labels), np.isin(mask, labels)
+    return int(wanted.sum()), int(found.sum()), int((wanted & found).sum())
+
+
+def _dice(wanted: int, found: int, common: int) -> float:
+    return 2 * common / (wanted + found) if wanted else float("nan")

@@ -1,0 +1,50 @@
+"""A bundle run in one process on one thread, all its pieces loaded: image in, probabilities out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeseg.bundle import Bundle
+from edgeseg.interpreter import Interpreter
+from edgeseg.manifest import Manifest, Port
+from edgeseg_converters.chain import Alive, Image, Value, advance, needed_after
+
+
+@dataclass(frozen=True)
+class LoadedPieces:
+    """The pieces of a manifest, each with its interpreter, in order; not for two threads at once.
+
+    One slice is in flight at a time, and a tensor is dropped after its last reader, so memory
+    does not grow with the number of slices.
+    """
+
+    manifest: Manifest
+    interpreters: tuple[Interpreter, ...]
+
+    def __call__(self, image: Image) -> NDArray[np.float32]:
+        """Return the probabilities (1, H, W, labels) of an image (1, H, W, C)."""
+        entering, output = self.manifest.input, self.manifest.output
+        alive: Alive = {
+            entering.tensor: Value(Port(entering.tensor, entering.shape), image),
+        }
+        pieces = self.manifest.pieces
+        for index, (piece, interpreter) in enumerate(zip(pieces, self.interpreters, strict=True)):
+            alive = advance(piece, interpreter, alive, needed_after(pieces, index))
+        return alive[output.tensor].at(Port(output.tensor, output.shape))
+
+
+def load_pieces(bundle: Bundle) -> LoadedPieces:
+    """Unpack, verify and load every piece of a bundle.
+
+    Raises
+    ------
+    BundleError
+        If a piece is damaged.
+    EdgesegError
+        If LiteRT refuses a piece.
+    """
+    manifest = bundle.manifest
+    return LoadedPieces(
+        manifest, tuple(Interpreter(bundle.piece(piece)) for piece in manifest.pieces)
+    )

@@ -1,0 +1,92 @@
+"""What a whole bundle needs on one board: its size, time a slice, and peak memory."""
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from edgeseg.bundle import MANIFEST, Bundle
+from edgeseg.errors import EdgesegError
+from edgeseg.interpreter import Interpreter, engine_name
+from edgeseg.manifest import Piece, parse_manifest
+from edgeseg.measure import peak_resident_bytes
+from edgeseg_converters.compare.bundle_runner import LoadedPieces
+
+LEAST_RUNS = 5
+LEAST_SECONDS = 2.0
+"""So long are slices run: what else the machine does disturbs the median less."""
+
+
+class Footprint(msgspec.Struct, frozen=True):
+    """Size of the file, growth of a fresh process that runs it, and time of a slice there.
+
+    One thread runs all pieces one after the other; ``ms_per_slice`` is the median.
+    """
+
+    bytes: int
+    peak_memory_bytes: int
+    ms_per_slice: float
+
+
+def measure_bundle(bundle: Bundle) -> Footprint:
+    """Run a bundle in a fresh process that runs nothing else, one thread.
+
+    Raises
+    ------
+    BundleError
+        If a piece is damaged.
+    EdgesegError
+        If the bundle can't be run.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / MANIFEST).write_bytes(msgspec.json.encode(bundle.manifest))
+        for piece in bundle.manifest.pieces:
+            _file(folder, piece).write_bytes(bundle.piece(piece))
+        run = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "edgeseg_converters.compare.footprint",
+                name,
+                str(LEAST_SECONDS),
+            ],
+            capture_output=True,
+            check=False,
+        )
+    if run.returncode:
+        reason = run.stderr.decode(errors="replace").strip().splitlines()[-1:]
+        raise EdgesegError(f"{bundle.path} does not run ({' '.join(reason)}); convert it again")
+    peak, milliseconds = msgspec.json.decode(run.stdout, type=tuple[int, float])
+    return Footprint(bundle.path.stat().st_size, peak, milliseconds)
+
+
+def _file(folder: Path, piece: Piece) -> Path:
+    return folder / f"{piece.name}.tflite"
+
+
+def _run_and_measure(folder: Path, seconds: float) -> tuple[int, float]:
+    """Run for so long; returns the growth in bytes and the milliseconds of a slice."""
+    manifest = parse_manifest((folder / MANIFEST).read_bytes(), str(folder))
+    image = np.zeros(manifest.input.shape, np.float32)
+    engine_name()  # loads the engine, which every worker holds anyway
+    before = peak_resident_bytes()
+    interpreters = (Interpreter.ready(_file(folder, piece)) for piece in manifest.pieces)
+    pieces = LoadedPieces(manifest, tuple(interpreters))
+    pieces(image)
+    times: list[float] = []
+    while len(times) < LEAST_RUNS or sum(times) < seconds:
+        start = time.perf_counter()
+        pieces(image)
+        times.append(time.perf_counter() - start)
+    return peak_resident_bytes() - before, statistics.median(times) * 1e3
+
+
+if __name__ == "__main__":
+    figures = _run_and_measure(Path(sys.argv[1]), float(sys.argv[2]))
+    sys.stdout.buffer.write(msgspec.json.encode(figures))

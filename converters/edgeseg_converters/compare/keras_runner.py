@@ -1,0 +1,79 @@
+"""The Keras model itself, run in TensorFlow: what every bundle of it is measured against."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeseg.errors import ModelError
+from edgeseg.manifest import Decoding, Manifest, Preprocessing
+from edgeseg_converters.chain import Image
+from edgeseg_converters.keras_file import load_model
+from edgeseg_converters.keras_graph import read_network
+from edgeseg_converters.quiet import import_tensorflow
+from edgeseg_converters.rewrite.logits import complete_logits, decoding
+
+
+class KerasRunner:
+    """Runs a trained Keras model slice by slice, at the size it was saved with.
+
+    A model of no fixed size runs at that of the bundle, and one that ends in logits gets the
+    activation that its bundles have.
+
+    Parameters
+    ----------
+    path
+        A ``.keras`` or ``.h5`` file, or a SavedModel folder with a Keras graph.
+    manifest
+        Of a bundle, which says how a slice becomes the model's input.
+
+    Raises
+    ------
+    ModelError
+        If the model can't be read, or the bundle can't have been compiled from it.
+    """
+
+    def __init__(self, path: Path, manifest: Manifest) -> None:
+        model = load_model(path)
+        height, width = manifest.preprocessing.size
+        shape = (height, width, manifest.preprocessing.channels)
+        network = read_network(model, shape if _is_flexible(model) else None)
+        graph, _ = complete_logits(network.graph)
+        (_, rows, cols, channels) = graph.inputs[0].shape
+        how, _ = decoding(graph)
+        own, bundled = _kind(channels, how), _kind(shape[-1], manifest.decoding)
+        if own != bundled:
+            raise ModelError(
+                f"{path} has {own}, the bundle of {manifest.model_name} {bundled}; give the model "
+                "that the bundle was compiled from"
+            )
+        self.size = rows, cols
+        self._model = model
+        self._lacks = how.activation if graph.outputs != network.graph.outputs else None
+
+    def __call__(self, image: Image) -> NDArray[np.float32]:
+        """Return the probabilities (1, H, W, labels) of an image (1, H, W, C)."""
+        # Layer by layer: the graph compiler of TensorFlow 2.21 fuses convolution, sum and leaky
+        # ReLU into something else, so traced models, and predict(), can be far off.
+        tensorflow = import_tensorflow()
+        (output,) = tensorflow.nest.flatten(self._model(image, training=False))
+        finish = getattr(tensorflow.nn, self._lacks) if self._lacks else np.asarray
+        return np.asarray(finish(output), np.float32)
+
+    def preprocessing(self, like: Preprocessing) -> Preprocessing:
+        """Return how slices become this model's input: as for its bundle, at its own size."""
+        return Preprocessing(
+            like.window, self.size, like.channels, like.spacing_mm, like.input_range
+        )
+
+
+def _kind(channels: int, how: Decoding) -> str:
+    """Say in words what enters and leaves a network."""
+    return f"{channels} channel(s) in and {len(how.channels)} of {how.activation} out"
+
+
+def _is_flexible(model: Any) -> bool:
+    """Say whether the model leaves open how many rows, columns or channels an image has."""
+    inputs = getattr(model, "inputs", None)
+    return not inputs or None in tuple(inputs[0].shape)[1:]

@@ -1,0 +1,101 @@
+"""What accuracy costs: size and time of every bundle against its Dice, as a picture."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from edgeseg.errors import EdgesegError
+from edgeseg.files import atomic_path
+from edgeseg_converters.compare.comparison import Comparison, Entry, RegionFigures
+from edgeseg_converters.compare.report import scope
+
+_MIB = 2**20
+_MARKERS = "osD^vP*X<>"
+_LEGEND_LETTERS, _MARKER_LETTERS = 110, 8
+_LEAST_SPAN = 0.02
+"""Dice that an axis spans at least: smaller differences should look small."""
+
+
+def require_matplotlib() -> Any:
+    """Import matplotlib without a display and return its figure module.
+
+    Raises
+    ------
+    EdgesegError
+        If it is not installed; the message names the extra.
+    """
+    try:
+        import matplotlib.backends.backend_agg
+        import matplotlib.figure
+    except ModuleNotFoundError:
+        raise EdgesegError("--plot needs matplotlib: pip install 'edgeseg[convert]'") from None
+    return matplotlib.figure
+
+
+def write_plot(path: Path, comparison: Comparison) -> None:
+    """Draw a row of two panels for each region: size, and time a slice, against Dice.
+
+    Every bundle has a marker of its own, with the standard deviation over patients of its
+    difference to the model; the model is a horizontal line.
+
+    Raises
+    ------
+    OutputError
+        If the file can't be written; nothing half-written is left.
+    """
+    regions = comparison.shown_regions
+    longest = max(len(entry.name) for entry in comparison.entries)
+    columns = max(1, _LEGEND_LETTERS // (longest + _MARKER_LETTERS))
+    height = 0.9 + 2.5 * len(regions) + 0.25 * (len(comparison.entries) // columns)
+    figure = require_matplotlib().Figure(figsize=(10, height), layout="constrained")
+    figure.get_layout_engine().set(rect=(0, 0.3 / height, 1, 1 - 0.3 / height))
+    axes = figure.subplots(len(regions), 2, sharex="col", sharey="row", squeeze=False)
+    for region, (by_size, by_time) in zip(regions, axes, strict=True):
+        _draw(by_size, comparison, region, lambda entry: entry.bytes / _MIB)
+        _draw(by_time, comparison, region, lambda entry: entry.ms_per_slice)
+        by_size.set_ylabel(f"Dice, {region}")
+        value = _of(comparison.model, region).dice
+        right_edge = by_time.get_yaxis_transform()
+        by_time.text(1.01, value, f"{value:.3f}", transform=right_edge, va="center", fontsize=8)
+    axes[-1, 0].set_xscale("log")
+    for ticks in (axes[-1, 0].xaxis.set_major_formatter, axes[-1, 0].xaxis.set_minor_formatter):
+        ticks("{x:g}")
+    axes[-1, 1].set_xlim(left=0)
+    axes[-1, 0].set_xlabel("size of the bundle, MiB")
+    axes[-1, 1].set_xlabel("time a slice on one thread, ms")
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper center", ncols=columns, frameon=False)
+    footer = f"{scope(comparison)}; bars: standard deviation over patients of the difference. "
+    figure.text(0.01, 0.08 / height, footer + comparison.research_note, fontsize=8, color="dimgrey")
+    with atomic_path(path) as target:
+        figure.savefig(target, dpi=120)
+
+
+def _draw(
+    axes: Any, comparison: Comparison, region: str, cost: Callable[[Entry], float | None]
+) -> None:
+    model = _of(comparison.model, region).dice
+    axes.axhline(model, color="black", linestyle="--", linewidth=1, label=comparison.model.name)
+    for index, entry in enumerate(comparison.bundles):
+        figures = _of(entry, region)
+        axes.errorbar(
+            cost(entry),
+            figures.dice,
+            yerr=figures.spread,
+            marker=_MARKERS[index % len(_MARKERS)],
+            color=f"C{index % 10}",
+            linestyle="none",
+            capsize=3,
+            elinewidth=1,
+            markersize=8,
+            alpha=0.7,
+            label=entry.name,
+        )
+    low, high = axes.get_ylim()
+    margin = max(0.0, (_LEAST_SPAN - (high - low)) / 2)
+    axes.set_ylim(low - margin, high + margin)
+    axes.grid(visible=True, which="both", linewidth=0.3)
+
+
+def _of(entry: Entry, region: str) -> RegionFigures:
+    return next(one for one in entry.regions if one.region == region)

@@ -3,27 +3,26 @@
 import csv
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from statistics import fmean
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeseg.errors import VolumeError
 from edgeseg.files import atomic_path
+from edgeseg.grid import Grid, size_mismatch
 from edgeseg.labelled.labels import KITS_VALUES, to_kits
 from edgeseg.metrics import KITS_TOLERANCES_MM, region_dice, region_surface_dice
 from edgeseg.pairing import Pair
 from edgeseg.pictures import PICTURE, read_pictures
 from edgeseg.slices import Mask
-from edgeseg.surface import Spacing, bounding_box
+from edgeseg.surface import bounding_box
 from edgeseg.terminal import RESEARCH_NOTE
 from edgeseg.volume import read_volume
 
 _COLUMNS = {"kidney_and_mass": "kidney", "mass": "masses", "tumor": "tumor"}
-_CORNER_MM = 1e-3
+_SAME_PLACE_MM = 1e-3
 """How far two grids may differ anywhere: headers keep 32-bit numbers."""
 
 
@@ -52,15 +51,12 @@ class Labels:
     ----------
     values
         (slices, rows, columns) in display orientation, or (rows, columns) of a picture.
-    affine
-        4x4, from indices of ``values`` to RAS+ mm; None for a picture.
-    spacing
-        Distances of voxels in mm along each axis; None for a picture.
+    grid
+        None for a picture.
     """
 
     values: Mask
-    affine: NDArray[np.float64] | None
-    spacing: Spacing | None
+    grid: Grid | None
 
 
 def score(pair: Pair) -> Score:
@@ -72,15 +68,14 @@ def score(pair: Pair) -> Score:
         If a file can't be read, holds anything but KiTS labels, or the two do not lie on one grid.
     """
     truth, prediction = read_labels(pair.truth), read_labels(pair.prediction)
-    problem = grid_mismatch(prediction, truth)
-    if problem:
+    if problem := _mismatch(prediction, truth):
         raise VolumeError(
             f"{pair.prediction} does not lie on the grid of {pair.truth}: {problem}; "
             "give the mask of that very scan"
         )
     box = bounding_box((truth.values != 0) | (prediction.values != 0))
     cropped = truth.values[box], prediction.values[box]
-    surface = None if truth.spacing is None else region_surface_dice(*cropped, truth.spacing)
+    surface = region_surface_dice(*cropped, truth.grid.spacing) if truth.grid else None
     return Score(pair.case, region_dice(*cropped), surface)
 
 
@@ -93,28 +88,12 @@ def read_labels(path: Path) -> Labels:
         If it can't be read or holds other values.
     """
     if path.suffix.lower() == PICTURE:
-        return Labels(to_kits(read_pictures(path).slice(0), KITS_VALUES, path), None, None)
+        return Labels(to_kits(read_pictures(path).slice(0), KITS_VALUES, path), None)
     volume = read_volume(path)
     values = np.empty(volume.voxels.shape, np.uint8)
     for index, plane in enumerate(volume.voxels):
         values[index] = to_kits(plane, KITS_VALUES, path)
-    return Labels(values, volume.affine @ volume.to_file, volume.spacing)
-
-
-def grid_mismatch(one: Labels, other: Labels) -> str | None:
-    """Say how the grids of two masks differ, or None where every voxel lies on its like."""
-    if one.values.shape != other.values.shape:
-        return f"it has {_extents(one)} and not {_extents(other)}"
-    if one.affine is None or other.affine is None:
-        return None
-    if one.spacing and other.spacing and not np.allclose(one.spacing, other.spacing, 1e-3, 0):
-        return f"its spacing is {_by(one.spacing)} mm and not {_by(other.spacing)} mm"
-    ends = [(0, extent - 1) for extent in one.values.shape]
-    corners = np.array([(*corner, 1) for corner in product(*ends)]).T
-    distances = np.linalg.norm(((one.affine - other.affine) @ corners)[:3], axis=0)
-    if distances.max() <= _CORNER_MM:
-        return None
-    return f"its corners lie up to {distances.max():.3g} mm elsewhere"
+    return Labels(values, volume.grid)
 
 
 def evaluate(pairs: Sequence[Pair], scored: Callable[[], object] = lambda: None) -> Evaluation:
@@ -164,14 +143,11 @@ def figures(one: Score) -> dict[str, float]:
     }
 
 
-def _extents(labels: Labels) -> str:
-    axes = ("slices", "rows", "columns")[-labels.values.ndim :]
-    words = zip(labels.values.shape, axes, strict=True)
-    return ", ".join(f"{extent} {axis}" for extent, axis in words)
-
-
-def _by(spacing: Spacing) -> str:
-    return " x ".join(f"{extent:.4g}" for extent in spacing)
+def _mismatch(prediction: Labels, truth: Labels) -> str | None:
+    """Say how the grids of two masks differ; of a picture only the size is known."""
+    if prediction.grid and truth.grid:
+        return prediction.grid.mismatch(truth.grid, _SAME_PLACE_MM)
+    return size_mismatch(prediction.values.shape, truth.values.shape)
 
 
 def _mean(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:

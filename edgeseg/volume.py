@@ -1,7 +1,6 @@
 """CT volumes as NIfTI: read in display orientation, masks written in the file's own geometry."""
 
 import gzip
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,26 +9,17 @@ from typing import IO, Any
 
 import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
 from nibabel.openers import ImageOpener
-from nibabel.orientations import (
-    apply_orientation,
-    axcodes2ornt,
-    inv_ornt_aff,
-    io_orientation,
-    ornt_transform,
-)
-from nibabel.spatialimages import HeaderDataError
+from nibabel.orientations import apply_orientation
 from numpy.typing import NDArray
 
 from edgeseg.errors import UsageError, VolumeError
 from edgeseg.files import atomic_path, check_writable
+from edgeseg.grid import Grid, as_volume_error, grid_of
 from edgeseg.slices import Hounsfield, Mask, SliceGeometry
 
 AIR = -1024
-_DISPLAY = axcodes2ornt(("S", "P", "L"))
 _PART_BYTES = 32 * 2**20
-_READABLE = "give a .nii or .nii.gz file"
 _COMPRESSION = 6
 _SUFFIXES = (".nii", ".nii.gz")
 
@@ -42,27 +32,38 @@ class Volume:
     ----------
     voxels
         (slices, rows, columns), int16 or float32.
-    spacing
-        Distances in mm of slices, rows and columns.
-    affine
-        4x4, from voxel indices of the file to RAS+ mm.
-    to_file
-        4x4, from (slice, row, column) to voxel indices of the file.
-    orientation
-        How nibabel turns display orientation into the file's.
+    grid
+        Where they lie.
     header
         The file's NIfTI header.
     """
 
     path: Path
     voxels: Hounsfield
-    spacing: tuple[float, float, float]
-    affine: NDArray[np.float64]
-    to_file: NDArray[np.float64]
-    orientation: NDArray[np.float64]
+    grid: Grid
     header: Any
     warning: str | None
     windowed: bool = False
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Distances in mm of slices, rows and columns."""
+        return self.grid.spacing
+
+    @property
+    def affine(self) -> NDArray[np.float64]:
+        """4x4, from voxel indices of the file to RAS+ mm."""
+        return self.grid.affine
+
+    @property
+    def to_file(self) -> NDArray[np.float64]:
+        """4x4, from (slice, row, column) to voxel indices of the file."""
+        return self.grid.to_file
+
+    @property
+    def orientation(self) -> NDArray[np.float64]:
+        """How nibabel turns display orientation into the file's."""
+        return self.grid.orientation
 
     def __len__(self) -> int:
         """Return the number of slices."""
@@ -73,15 +74,13 @@ class Volume:
         image: Hounsfield = self.voxels[index]
         return image
 
-    def geometry(self, index: int) -> SliceGeometry:
-        """Return size and spacing of one slice."""
-        rows, cols = self.voxels[index].shape
-        return SliceGeometry(rows, cols, *self.spacing[1:])
+    def geometry(self, _index: int) -> SliceGeometry:
+        """Return size and spacing of one slice; all are alike."""
+        return self.grid.geometry
 
     def name(self, index: int) -> str:
         """Return the number of one slice as the file counts, from 0."""
-        axis = int(np.abs(self.to_file[:3, 0]).argmax())
-        return f"slice {round(self.to_file[axis, 0] * index + self.to_file[axis, 3])}"
+        return f"slice {self.grid.numbers[index]}"
 
     def check_output(self, output: Path) -> None:
         """Refuse early an output that :meth:`write` could not write.
@@ -145,71 +144,32 @@ def read_volume(path: Path) -> Volume:
         If it is no NIfTI, is truncated, has no three axes or several frames, is empty, is no
         grey image, mostly holds no numbers, or has a singular affine.
     """
-    with _as_volume_error(path), _opened(path) as (image, stream):
-        affine, shape = _checked_affine(path, image), _checked_shape(path, image)
-        stored = io_orientation(affine)
-        to_display = ornt_transform(stored, _DISPLAY)
-        orientation = ornt_transform(_DISPLAY, stored)
-        voxels = _allocate(image, [shape[axis] for axis in to_display[:, 0].argsort()])
-        # Writing through this view of the file's order fills the display order.
-        missing = _fill(apply_orientation(voxels, orientation), image)
-        _read_to_the_end(stream)
+    with as_volume_error(path):
+        opened: Any = nib.load(path)
+        grid = grid_of(opened, path)
+        voxels = _allocate(opened, grid.extents)
+        with _streamed(path, opened) as image:
+            # Writing through this view of the file's order fills the display order.
+            missing = _fill(apply_orientation(voxels, grid.orientation), image)
     if 2 * missing > voxels.size:
         share = f"{missing} of {voxels.size}"
         raise VolumeError(f"{path}: {share} voxels are no numbers; export the scan again")
-    to_file = inv_ornt_aff(to_display, shape)
-    slice_mm, row_mm, col_mm = np.linalg.norm((affine @ to_file)[:3, :3], axis=0)
-    return Volume(
-        path=path,
-        voxels=voxels,
-        spacing=(float(slice_mm), float(row_mm), float(col_mm)),
-        affine=affine,
-        to_file=to_file,
-        orientation=orientation,
-        header=image.header,
-        warning=f"{missing} voxels of {path} are no numbers; read as air" if missing else None,
-    )
+    warning = f"{missing} voxels of {path} are no numbers; read as air" if missing else None
+    return Volume(path, voxels, grid, opened.header, warning)
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
-    """Open a NIfTI so that its compressed stream is read once, not anew for every part."""
-    kind: Any = type(nib.load(path))
-    if not issubclass(kind, nib.Nifti1Image):
-        raise VolumeError(f"{path} is no NIfTI; {_READABLE}")
+def _streamed(path: Path, opened: Any) -> Iterator[Any]:
+    """Open a NIfTI anew so that its compressed stream is read once, not again for every part."""
     stream: Any = ImageOpener(path)
     with stream:
-        yield kind.from_file_map(kind.make_file_map({"image": stream})), stream
+        yield opened.from_file_map(opened.make_file_map({"image": stream}))
+        # The decompressor meets the checksum, which stands behind the last voxel.
+        while stream.read(_PART_BYTES):
+            pass
 
 
-def _read_to_the_end(stream: Any) -> None:
-    """Let the decompressor meet the checksum, which stands behind the last voxel."""
-    while stream.read(_PART_BYTES):
-        pass
-
-
-def _checked_affine(path: Path, image: Any) -> NDArray[np.float64]:
-    affine = np.asarray(image.affine, np.float64)
-    if not np.isfinite(affine).all() or np.linalg.matrix_rank(affine[:3, :3]) < 3:
-        raise VolumeError(f"{path} has a singular affine; repair its qform and sform, then retry")
-    return affine
-
-
-def _checked_shape(path: Path, image: Any) -> tuple[int, ...]:
-    """Return the three extents, or say why there are no three."""
-    shape = tuple(int(extent) for extent in image.shape)
-    if len(shape) < 3:
-        raise VolumeError(f"{path} is {len(shape)}-D; give a 3-D volume, or one slice as a PNG")
-    if any(extent < 1 for extent in shape):
-        raise VolumeError(f"{path} is empty: its shape is {shape}; export the scan again")
-    if any(extent > 1 for extent in shape[3:]):
-        raise VolumeError(f"{path} has several frames: its shape is {shape}; save one as 3-D")
-    if image.get_data_dtype().kind not in "iuf":
-        raise VolumeError(f"{path} holds colours or complex numbers; give a CT volume in HU")
-    return shape[:3]
-
-
-def _allocate(image: Any, shape: list[int]) -> Hounsfield:
+def _allocate(image: Any, shape: tuple[int, ...]) -> Hounsfield:
     """Make room in the smallest type that holds the file's HU."""
     proxy = image.dataobj
     whole = image.get_data_dtype().kind in "iu" and float(proxy.inter).is_integer()
@@ -243,18 +203,3 @@ def _store(part: NDArray[Any], target: NDArray[Any]) -> int:
     lost = ~np.isfinite(target)
     target[lost] = AIR
     return int(np.count_nonzero(lost))
-
-
-@contextmanager
-def _as_volume_error(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError:
-        raise VolumeError(f"{path} does not exist; {_READABLE}") from None
-    except ImageFileError:
-        raise VolumeError(f"{path} is no NIfTI; {_READABLE}") from None
-    except MemoryError:
-        raise VolumeError(f"{path} is too large for this machine's memory; crop it") from None
-    except (OSError, EOFError, zlib.error, ValueError, HeaderDataError) as error:
-        reason = " ".join(str(error).split())
-        raise VolumeError(f"{path} is truncated or damaged ({reason}); copy it again") from None

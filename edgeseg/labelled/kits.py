@@ -24,7 +24,7 @@ def read_kits(folder: Path) -> LabelledSlices:
     Raises
     ------
     VolumeError
-        If a case lacks its image or label, or they differ in shape or affine.
+        If a case lacks its image or label, or they lie on different grids.
     """
     source = folder.resolve().name
     cases = sorted(path for path in folder.iterdir() if _CASE.fullmatch(path.name))

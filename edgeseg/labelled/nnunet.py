@@ -51,8 +51,8 @@ def read_nnunet(folder: Path) -> LabelledSlices:
     Raises
     ------
     VolumeError
-        If there is no image, one has no label or several channels, they differ in shape or
-        affine, or ``dataset.json`` names other labels.
+        If there is no image, one has no label or several channels, the two lie on
+        different grids, or ``dataset.json`` names other labels.
     """
     if not (folder / _IMAGES).is_dir():
         return ()

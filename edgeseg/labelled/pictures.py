@@ -61,7 +61,9 @@ def _read_source(folder: Path) -> LabelledSlices:
             _check_size(images, index, labels, places[file.name])
             _read_label(labels, places[file.name])
             name, geometry = images.name(index), images.geometry(index)
-            slices.append(LabelledSlice(patient_of(name), source, name, geometry, True, read))
+            slices.append(
+                LabelledSlice(patient_of(name), source, name, geometry, windowed=True, read=read)
+            )
             advance()
     return tuple(slices)
 

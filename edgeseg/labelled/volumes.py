@@ -17,11 +17,15 @@ from threading import Lock
 
 import numpy as np
 
-from edgeseg.labelled.grid import check_same_grid, read_grid
+from edgeseg.errors import VolumeError
+from edgeseg.grid import read_grid
 from edgeseg.labelled.labels import to_kits
 from edgeseg.labelled.slices import LabelledSlice, LabelledSlices
 from edgeseg.slices import Hounsfield, Mask
 from edgeseg.volume import read_volume
+
+_SAME_PLACE = 0.1
+"""How far an image and its label may lie apart, in voxels."""
 
 KEPT_BYTES = 2**30
 """How much of the cases read last stays in memory: two large ones, or some ten of 100 slices."""
@@ -98,7 +102,7 @@ def slices_of(cases: Iterable[Case], keep_bytes: int = KEPT_BYTES) -> LabelledSl
     Raises
     ------
     VolumeError
-        If a header can't be read, or an image and its label differ in shape or affine.
+        If a header can't be read, or an image and its label lie on different grids.
     """
     recent = RecentCases(keep_bytes)
     return tuple(labelled for case in cases for labelled in _slices(case, recent))
@@ -106,11 +110,16 @@ def slices_of(cases: Iterable[Case], keep_bytes: int = KEPT_BYTES) -> LabelledSl
 
 def _slices(case: Case, recent: RecentCases) -> Iterator[LabelledSlice]:
     grid = read_grid(case.image)
-    check_same_grid(grid, read_grid(case.label))
+    if problem := read_grid(case.label).mismatch(grid, _SAME_PLACE * min(grid.spacing)):
+        raise VolumeError(
+            f"{case.label} does not lie on the grid of its image {case.image}: {problem}; "
+            "give both the same size and affine"
+        )
     for index, number in enumerate(grid.numbers):
-        name = f"{case.patient}_z{number:03}"
-        read = partial(_cut, recent, case, index)
-        yield LabelledSlice(case.patient, case.source, name, grid.geometry, False, read)
+        name, read = f"{case.patient}_z{number:03}", partial(_cut, recent, case, index)
+        yield LabelledSlice(
+            case.patient, case.source, name, grid.geometry, windowed=False, read=read
+        )
 
 
 def _cut(recent: RecentCases, case: Case, index: int) -> tuple[Hounsfield, Mask]:

@@ -47,7 +47,8 @@ def test_a_label_of_another_case_is_refused(tmp_path: Path) -> None:
     case = write_case(tmp_path, "case_00001", drawn_label())
     other = write_case(tmp_path, "case_00002", drawn_label((5, 20, 24)))
     shutil.copy(other / "segmentation.nii.gz", case / "segmentation.nii.gz")
-    with pytest.raises(VolumeError, match=r"00001/imaging.* is 5x20x28 but its label .*5x20x24"):
+    words = r"00001/segmentation.* it has .* 24 columns and not .* 28 columns"
+    with pytest.raises(VolumeError, match=words):
         read_labelled(tmp_path)
 
 

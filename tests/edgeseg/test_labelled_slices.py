@@ -27,7 +27,9 @@ def _read() -> tuple[Grey, Mask]:
 def _slices(*patients: str) -> tuple[LabelledSlice, ...]:
     geometry = SliceGeometry(2, 2)
     return tuple(
-        LabelledSlice(patient, "drawn", f"{patient}_z{number:03}", geometry, True, _read)
+        LabelledSlice(
+            patient, "drawn", f"{patient}_z{number:03}", geometry, windowed=True, read=_read
+        )
         for number, patient in enumerate(patients)
     )
 

@@ -33,7 +33,7 @@ lint: env
 
 types: env
 	$(BIN)/mypy
-	MYPYPATH=examples/kidney_unet $(BIN)/mypy examples/kidney_unet/*.py
+	MYPYPATH=examples:examples/kidney_unet $(BIN)/mypy examples/*.py examples/kidney_unet/*.py
 
 imports: env
 	$(BIN)/lint-imports

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-from data import Bytes, Floats, LabelledSlice, reduce_image, reduce_label
+from data import Bytes, Example, Floats, reduce_image, reduce_label
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import ndimage
+from transplant import Donors, with_misplaced, with_tumor
 
 Mesh: TypeAlias = list[tuple[tuple[int, int, int, int], tuple[float, ...]]]
 """A warp as Pillow wants it: boxes of the output and the corners of the input they come from."""
@@ -24,7 +26,13 @@ class Frame:
     size: int
 
 
-def augment(piece: LabelledSlice, frame: Frame, rng: np.random.Generator) -> tuple[Floats, Floats]:
+TUMOR_IN_HEALTHY, TUMOR_BESIDE_TUMOR = 0.4, 0.15
+"""How often a slice without and with a tumour gets one of another patient."""
+
+
+def augment(
+    piece: Example, frame: Frame, donors: Donors, rng: np.random.Generator
+) -> tuple[Floats, Floats]:
     """Make one training example of a slice.
 
     Geometry acts at the slice's own resolution, before the reduction the running system does too;
@@ -42,10 +50,12 @@ def augment(piece: LabelledSlice, frame: Frame, rng: np.random.Generator) -> tup
     label = _warp(piece.label, (width, height), mesh, Image.Resampling.NEAREST)
     target = reduce_label(label, frame.columns, frame.rows)
     hu = reduce_image(image, frame.columns, frame.rows).astype(np.float32)
+    if rng.random() < (TUMOR_BESIDE_TUMOR if target[..., -1].any() else TUMOR_IN_HEALTHY):
+        hu, target = with_tumor(hu, target, donors, rng)
+    if rng.random() < 0.5:
+        hu = with_misplaced(hu, target[..., 0] > 0, donors, rng)
     if rng.random() < 0.35:
         hu = unenhanced(hu, target[..., 0] > 0, rng)
-    if rng.random() < 0.4:
-        hu = with_blobs(hu, target[..., 0] > 0, rng)
     hu = _noise(_resolution(_contrast(hu, rng), rng), rng)
     return (np.rint(hu.clip(0, 255)) / 255)[..., None].astype(np.float32), target
 
@@ -64,27 +74,6 @@ def unenhanced(hu: Floats, kidney: NDArray[np.bool_], rng: np.random.Generator) 
         inside = _blur(kidney, 1)
         plain = inside * np.minimum(dark, np.maximum(hu, 10)) + (1 - inside) * plain
     return np.asarray(plain, np.float32)
-
-
-def with_blobs(hu: Floats, kidney: NDArray[np.bool_], rng: np.random.Generator) -> Floats:
-    """Put up to three round organs of even density away from the kidneys.
-
-    Bladder, filled bowel and cysts of other organs are round and even as tumours are, and the
-    training slices hardly show the pelvis; what sets a tumour apart is the kidney it touches.
-    """
-    away = _blur(kidney, 3) == 0
-    places = np.argwhere(away & (hu > 20))
-    for _ in range(rng.integers(1, 4) if len(places) else 0):
-        offset = np.indices(hu.shape) - places[rng.integers(len(places))][:, None, None]
-        along = np.arctan2(offset[0], offset[1]) - rng.uniform(0, np.pi)
-        shape = (
-            1 + rng.uniform(0, 0.3) * np.cos(2 * along) + rng.uniform(0, 0.1) * np.cos(5 * along)
-        )
-        blob = np.hypot(*offset) < rng.uniform(4, 24) * shape
-        inside = _blur(blob & away, 1)
-        even = rng.uniform(0, 110) + rng.normal(0, 4, hu.shape)
-        hu = np.asarray(inside * even + (1 - inside) * hu, np.float32)
-    return hu
 
 
 def _mesh(image: Bytes, width: int, height: int, rng: np.random.Generator) -> Mesh:
@@ -168,9 +157,4 @@ def _noise(hu: Floats, rng: np.random.Generator) -> Floats:
 def _blur(values: NDArray[np.generic], reach: int) -> Floats:
     """Mean over a square of 2 x reach + 1 pixels, the border repeated."""
     plane = values.astype(np.float32)
-    for axis in (0, 1):
-        border = [(reach, reach) if side == axis else (0, 0) for side in (0, 1)]
-        padded = np.pad(plane, border, "edge")
-        windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=axis)
-        plane = windows.mean(axis=-1, dtype=np.float32)
-    return plane
+    return np.asarray(ndimage.uniform_filter(plane, 2 * reach + 1, mode="nearest"))

@@ -9,17 +9,20 @@ from typing import Any
 import keras
 import numpy as np
 from augment import Frame, augment
-from data import LabelledSlice
+from data import SIZE, Shelf
+from transplant import donors_of
 
+from edgeseg.labelled import LabelledSlice, by_patient
 from edgeseg.terminal import progress
 
-SIZE = 256
-CROP = Frame(rows=176, columns=224, size=SIZE)
+CROP = Frame(rows=192, columns=224, size=SIZE)
 WHOLE = Frame(rows=SIZE, columns=SIZE, size=SIZE)
 WHOLE_SHARE = 0.2
 """The last share of a training sees whole slices: borders and batch statistics as in use."""
 SLICES_A_PATIENT = 6
 """At most so many in an epoch, or patients with many slices would drown the others."""
+DONORS = 200
+"""Tumours and tissue are taken from at most so many slices."""
 WARM_UP_SHARE = 0.02
 
 
@@ -36,7 +39,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class EpochLog:
-    """One row of the log; Dice of held-out patients is ``nan`` where it was not measured."""
+    """One row of the log.
+
+    Dice of held-out patients is ``nan`` where it was not measured; ``saved`` is 1 where a
+    checkpoint was written.
+    """
 
     epoch: int
     seconds: float
@@ -45,6 +52,7 @@ class EpochLog:
     loss: float
     kidney_and_mass: float = math.nan
     tumor: float = math.nan
+    saved: int = 0
 
 
 def dice_and_cross_entropy(truth: Any, found: Any) -> Any:
@@ -61,10 +69,9 @@ def draw_epoch(
 ) -> tuple[list[LabelledSlice], np.random.Generator]:
     """Choose and shuffle the slices of one epoch; also the generator that augments them."""
     rng = np.random.default_rng((seed, epoch))
-    patients: dict[str, list[LabelledSlice]] = {}
-    for index in rng.permutation(len(slices)):
-        patients.setdefault(slices[index].patient, []).append(slices[index])
-    chosen = [piece for some in patients.values() for piece in some[:SLICES_A_PATIENT]]
+    shuffled = [slices[index] for index in rng.permutation(len(slices))]
+    groups = by_patient(shuffled).values()
+    chosen = [piece for some in groups for piece in some[:SLICES_A_PATIENT]]
     return [chosen[index] for index in rng.permutation(len(chosen))], rng
 
 
@@ -77,6 +84,7 @@ def rate_at(done: float, peak: float) -> float:
 def fit(
     model: Any,
     slices: Sequence[LabelledSlice],
+    shelf: Shelf,
     plan: Plan,
     past: EpochLog | None = None,
 ) -> Iterator[EpochLog]:
@@ -87,6 +95,8 @@ def fit(
     """
     epoch, before = (past.epoch, past.seconds) if past else (0, 0.0)
     start = time.monotonic()
+    some = slices[:: -(-len(slices) // DONORS)]
+    donors = donors_of(((piece.patient, shelf.read(piece)) for piece in some), SIZE)
 
     def done(epochs: float) -> float:
         return max(epochs / plan.epochs, seconds() / (60 * plan.minutes))
@@ -102,9 +112,10 @@ def fit(
             for at in range(0, len(chosen), plan.batch):
                 rate = rate_at(done(epoch + at / len(chosen)), plan.rate)
                 model.optimizer.learning_rate.assign(rate)
-                examples = [augment(one, frame, rng) for one in chosen[at : at + plan.batch]]
-                images, targets = zip(*examples, strict=True)
+                batch = [shelf.read(piece) for piece in chosen[at : at + plan.batch]]
+                augmented = [augment(example, frame, donors, rng) for example in batch]
+                images, targets = zip(*augmented, strict=True)
                 losses.append(float(model.train_on_batch(np.stack(images), np.stack(targets))))
-                advance(len(examples))
+                advance(len(batch))
         epoch += 1
         yield EpochLog(epoch, seconds(), done(epoch), rate, float(np.mean(losses)))

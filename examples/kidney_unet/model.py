@@ -60,8 +60,10 @@ def build(  # noqa: PLR0913 - the family's dimensions, each one named in the mod
         up = keras.layers.Conv2DTranspose(base << level, 2, strides=2, name=f"{name}_conv0")(tensor)
         joined = keras.layers.Concatenate(name=f"{name}_skip")([skips[level], up])
         tensor = block(joined, base << level, name)
-    head = keras.layers.Conv2D(outputs, 1, activation="sigmoid", name="regions")(tensor)
-    return keras.Model(slices, head, name="kidney_unet")
+    # float32 whatever the rest is trained in: a probability must not round to 1.
+    head = keras.layers.Conv2D(outputs, 1, activation="sigmoid", name="regions", dtype="float32")
+    tensor = head(tensor)
+    return keras.Model(slices, tensor, name="kidney_unet")
 
 
 def _block(

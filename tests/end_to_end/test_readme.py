@@ -9,8 +9,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import nibabel as nib
 import pytest
 from processes import edgeseg_process
+from synthetic_cases import drawn_label, write_case
 
 from edgeseg.boards import read_boards
 
@@ -33,6 +35,13 @@ def folder(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
     folder = tmp_path_factory.mktemp("readme")
     shutil.copy(data / "totalsegmentator" / "example_ct.nii.gz", folder / "ct.nii.gz")
     shutil.copy(ROOT / "examples" / "kidney_unet" / "kidney-unet.keras", folder)
+    for kind in ("images", "labels"):
+        (folder / "slices" / kind).mkdir(parents=True)
+        for path in sorted((data / "kits19_slices" / kind).glob("case_0002*.png")):
+            shutil.copy(path, folder / "slices" / kind)
+    (folder / "masks").mkdir()
+    nib.save(drawn_label(), folder / "masks" / "case_00000.nii.gz")
+    write_case(folder / "truth", "case_00000", drawn_label(), seed=0)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         yield folder
@@ -62,6 +71,8 @@ def test_commands_run(folder: Path) -> None:
             process.communicate()
     made = {path.name for path in folder.iterdir()}
     assert {"mask.nii.gz", "preview.png", "convert.json", "found.json", "run.json"} <= made
+    assert {"compare.csv", "compare.png"} <= made
+    assert (folder / "masks" / "evaluation.csv").read_text().splitlines()[-1].startswith("average")
 
 
 @pytest.mark.timeout(600)

@@ -1,5 +1,6 @@
 """Tests of the kidney U-Net's recipe, on slices drawn here."""
 
+import csv
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -8,9 +9,12 @@ import keras
 import numpy as np
 import pytest
 from augment import Frame, augment
-from data import LabelledSlice, load, reduce_label, regions, split
+from averaging import averaged
+from cross_validate import deal, folds_of, score_folds, train_fold
+from curves import draw_curves
+from data import DECODING, PREPROCESSING, SIZE, Example, Shelf, reduce_label, regions
+from drawn_slices import drawn, labelled, write
 from fit import (
-    SIZE,
     SLICES_A_PATIENT,
     EpochLog,
     Plan,
@@ -20,39 +24,29 @@ from fit import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from measure import dice, mean_dice, score
+from measure import mean_dice, measure
 from model import build
 from PIL import Image
-from train import Run, train
+from synthetic_cases import drawn_label, write_case
+from train import Network, Run, train
+from transplant import Donors, donors_of, with_misplaced, with_tumor
 
-from edgeseg.errors import UsageError, VolumeError
+from edgeseg.errors import UsageError
+from edgeseg.labelled import LabelledSlice, read_labelled, split
+from edgeseg.slices import SliceGeometry
+from edgeseg_converters.compare.accuracy import Segmenter
 
 PAPER_PARAMETERS = 31_030_723
+TINY = Network(base=8, depth=1)
+GRID = 64
 
 
-def drawn(patient: str = "case_00001", seed: int = 0, side: int = 128) -> LabelledSlice:
-    """Draw a grey body with two bright kidneys, one of them with a tumour."""
-    rng = np.random.default_rng(seed)
-    rows, columns = np.mgrid[:side, :side] / side
-    image = np.where((rows - 0.5) ** 2 + (columns - 0.5) ** 2 < 0.16, 60, 0).astype(np.uint8)
-    label = np.zeros_like(image)
-    for column in (0.35, 0.65):
-        inside = (rows - 0.6) ** 2 + (columns - column) ** 2 < 0.006
-        image[inside], label[inside] = 180, 1
-    tumor = (rows - 0.55) ** 2 + (columns - 0.7) ** 2 < 0.003
-    image[tumor], label[tumor] = 120, 2
-    image[image > 0] += rng.integers(0, 10, (image > 0).sum(), np.uint8)
-    return LabelledSlice(patient, "kits19_slices", f"{patient}_z{seed:03}", image, label)
+def example(seed: int = 0) -> Example:
+    return Example(*drawn(seed))
 
 
-def write(folder: Path, pieces: list[LabelledSlice]) -> Path:
-    """Lay slices out as the KiTS19 folder does."""
-    for kind in ("images", "labels"):
-        (folder / "kits19_slices" / kind).mkdir(parents=True, exist_ok=True)
-    for piece in pieces:
-        for kind, pixels in (("images", piece.image), ("labels", piece.label)):
-            Image.fromarray(pixels).save(folder / "kits19_slices" / kind / f"{piece.name}.png")
-    return folder
+def donors(count: int = 3) -> Donors:
+    return donors_of([(f"p{seed}", example(seed)) for seed in range(count)], GRID)
 
 
 def test_papers_network() -> None:
@@ -68,42 +62,19 @@ def test_separable_convolutions_are_cheaper(batch_norm: bool) -> None:
     assert cheap.output_shape == full.output_shape
 
 
-def test_load_and_split(tmp_path: Path) -> None:
-    names = ("case_00001", "case_00001", "case_00002")
-    pieces = [drawn(name, seed) for seed, name in enumerate(names)]
-    found = load(write(tmp_path, pieces))
-    assert [piece.patient for piece in found] == list(names)
-    assert np.array_equal(found[0].image, pieces[0].image)
-    train, held_out = split(found, ["case_00002"])
-    assert {piece.patient for piece in train} == {"case_00001"}
-    assert {piece.patient for piece in held_out} == {"case_00002"}
+def test_a_slice_in_hu_is_windowed_and_kept() -> None:
+    pairs = iter([(np.array([[-1000, 0], [100, 900]], np.int16), np.zeros((2, 2), np.uint8))])
+    scanned = LabelledSlice(
+        "p", "kits", "p_z1", SliceGeometry(2, 2), windowed=False, read=lambda: next(pairs)
+    )
+    shelf = Shelf()
+    assert shelf.read(scanned).image.tolist() == [[0, 0], [100, 255]]
+    assert shelf.read(scanned) is shelf.read(scanned)
 
 
-@pytest.mark.parametrize(
-    ("held_out", "message"),
-    [(["case_00009"], "no slices of case_00009"), (["case_00001"], "every patient is held out")],
-)
-def test_split_refuses(held_out: list[str], message: str) -> None:
-    with pytest.raises(UsageError, match=message):
-        split([drawn()], held_out)
-
-
-def test_load_refuses(tmp_path: Path) -> None:
-    with pytest.raises(VolumeError, match="has no slices"):
-        load(tmp_path)
-    label = write(tmp_path, [drawn()]) / "kits19_slices/labels/case_00001_z000.png"
-    Image.fromarray(np.full((128, 128), 7, np.uint8)).save(label)
-    with pytest.raises(VolumeError, match="label value 7"):
-        load(tmp_path)
-    Image.fromarray(np.zeros((64, 64), np.uint8)).save(label)
-    with pytest.raises(VolumeError, match="sizes must agree"):
-        load(tmp_path)
-    label.write_bytes(b"no image")
-    with pytest.raises(VolumeError, match="can't be read"):
-        load(tmp_path)
-    label.unlink()
-    with pytest.raises(VolumeError, match="has no label"):
-        load(tmp_path)
+def test_a_full_shelf_reads_again() -> None:
+    shelf, piece = Shelf(limit=100), labelled(drawn())
+    assert shelf.read(piece) is not shelf.read(piece)
 
 
 @given(st.binary(min_size=64, max_size=64))
@@ -120,9 +91,9 @@ def test_regions_are_nested(raw: bytes) -> None:
 @settings(deadline=None, max_examples=25)
 @given(st.integers(0, 2**32))
 def test_augmentation_keeps_to_the_grey_levels_and_repeats(seed: int) -> None:
-    frame = Frame(rows=48, columns=64, size=64)
-    image, target = augment(drawn(), frame, np.random.default_rng(seed))
-    again = augment(drawn(), frame, np.random.default_rng(seed))
+    frame = Frame(rows=48, columns=64, size=GRID)
+    image, target = augment(example(), frame, donors(), np.random.default_rng(seed))
+    again = augment(example(), frame, donors(), np.random.default_rng(seed))
     assert image.shape == (48, 64, 1)
     assert target.shape == (48, 64, 3)
     assert image.min() >= 0
@@ -133,19 +104,59 @@ def test_augmentation_keeps_to_the_grey_levels_and_repeats(seed: int) -> None:
 
 
 def test_image_and_regions_move_together() -> None:
-    piece = drawn()
-    label = piece.label.copy()
+    image, label = drawn()
     label[:, :64] = 0  # one kidney alone: a flip of only one of the two would show
-    bare = LabelledSlice("p", "kits19_slices", "p", piece.image * (label > 0), label)
+    bare = Example(image * (label > 0), label)
     shares = []
     for seed in range(50):
-        image, target = augment(bare, Frame(96, 96, 96), np.random.default_rng(seed))
-        shares.append((image[target[..., 0] > 0] > 2 / 255).mean())
+        rng = np.random.default_rng(seed)
+        moved, target = augment(bare, Frame(96, 96, 96), donors(), rng)
+        shares.append((moved[target[..., 0] > 0] > 2 / 255).mean())
     assert np.mean(shares) > 0.97
 
 
+def test_a_tumor_grows_on_the_kidney_of_a_healthy_slice() -> None:
+    image, label = drawn(9)
+    target = reduce_label(label * (label == 1), 128, 128)
+    hu = np.where(label == 2, 60, image).astype(np.float32)
+    grown = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        changed, regions_after = with_tumor(hu, target, donors(), rng)
+        tumor = regions_after[..., 2] > 0
+        assert (regions_after >= target).all()
+        assert np.array_equal(regions_after[..., 1], regions_after[..., 2])
+        if tumor.sum() < 30:
+            continue
+        grown += 1
+        # The donors' tumours have two thirds of their kidneys' HU; tints vary by some ten percent.
+        assert 80 < changed[tumor].mean() < 170
+    assert grown > 10
+
+
+def test_without_kidney_or_donor_no_tumor_grows() -> None:
+    image, label = drawn()
+    hu, rng = image.astype(np.float32), np.random.default_rng(0)
+    nothing = np.zeros((*label.shape, 3), np.float32)
+    assert with_tumor(hu, nothing, donors(), rng)[1] is nothing
+    target = reduce_label(label, 128, 128)
+    assert with_tumor(hu, target, Donors((), ()), rng)[0] is hu
+
+
+def test_misplaced_tissue_keeps_away_from_kidneys() -> None:
+    image, label = drawn()
+    hu, kidney = image.astype(np.float32), label > 0
+    changed = [
+        with_misplaced(hu, kidney, donors(), np.random.default_rng(seed)) != hu
+        for seed in range(20)
+    ]
+    assert not np.any(changed, axis=0)[kidney].any()
+    assert np.mean([one.any() for one in changed]) > 0.9
+
+
 def test_epoch_draws_every_patient_and_none_too_often() -> None:
-    slices = [drawn("many", seed, 16) for seed in range(20)] + [drawn("few", 0, 16)]
+    slices = [labelled(drawn(0, 16), "many", seed) for seed in range(20)]
+    slices.append(labelled(drawn(0, 16), "few"))
     chosen, _ = draw_epoch(slices, seed=1, epoch=3)
     patients = [piece.patient for piece in chosen]
     assert patients.count("many") == SLICES_A_PATIENT
@@ -163,42 +174,52 @@ def test_rate_warms_up_and_falls() -> None:
 
 
 def test_loss_tells_right_from_wrong() -> None:
-    truth = reduce_label(drawn().label, 64, 64)[None]
+    truth = reduce_label(drawn()[1], 64, 64)[None]
     assert float(dice_and_cross_entropy(truth, truth)) == pytest.approx(0, abs=1e-5)
     assert float(dice_and_cross_entropy(truth, np.zeros_like(truth))) > 1
 
 
-def test_score_by_patient() -> None:
-    slices = [drawn("a", 0), drawn("a", 1), drawn("b", 2)]
-    truth = reduce_label(slices[0].label, 64, 64)
-    exact = score(lambda images: np.stack([truth] * len(images)), slices, 64)
-    assert [(one.patient, one.slices) for one in exact] == [("a", 2), ("b", 1)]
-    assert mean_dice(exact, "tumor") == 1
-    everywhere = score(lambda images: np.ones_like(images.repeat(3, axis=-1)), slices, 64)
-    assert mean_dice(everywhere, "tumor") < 0.1
-    assert np.isnan(dice(np.ones((2, 2), bool), np.zeros((2, 2), bool)))
+def test_measure_by_patient() -> None:
+    image, label = drawn(side=SIZE)
+    healthy = label * (label == 1)
+    slices = [
+        labelled((image, label), "a"),
+        labelled((image, label), "a", 1),
+        labelled((image, healthy), "b"),
+    ]
+    truth = regions(label)[None].astype(np.float32)
+    scores = measure(Segmenter(lambda _: truth, PREPROCESSING, DECODING), slices)
+    assert [(one.patient, len(one.masks)) for one in scores] == [("a", 2), ("b", 1)]
+    assert scores[0].dice["tumor"] == 1
+    assert mean_dice(scores, "tumor") == 1
+    assert (scores[1].absent["tumor"], scores[1].false["tumor"]) == (1, 1)
+    assert 0.5 < scores[1].dice["kidney_and_mass"] < 1
+    assert math.isnan(mean_dice(scores[1:], "tumor"))
 
 
-def test_false_tumor_is_counted_on_tumor_free_slices() -> None:
-    piece = drawn("10001")
-    kidney = (piece.label == 1).astype(np.uint8)
-    free = LabelledSlice("10001", "curvas", "10001_1_a1", piece.image, kidney)
-    (called,) = score(lambda images: np.ones_like(images.repeat(3, axis=-1)), [free], 64)
-    (quiet,) = score(lambda images: np.zeros_like(images.repeat(3, axis=-1)), [free], 64)
-    assert (called.tumor_free, called.false_tumor) == (1, 1)
-    assert (quiet.tumor_free, quiet.false_tumor) == (1, 0)
+def test_averaged_weights_lag_behind_and_statistics_fit_them() -> None:
+    layers = [keras.Input((4, 4, 1)), keras.layers.Conv2D(1, 1, kernel_initializer="ones")]
+    model = keras.Sequential([*layers, keras.layers.BatchNormalization(momentum=0.5)])
+    model.compile(keras.optimizers.Adam(0.1, use_ema=True, ema_momentum=0.9), loss="mse")
+    images = np.random.default_rng(0).normal(5, 1, (64, 4, 4, 1)).astype(np.float32)
+    for _ in range(20):
+        model.train_on_batch(images, np.tanh(images) - 5)
+    now = model.get_weights()
+    kernel, bias, _, _, mean, _ = averaged(model, images)
+    assert abs(kernel - 1) < abs(now[0] - 1)
+    assert mean == pytest.approx((images * kernel[0, 0] + bias).mean(), abs=0.03)
+    assert all(map(np.array_equal, model.get_weights(), now))
 
 
 # Keras' own saving of TensorFlow variables.
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_training_learns_resumes_and_repeats(tmp_path: Path) -> None:
-    pieces = [drawn("case_00001", seed, 32) for seed in range(4)] + [drawn("case_00002", 9, 32)]
-    data = write(tmp_path, pieces)
-
+    folder = write(tmp_path / "data", {"case_00001": 4, "case_00002": 1}, side=32)
+    slices, held_out = split(read_labelled(folder), ["case_00002"])
     plan = Plan(epochs=3, minutes=math.inf, batch=4, rate=1e-2, seed=3)
 
     def trained(name: str, plan: Plan, *, resume: bool = False) -> list[EpochLog]:
-        return train(Run(tmp_path / name, 8, 1), data, ["case_00002"], plan, resume=resume)
+        return train(Run(tmp_path / name, TINY), slices, held_out, plan, resume=resume)
 
     first, second = trained("a.keras", plan), trained("b.keras", plan)
     assert [row.loss for row in second] == pytest.approx([row.loss for row in first], rel=1e-4)
@@ -208,12 +229,83 @@ def test_training_learns_resumes_and_repeats(tmp_path: Path) -> None:
     assert [row.epoch for row in more] == [1, 2, 3, 4, 5]
     assert more[-1].loss < first[-1].loss
     with pytest.raises(UsageError, match="another base or depth"):
-        Run(tmp_path / "a.keras", 8, 2).resume()
+        Run(tmp_path / "a.keras", Network(8, 2)).resume()
     model = keras.models.load_model(tmp_path / "a.keras")
     assert model.input_shape == (None, SIZE, SIZE, 1)
     assert not model.compiled
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_training_in_bfloat16_saves_float32(tmp_path: Path) -> None:
+    slices = [labelled(drawn(seed, 32), "p", seed) for seed in range(2)]
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        plan = Plan(epochs=1, minutes=math.inf, batch=2, rate=1e-3, seed=0)
+        train(Run(tmp_path / "m.keras", TINY), slices, [labelled(drawn(5, 32), "q")], plan)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    model = keras.models.load_model(tmp_path / "m.keras")
+    assert {layer.compute_dtype for layer in model.layers} == {"float32"}
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_training_on_volumes(tmp_path: Path) -> None:
+    for name, seed in (("case_00001", 1), ("case_00002", 2)):
+        write_case(tmp_path / "kits", name, drawn_label(), seed)
+    slices, held_out = split(read_labelled(tmp_path / "kits"), ["case_00002"])
+    plan = Plan(epochs=1, minutes=math.inf, batch=4, rate=1e-3, seed=0)
+    (row,) = train(Run(tmp_path / "m.keras", TINY), slices, held_out, plan)
+    assert math.isfinite(row.kidney_and_mass)
+
+
+def test_a_patient_on_both_sides_is_refused(tmp_path: Path) -> None:
+    both = [labelled(drawn(0, 32), "case_00001")]
+    plan = Plan(epochs=1, minutes=math.inf, batch=1, rate=1e-3, seed=0)
+    with pytest.raises(UsageError, match="case_00001"):
+        train(Run(tmp_path / "m.keras", TINY), both, both, plan)
+
+
 def test_resume_needs_a_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="nothing to resume"):
-        Run(tmp_path / "none.keras", 8, 1).resume()
+        Run(tmp_path / "none.keras", TINY).resume()
+
+
+def test_curves_are_a_picture(tmp_path: Path) -> None:
+    rows = [EpochLog(1, 1, 0.1, 1e-3, 1.5), EpochLog(2, 2, 0.2, 1e-3, 1.2, 0.5, 0.1)]
+    draw_curves({"one": rows}, tmp_path / "curves.png")
+    with Image.open(tmp_path / "curves.png") as picture:
+        assert picture.format == "PNG"
+        assert len(np.unique(np.asarray(picture.convert("L")))) > 10
+
+
+def test_patients_are_dealt_evenly_and_once() -> None:
+    slices = [labelled(drawn(0, 16), f"a{number}") for number in range(7)]
+    slices += [replace(piece, source="other", patient=f"b{piece.patient}") for piece in slices[:5]]
+    folds = deal(slices, 4, seed=0)
+    assert sorted(sum(folds, ())) == sorted({piece.patient for piece in slices})
+    assert [len(fold) for fold in folds] == [3, 3, 3, 3]
+    assert all(1 <= sum(name.startswith("b") for name in fold) <= 2 for fold in folds)
+    assert folds == deal(slices[::-1], 4, seed=0)
+    assert folds != deal(slices, 4, seed=1)
+    with pytest.raises(UsageError, match="12 patients can't make 13 folds"):
+        deal(slices, 13, seed=0)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_cross_validation_scores_every_patient_once(tmp_path: Path) -> None:
+    data = write(tmp_path / "data", {f"case_0000{number}": 1 for number in range(4)}, side=32)
+    out, slices = tmp_path, read_labelled(data)
+    plan = Plan(epochs=1, minutes=math.inf, batch=4, rate=1e-3, seed=0)
+    folds = folds_of(slices, out, TINY, 2, seed=0)
+    for fold in folds:
+        train_fold(fold, slices, plan)
+    before = (out / "fold1.keras").read_bytes()
+    train_fold(folds[1], slices, plan)
+    assert (out / "fold1.keras").read_bytes() == before
+    assert len(score_folds(folds, slices, out)) == 4
+    with (out / "patients.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert sorted(row["patient"] for row in rows) == [f"case_0000{n}" for n in range(4)]
+    for name in ("errors.png", "curves.png"):
+        with Image.open(out / name) as picture:
+            assert picture.width > 600

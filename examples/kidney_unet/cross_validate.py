@@ -1,0 +1,155 @@
+"""Cross-validate by patient: ``python cross_validate.py --data FOLDER -o FOLDER``."""
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import keras
+import numpy as np
+import typer
+from curves import draw_curves
+from fit import Plan
+from measure import REGIONS, measure, segmenter_of, table_of
+from outlines import draw_outlines, worst
+from train import Network, Run, read_log, set_up, train
+
+from edgeseg.errors import EdgesegError, UsageError
+from edgeseg.files import atomic_path
+from edgeseg.labelled import LabelledSlice, read_labelled, split
+from edgeseg.terminal import console, messages
+from edgeseg_converters.compare.accuracy import PatientScore
+
+SHOWN = 12
+"""So many of the worst slices are drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Some patients held out, and the model that never saw them."""
+
+    number: int
+    patients: tuple[str, ...]
+    run: Run
+
+
+def deal(slices: Sequence[LabelledSlice], folds: int, seed: int) -> list[tuple[str, ...]]:
+    """Deal patients to folds, those of each source evenly.
+
+    Raises
+    ------
+    UsageError
+        If there are fewer patients than folds.
+    """
+    patients = {piece.patient: piece.source for piece in slices}
+    if len(patients) < folds:
+        raise UsageError(f"{len(patients)} patients can't make {folds} folds; ask for fewer")
+    rng = np.random.default_rng(seed)
+    dealt: list[str] = []
+    for source in sorted(set(patients.values())):
+        own = sorted(name for name, where in patients.items() if where == source)
+        dealt += [own[index] for index in rng.permutation(len(own))]
+    return [tuple(sorted(dealt[start::folds])) for start in range(folds)]
+
+
+def train_fold(fold: Fold, slices: Sequence[LabelledSlice], plan: Plan) -> None:
+    """Train a fold's model, on from its checkpoint if there is one."""
+    known, held_out = split(slices, fold.patients)
+    messages.print(f"fold {fold.number}: {', '.join(fold.patients)}")
+    train(fold.run, known, held_out, plan, resume=fold.run.checkpoint.is_file())
+
+
+def score_fold(fold: Fold, slices: Sequence[LabelledSlice]) -> tuple[PatientScore, ...]:
+    """Score a fold's model on the patients it never saw."""
+    model = keras.models.load_model(fold.run.model, compile=False)
+    return measure(segmenter_of(model), split(slices, fold.patients)[1])
+
+
+def write_scores(path: Path, folds: Sequence[tuple[Fold, tuple[PatientScore, ...]]]) -> None:
+    """Write one row a patient as CSV."""
+    with atomic_path(path) as part, part.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["fold", "patient", "slices", *REGIONS, "false_tumor", "tumor_free"])
+        for fold, scores in folds:
+            for one in scores:
+                figures = [f"{one.dice[region]:.4f}" for region in REGIONS]
+                false = [one.false["tumor"], one.absent["tumor"]]
+                writer.writerow([fold.number, one.patient, len(one.masks), *figures, *false])
+
+
+def folds_of(
+    slices: Sequence[LabelledSlice], folder: Path, network: Network, count: int, seed: int
+) -> list[Fold]:
+    """Make the folds, whose models stand in a folder.
+
+    Raises
+    ------
+    UsageError
+        If there are fewer patients than folds.
+    """
+    return [
+        Fold(number, patients, Run(folder / f"fold{number}.keras", network))
+        for number, patients in enumerate(deal(slices, count, seed))
+    ]
+
+
+def score_folds(
+    folds: Sequence[Fold], slices: Sequence[LabelledSlice], folder: Path
+) -> tuple[PatientScore, ...]:
+    """Score every patient; write ``patients.csv``, ``curves.png`` and ``errors.png``.
+
+    Raises
+    ------
+    OutputError
+        If one can't be written.
+    """
+    scored = [(fold, score_fold(fold, slices)) for fold in folds]
+    scores = tuple(one for _, some in scored for one in some)
+    write_scores(folder / "patients.csv", scored)
+    logs = {f"fold {fold.number}": read_log(fold.run.log) for fold in folds}
+    draw_curves(logs, folder / "curves.png")
+    draw_outlines(worst(slices, scores, SHOWN), folder / "errors.png")
+    return scores
+
+
+def main(  # noqa: PLR0913 - a command line
+    *,
+    data: Annotated[Path, typer.Option(envvar="EDGESEG_DATA", help="Labelled slices.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for models and scores.")],
+    folds: Annotated[int, typer.Option(min=2, help="How many times patients are held out.")] = 4,
+    only: Annotated[int | None, typer.Option(min=0, help="Train just this fold.")] = None,
+    base: Annotated[int, typer.Option(min=1, help="Channels of the first level.")] = 16,
+    depth: Annotated[int, typer.Option(min=1, help="How many times the slice is halved.")] = 4,
+    epochs: Annotated[int, typer.Option(min=1, help="Stop after so many epochs.")] = 360,
+    minutes: Annotated[float, typer.Option(min=0.1, help="Or after so many minutes.")] = math.inf,
+    rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 2e-3,
+    seed: Annotated[int, typer.Option(help="Decides folds and weights.")] = 0,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of TensorFlow.")] = 2,
+    bfloat16: Annotated[
+        bool, typer.Option("--bfloat16", help="Multiply in bfloat16: faster where hardware can.")
+    ] = False,
+) -> None:
+    """Train a model for each fold, and score every patient with the model that never saw them.
+
+    A stopped run goes on where it was; a fold of its own (``--only``) may run beside another.
+    """
+    set_up(threads, bfloat16=bfloat16)
+    plan = Plan(epochs, minutes, batch=4, rate=rate, seed=seed)
+    try:
+        slices = read_labelled(data)
+        output.mkdir(parents=True, exist_ok=True)
+        all_folds = folds_of(slices, output, Network(base, depth), folds, seed)
+        for fold in all_folds:
+            if only in {None, fold.number}:
+                train_fold(fold, slices, plan)
+        if only is None:
+            console.print(table_of(score_folds(all_folds, slices, output)))
+    except EdgesegError as error:
+        messages.print(f"error: {error}")
+        raise typer.Exit(error.exit_code) from error
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -23,7 +23,7 @@ from edgeseg_converters.compare.accuracy import (
     Segmenter,
     agreement,
 )
-from edgeseg_converters.compare.bundle_runner import load_pieces
+from edgeseg_converters.compare.bundle_runner import segmenter_of
 from edgeseg_converters.compare.footprint import measure_bundle
 
 WHOLE, PARTITIONED = "UNet", "UNet-P"
@@ -79,7 +79,7 @@ def rows_of(listed: Sequence[System], slices: Sequence[LabelledSlice]) -> Iterat
     for system in listed:
         bundle = compiled(system)
         messages.print(f"measuring {system.name}")
-        scored[system.name] = measure(_segmenter(bundle), slices)
+        scored[system.name] = measure(segmenter_of(bundle), slices)
         if system.name == PARTITIONED:
             require_equal(scored[PARTITIONED], scored[WHOLE])
         yield _row(system.name, bundle, scored[system.name], truth)
@@ -137,11 +137,6 @@ def _truth(slices: Sequence[LabelledSlice]) -> Scores:
         PatientScore(patient, {}, {}, {}, tuple(PackedMask.of(one.read()[1]) for one in group))
         for patient, group in by_patient(slices).items()
     )
-
-
-def _segmenter(bundle: Bundle) -> Segmenter:
-    manifest = bundle.manifest
-    return Segmenter(load_pieces(bundle), manifest.preprocessing, manifest.decoding)
 
 
 def _row(name: str, bundle: Bundle, scores: Scores, truth: Scores) -> Row:

@@ -26,9 +26,10 @@ from paper_report import (
     write_csv,
 )
 from paper_systems import WP_RATIO, rows_of, systems
+from refusals import errors_in_one_line
 from train import Network, Run, read_log, set_up, train
 
-from edgeseg.errors import EdgesegError, OutputError, UsageError
+from edgeseg.errors import OutputError, UsageError
 from edgeseg.labelled import LabelledSlice, by_patient, read_labelled, split
 from edgeseg.terminal import console, emit_json, messages
 
@@ -174,7 +175,7 @@ def main(  # noqa: PLR0913 - a command line
     """
     set_up(threads, bfloat16=bfloat16)
     plan = Plan(ENDLESS, minutes, BATCH, rate, seed)
-    try:
+    with errors_in_one_line():
         chosen = parse_ratios(ratios)
         slices, held_out = split(read_labelled(data), hold_out.split(","))
         _make(output)
@@ -187,9 +188,6 @@ def main(  # noqa: PLR0913 - a command line
         keras.config.set_dtype_policy("float32")  # what is compiled is never bfloat16
         made = reproduction(runs, chosen, slices, held_out)
         write_csv(output / "systems.csv", made.rows)
-    except EdgesegError as error:
-        messages.print(f"error: {error}", soft_wrap=True)
-        raise typer.Exit(error.exit_code) from error
     if as_json:
         emit_json(made)
         return

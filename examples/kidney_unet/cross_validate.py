@@ -14,9 +14,10 @@ from curves import draw_curves
 from fit import Plan
 from measure import REGIONS, measure, segmenter_of, table_of
 from outlines import draw_outlines, worst
+from refusals import errors_in_one_line
 from train import Network, Run, read_log, set_up, train
 
-from edgeseg.errors import EdgesegError, UsageError
+from edgeseg.errors import UsageError
 from edgeseg.files import atomic_path
 from edgeseg.labelled import LabelledSlice, read_labelled, split
 from edgeseg.terminal import console, messages
@@ -137,7 +138,7 @@ def main(  # noqa: PLR0913 - a command line
     """
     set_up(threads, bfloat16=bfloat16)
     plan = Plan(epochs, minutes, batch=4, rate=rate, seed=seed)
-    try:
+    with errors_in_one_line():
         slices = read_labelled(data)
         output.mkdir(parents=True, exist_ok=True)
         all_folds = folds_of(slices, output, Network(base, depth), folds, seed)
@@ -146,9 +147,6 @@ def main(  # noqa: PLR0913 - a command line
                 train_fold(fold, slices, plan)
         if only is None:
             console.print(table_of(score_folds(all_folds, slices, output)))
-    except EdgesegError as error:
-        messages.print(f"error: {error}")
-        raise typer.Exit(error.exit_code) from error
 
 
 if __name__ == "__main__":

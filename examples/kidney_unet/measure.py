@@ -8,12 +8,12 @@ import keras
 import numpy as np
 import typer
 from data import DECODING, PREPROCESSING, Bytes, Floats
+from refusals import errors_in_one_line
 from rich.table import Table
 
-from edgeseg.errors import EdgesegError
 from edgeseg.labelled import LabelledSlice, read_labelled, split
 from edgeseg.metrics import dice
-from edgeseg.terminal import console, figure_table, messages, progress
+from edgeseg.terminal import console, figure_table, progress
 from edgeseg.volume import read_volume
 from edgeseg_converters.compare.accuracy import PatientScore, Scores, Segmenter, score
 
@@ -91,13 +91,10 @@ def main(
 ) -> None:
     """Print the Dice of held-out patients and of the kidneys in the sample volume."""
     segmenter = segmenter_of(keras.models.load_model(model, compile=False))
-    try:
+    with errors_in_one_line():
         _, validation = split(read_labelled(data), hold_out.split(","))
         scores = measure(segmenter, validation)
         sample = sample_kidneys(segmenter, data / SAMPLE) if (data / SAMPLE).is_dir() else {}
-    except EdgesegError as error:
-        messages.print(f"error: {error}")
-        raise typer.Exit(error.exit_code) from error
     patients = {piece.patient: piece.source for piece in validation}
     for source in dict.fromkeys(patients.values()):
         console.print(source)

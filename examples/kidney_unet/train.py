@@ -17,8 +17,9 @@ from data import SIZE, Shelf
 from fit import EpochLog, Plan, dice_and_cross_entropy, fit
 from measure import mean_dice, measure, segmenter_of
 from model import build
+from refusals import errors_in_one_line
 
-from edgeseg.errors import EdgesegError, UsageError
+from edgeseg.errors import UsageError
 from edgeseg.files import atomic_path, check_writable
 from edgeseg.labelled import LabelledSlice, read_labelled, refuse_shared_patients, split
 from edgeseg.terminal import messages
@@ -192,15 +193,12 @@ def main(  # noqa: PLR0913 - a command line
     set_up(threads, bfloat16=bfloat16)
     plan = Plan(epochs, minutes, batch, rate, seed)
     held_out = [name for name in hold_out.split(",") if name]
-    try:
+    with errors_in_one_line():
         slices, validation = split(read_labelled(data), held_out)
         if validation_data:
             validation += read_labelled(validation_data)
         network = Network(base, depth, batch_norm, separable)
         train(Run(output, network, start), slices, validation, plan, resume=resume)
-    except EdgesegError as error:
-        messages.print(f"error: {error}")
-        raise typer.Exit(error.exit_code) from error
 
 
 def set_up(threads: int, *, bfloat16: bool = False) -> None:

@@ -9,6 +9,7 @@ from edgeseg.bundle import Bundle
 from edgeseg.interpreter import Interpreter
 from edgeseg.manifest import Manifest, Port
 from edgeseg_converters.chain import Alive, Image, Value, advance, needed_after
+from edgeseg_converters.compare.accuracy import Segmenter
 
 
 @dataclass(frozen=True)
@@ -48,3 +49,15 @@ def load_pieces(bundle: Bundle) -> LoadedPieces:
     return LoadedPieces(
         manifest, tuple(Interpreter(bundle.piece(piece)) for piece in manifest.pieces)
     )
+
+
+def segmenter_of(bundle: Bundle) -> Segmenter:
+    """Load a bundle as the network it is, with its own way of a slice to it and back.
+
+    Raises
+    ------
+    BundleError, EdgesegError
+        As for :func:`load_pieces`.
+    """
+    manifest = bundle.manifest
+    return Segmenter(load_pieces(bundle), manifest.preprocessing, manifest.decoding)

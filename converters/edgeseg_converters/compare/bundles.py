@@ -13,7 +13,7 @@ from edgeseg.metrics import KITS_REGIONS
 from edgeseg.terminal import progress
 from edgeseg_converters.assemble import hash_model
 from edgeseg_converters.compare.accuracy import Scores, Segmenter, regions_of, score
-from edgeseg_converters.compare.bundle_runner import load_pieces
+from edgeseg_converters.compare.bundle_runner import segmenter_of
 from edgeseg_converters.compare.comparison import Comparison, bundle_entry, model_entry
 from edgeseg_converters.compare.footprint import measure_bundle
 from edgeseg_converters.compare.keras_runner import KerasRunner
@@ -69,7 +69,7 @@ def compare_bundles(
             advance(0, note=f"measuring {name}")
             footprint = measure_bundle(bundle)
             segmented = partial(advance, note=f"segmenting with {name}")
-            scores = score(_segmenter(bundle), slices, segmented)
+            scores = score(segmenter_of(bundle), slices, segmented)
             entries.append(bundle_entry(name, str(bundle.path), footprint, scores, reference))
 
     return Comparison(
@@ -157,11 +157,6 @@ def check_labels(manifest: Manifest) -> None:
 def _way(manifest: Manifest) -> tuple[object, ...]:
     how = manifest.preprocessing
     return how.window, how.spacing_mm, how.channels, how.input_range, manifest.decoding
-
-
-def _segmenter(bundle: Bundle) -> Segmenter:
-    manifest = bundle.manifest
-    return Segmenter(load_pieces(bundle), manifest.preprocessing, manifest.decoding)
 
 
 def _require_truth(reference: Scores, data: Path) -> None:

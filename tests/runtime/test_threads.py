@@ -39,6 +39,15 @@ def test_results_are_handed_over_in_the_settling_thread(threads: Threads) -> Non
     _settle_until(threads, results, 50)
     assert results == [(False, True)] * 50
     assert threads.running == 0
+
+
+def test_nobody_is_woken_for_ever(threads: Threads) -> None:
+    results: list[object] = []
+    threads.submit(lambda: 1, lambda future: results.append(future.result()))
+    _settle_until(threads, results, 1)
+    # A result may be settled before its byte is written; then one more wake-up follows.
+    threads._pool.shutdown(wait=True)
+    threads.settle()
     assert not select.select([threads.fileno()], [], [], 0)[0]
 
 

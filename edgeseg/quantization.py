@@ -27,12 +27,13 @@ def dequantize(array: NDArray[np.int8], port: Port) -> NDArray[np.float32]:
 def requantize(array: NDArray[np.int8], producer: Port, consumer: Port) -> NDArray[np.int8]:
     """Carry int8 values from the scale of their producer to that of their consumer.
 
-    Where both agree the array itself is returned; else 256 values are looked up.
+    Where no value changes, as between scales that calibration rounded differently, the array
+    itself is returned; else 256 values are looked up.
     """
-    if _meaning(producer) == _meaning(consumer):
-        return array
     every = np.arange(_LOWEST, _HIGHEST + 1, dtype=np.int8)
     table = quantize(dequantize(every, producer), consumer)
+    if np.array_equal(table, every):
+        return array
     return table[array.astype(np.int16) - _LOWEST]
 
 

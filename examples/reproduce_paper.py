@@ -1,7 +1,7 @@
 """The five systems of Rao et al. 2023 on labelled slices: ``python reproduce_paper.py -o FOLDER``.
 
 UNet and SD-UNet-style are trained, each for as long as one waits; the other systems are cut and
-pruned from them.
+pruned from them. The paper's UNet has no batch normalization: it is folded away after training.
 """
 
 import sys
@@ -16,6 +16,7 @@ import keras
 import typer
 from data import SIZE
 from fit import EpochLog, Plan
+from fold import write_folded
 from paper_report import (
     WIDTH,
     Conditions,
@@ -45,13 +46,12 @@ BATCH = 4
 class Trained(str, Enum):
     """The networks that are trained."""
 
-    unet = "unet"
+    normalized_unet = "unet-normalized"
     sd_unet = "sd-unet"
 
     def run(self, folder: Path, base: int, depth: int) -> Run:
-        """Say what is trained, and where it is written; the paper's U-Net has no batch norm."""
-        separable = self is Trained.sd_unet
-        network = Network(base, depth, batch_norm=separable, separable=separable)
+        """Say what is trained, and where it is written; both learn with batch normalization."""
+        network = Network(base, depth, batch_norm=True, separable=self is Trained.sd_unet)
         return Run(folder / f"{self.value}.keras", network)
 
 
@@ -105,9 +105,11 @@ def reproduction(
     Parameters
     ----------
     runs
-        The finished trainings of UNet and SD-UNet-style.
+        The finished trainings of UNet, with batch normalization, and SD-UNet-style.
     """
-    unet, sd_unet = (run.model for run in runs)
+    normalized, sd_unet = (run.model for run in runs)
+    unet = normalized.with_name("unet.keras")
+    write_folded(normalized, unet, runs[0].network)
     rows = tuple(rows_of(systems(unet, sd_unet, ratios), held_out))
     logs = [(run.model.stem, last_epoch(run)) for run in runs]
     conditions = Conditions(

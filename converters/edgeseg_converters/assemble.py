@@ -1,7 +1,8 @@
 """From compiled pieces to what a bundle holds: manifest entries and packed bytes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -11,7 +12,7 @@ from edgeseg.bundle import digest, pack
 from edgeseg.cost import graph_cost
 from edgeseg.interpreter import engine_name
 from edgeseg.manifest import Piece
-from edgeseg.measure import measure_piece
+from edgeseg.measure import Measurement, measure_piece
 from edgeseg_converters.export import Compiled
 from edgeseg_converters.network import Weights
 from edgeseg_converters.prune.threshold import sparsity
@@ -19,21 +20,31 @@ from edgeseg_converters.prune.threshold import sparsity
 _WORKERS = 2
 
 
+@dataclass(frozen=True)
+class Assembled:
+    """What a bundle holds, and what measuring its pieces gave."""
+
+    pieces: tuple[Piece, ...]
+    packed: Mapping[str, bytes]
+    measurements: tuple[Measurement, ...]
+
+
 def assemble(
     compiled: Sequence[Compiled], weights: Weights, advance: Callable[..., None]
-) -> tuple[tuple[Piece, ...], dict[str, bytes]]:
-    """Pack and measure every piece; returns manifest entries, and packed bytes by piece name."""
-
-    def finish(piece: Compiled) -> tuple[Piece, bytes]:
-        packed = pack(piece.model)
-        entry = _entry(piece, weights, packed)
-        advance()
-        return entry, packed
-
-    # Both the compressor and the measuring process leave the interpreter lock alone.
+) -> Assembled:
+    """Pack and measure every piece."""
     with ThreadPoolExecutor(_WORKERS) as pool:
-        finished = list(pool.map(finish, compiled))
-    return tuple(entry for entry, _ in finished), {piece.name: data for piece, data in finished}
+        packed = list(pool.map(lambda piece: pack(piece.model), compiled))
+    measurements, entries = [], []
+    # One piece at a time, and nothing beside it: times would tell of each other.
+    for piece, data in zip(compiled, packed, strict=True):
+        measured = measure_piece(piece.model)
+        measurements.append(measured)
+        entries.append(_entry(piece, weights, data, measured))
+        advance(note="measuring pieces")
+    names = (entry.name for entry in entries)
+    by_name = dict(zip(names, packed, strict=True))
+    return Assembled(tuple(entries), by_name, tuple(measurements))
 
 
 def hash_model(path: Path) -> str:
@@ -57,8 +68,8 @@ def compiler_versions() -> dict[str, str]:
     }
 
 
-def _entry(piece: Compiled, weights: Weights, packed: bytes) -> Piece:
-    graph, measured = piece.graph, measure_piece(piece.model)
+def _entry(piece: Compiled, weights: Weights, packed: bytes, measured: Measurement) -> Piece:
+    graph = piece.graph
     return Piece(
         name=graph.name,
         inputs=piece.inputs,

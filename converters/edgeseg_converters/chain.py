@@ -53,6 +53,11 @@ def stages(pieces: Sequence[Compiled], images: Sequence[Image]) -> Iterator[list
     port = Port(image.name, image.shape)
     alive = [{image.name: Value(port, array)} for array in images]
     yield alive
+    yield from stages_after(pieces, alive)
+
+
+def stages_after(pieces: Sequence[Compiled], alive: list[Alive]) -> Iterator[list[Alive]]:
+    """Yield, after each piece, the tensors alive for every slice; the first reads ``alive``."""
     for index, piece in enumerate(pieces):
         needed = needed_after(pieces, index)
         interpreter = Interpreter(piece.model)
@@ -63,6 +68,11 @@ def stages(pieces: Sequence[Compiled], images: Sequence[Image]) -> Iterator[list
 def outputs_of(pieces: Sequence[Compiled], images: Sequence[Image]) -> list[NDArray[np.float32]]:
     """Run every image through all pieces; returns probabilities, (1, H, W, C) each."""
     *_, last = stages(pieces, images)
+    return probabilities(pieces, last)
+
+
+def probabilities(pieces: Sequence[Ported], last: Sequence[Alive]) -> list[NDArray[np.float32]]:
+    """Return the output of the last piece for every slice, (1, H, W, C), in float32."""
     output = pieces[-1].outputs[-1]
     plain = Port(output.tensor, output.shape)
     return [alive[output.tensor].at(plain) for alive in last]

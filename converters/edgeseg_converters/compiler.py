@@ -1,6 +1,6 @@
 """The compile: from a trained Keras model to a bundle, as a short list of passes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from edgeseg.bundle import write_bundle
@@ -8,21 +8,24 @@ from edgeseg.files import check_writable, write_json
 from edgeseg.manifest import FORMAT, Manifest, Preprocessing
 from edgeseg.terminal import progress
 from edgeseg_converters.assemble import assemble, compiler_versions, hash_model
-from edgeseg_converters.calibration import MAX_SLICES, noise_images, real_images
-from edgeseg_converters.chain import Image, stages
+from edgeseg_converters.calibration import MAX_SLICES, noise_images, real_images, spread
+from edgeseg_converters.chain import Image
 from edgeseg_converters.check import compare, require_identical
-from edgeseg_converters.export import Compiled, compile_graph
+from edgeseg_converters.compress import compress
+from edgeseg_converters.export import compile_graph
 from edgeseg_converters.keras_file import load_model
 from edgeseg_converters.keras_graph import read_network
 from edgeseg_converters.network import Network
-from edgeseg_converters.partition import STRATEGIES, Partition
-from edgeseg_converters.prune.threshold import prune_below_threshold
-from edgeseg_converters.quantize import SETUPS, int8
-from edgeseg_converters.report import Report, make_report
+from edgeseg_converters.partition import STRATEGIES
+from edgeseg_converters.precision import compile_pieces, rounds
+from edgeseg_converters.recipe import Recipe, chosen_recipe
+from edgeseg_converters.report import History, Report, make_report
 from edgeseg_converters.rewrite.logits import complete_logits, decoding
 from edgeseg_converters.settings import Settings
 
 _CHECKED_SLICES = 4
+TUNING_SLICES = 512
+"""Fine-tuning looks at so many slices at most."""
 
 
 def convert(  # noqa: PLR0913 - one keyword a flag
@@ -33,8 +36,9 @@ def convert(  # noqa: PLR0913 - one keyword a flag
     metric: str = "flops",
     max_complexity: int | None = None,
     max_partitions: int | None = None,
+    recipe: Recipe | Path | str | None = None,
     prune_ratio: float | None = None,
-    quantize: str = "none",
+    quantize: str | None = None,
     calibration: Path | str | None = None,
     window: tuple[float, float] = (0.0, 255.0),
     spacing_mm: float | None = None,
@@ -58,12 +62,16 @@ def convert(  # noqa: PLR0913 - one keyword a flag
         No piece exceeds it; sets the number of pieces where ``max_partitions`` is None.
     max_partitions
         Most pieces allowed.
+    recipe
+        How the network is compressed: a recipe, the name of a preset, or a TOML file.
     prune_ratio
-        Weights below this many standard deviations of their kernel become zero.
+        Short for a recipe: weights below this many standard deviations of their kernel become
+        zero.
     quantize
-        ``none``, ``float16``, ``dynamic`` or ``int8``.
+        Short for a recipe: ``none``, ``float16``, ``dynamic`` or ``int8``.
     calibration
-        Slices to calibrate int8 and to check on: a NIfTI file or a folder of PNG slices.
+        Unlabelled slices to calibrate int8, to take batch statistics and to fine-tune on, and to
+        check on: a NIfTI file or a folder of PNG slices.
     window
         HU that become the model's lowest and highest input.
     spacing_mm
@@ -97,8 +105,7 @@ def convert(  # noqa: PLR0913 - one keyword a flag
         metric,
         max_complexity,
         max_partitions,
-        prune_ratio,
-        quantize,
+        chosen_recipe(recipe, prune_ratio, quantize),
         scan,
         window,
         spacing_mm,
@@ -112,21 +119,23 @@ def convert(  # noqa: PLR0913 - one keyword a flag
     how, named = decoding(graph, labels)
     preprocessing = settings.preprocessing(graph.inputs[0])
     images = _images(settings, preprocessing)
-    if prune_ratio is not None:
-        network = prune_below_threshold(network, prune_ratio)
-    partition = STRATEGIES[strategy](graph, settings.request)
+    compressed = compress(network, settings.recipe, images if settings.calibration else ())
+    before, network = graph, compressed.network
+    images = spread(images, MAX_SLICES)
+    partition = STRATEGIES[strategy](network.graph, settings.request)
 
-    # A step for the uncut model, one for the check, and two or three for every piece.
-    rounds = 3 if quantize == "int8" else 2
-    with progress(2 + rounds * len(partition), "compiling the uncut model") as advance:
-        uncut = compile_graph(graph, network.weights)
+    # A step for the uncut model, one for the check, and one a piece for measuring it.
+    steps = 2 + (rounds(settings.recipe) + 1) * len(partition)
+    with progress(steps, "compiling the uncut model") as advance:
+        uncut = compile_graph(network.graph, network.weights)
         advance(note="compiling pieces")
-        compiled = _compile(network, partition, quantize, images, advance)
-        check = compare(uncut, compiled, _spread(images, _CHECKED_SLICES), preprocessing, how)
-        if quantize == "none":
+        chosen = compile_pieces(network, partition, settings.recipe, images, how, advance)
+        few = spread(images, _CHECKED_SLICES)
+        check = compare(uncut, chosen.compiled, few, preprocessing, how)
+        if settings.recipe.quantize == "none":
             require_identical(check)
         advance(note="packing pieces")
-        pieces, packed = assemble(compiled, network.weights, advance)
+        assembled = assemble(chosen.compiled, network.weights, advance)
 
     manifest = Manifest(
         format=FORMAT,
@@ -135,12 +144,14 @@ def convert(  # noqa: PLR0913 - one keyword a flag
         preprocessing=preprocessing,
         labels=named,
         decoding=how,
-        pieces=pieces,
+        pieces=assembled.pieces,
         settings=settings.recorded(),
         versions=compiler_versions(),
     )
-    write_bundle(target, manifest, packed)
-    made = make_report(manifest, check, target.stat().st_size, [note] if note else [])
+    write_bundle(target, manifest, assembled.packed)
+    notes = (*([note] if note else []), *compressed.notes)
+    history = History(before, chosen, assembled.measurements, notes)
+    made = make_report(manifest, check, target.stat().st_size, history)
     if report is not None:
         write_json(Path(report), made)
     return made
@@ -150,33 +161,5 @@ def _images(settings: Settings, preprocessing: Preprocessing) -> list[Image]:
     """Read the slices to calibrate and check on, or make some up."""
     if settings.calibration is None:
         return noise_images(preprocessing, _CHECKED_SLICES)
-    most = MAX_SLICES if settings.quantize == "int8" else _CHECKED_SLICES
+    most = TUNING_SLICES if settings.recipe.finetune is not None else MAX_SLICES
     return real_images(settings.calibration, preprocessing, most)
-
-
-def _compile(
-    network: Network,
-    partition: Partition,
-    precision: str,
-    images: Sequence[Image],
-    advance: Callable[..., None],
-) -> list[Compiled]:
-    """Compile every piece; int8 pieces are calibrated with what reaches them in float32."""
-    setup = SETUPS.get(precision)
-    compiled = []
-    for piece in partition:
-        compiled.append(compile_graph(piece, network.weights, setup))
-        advance()
-    if precision != "int8":
-        return compiled
-    quantized = []
-    # There is one stage more than pieces: what leaves the last one.
-    for piece, entering in zip(partition, stages(compiled, images), strict=False):
-        quantized.append(compile_graph(piece, network.weights, int8(entering)))
-        advance(note="calibrating pieces")
-    return quantized
-
-
-def _spread(images: Sequence[Image], count: int) -> list[Image]:
-    step = max(1, len(images) // count)
-    return list(images[::step][:count])

@@ -6,9 +6,10 @@ from typing import Any
 
 from edgeseg.graph import Graph
 from edgeseg.manifest import Port
-from edgeseg_converters.chain import Alive
-from edgeseg_converters.export import Setup, signature_name
+from edgeseg_converters.chain import Alive, Image, stages
+from edgeseg_converters.export import Compiled, Setup, signature_name
 from edgeseg_converters.quiet import import_tensorflow
+from edgeseg_converters.recipe import Precision
 
 
 def float16(converter: Any, _: Graph) -> None:
@@ -26,8 +27,6 @@ def dynamic(converter: Any, _: Graph) -> None:
 SETUPS: Mapping[str, Setup] = {"float16": float16, "dynamic": dynamic}
 """Precisions that need no calibration."""
 
-PRECISIONS = ("none", *SETUPS, "int8")
-
 
 def int8(entering: Sequence[Alive]) -> Setup:
     """Compute in int8 throughout, inputs and outputs too.
@@ -40,6 +39,34 @@ def int8(entering: Sequence[Alive]) -> Setup:
     return partial(_int8, entering)
 
 
+def sparse(setup: Setup | None) -> Setup:
+    """Store kernels with many zeros in TFLite's sparse encoding, besides what a setup does.
+
+    Too few zeros leave a kernel as it is. LiteRT makes the weights dense again when it loads them.
+    """
+    return partial(_sparse, setup)
+
+
+def setups(
+    precisions: Sequence[Precision], exact: Sequence[Compiled], images: Sequence[Image]
+) -> Iterator[Setup | None]:
+    """Yield for each piece what brings it to its precision; None leaves it in float32.
+
+    Parameters
+    ----------
+    exact
+        The pieces in float32: what they hand on calibrates int8.
+    images
+        Slices to calibrate on.
+    """
+    if "int8" not in precisions:
+        yield from map(SETUPS.get, precisions)
+        return
+    # There is one stage more than pieces: what leaves the last one.
+    for precision, entering in zip(precisions, stages(exact, images), strict=False):
+        yield int8(entering) if precision == "int8" else SETUPS.get(precision)
+
+
 def _int8(entering: Sequence[Alive], converter: Any, graph: Graph) -> None:
     tensorflow = import_tensorflow()
     converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
@@ -47,6 +74,13 @@ def _int8(entering: Sequence[Alive], converter: Any, graph: Graph) -> None:
     converter.inference_input_type = tensorflow.int8
     converter.inference_output_type = tensorflow.int8
     converter.representative_dataset = partial(_samples, entering, graph)
+
+
+def _sparse(setup: Setup | None, converter: Any, graph: Graph) -> None:
+    if setup is not None:
+        setup(converter, graph)
+    sparsity = import_tensorflow().lite.Optimize.EXPERIMENTAL_SPARSITY
+    converter.optimizations = [*converter.optimizations, sparsity]
 
 
 def _samples(entering: Sequence[Alive], graph: Graph) -> Iterator[dict[str, Any]]:

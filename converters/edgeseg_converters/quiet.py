@@ -13,6 +13,7 @@ from typing import Any
 from edgeseg.errors import EdgesegError
 
 _STDERR = 2
+_LEGACY = "TF_USE_LEGACY_KERAS"
 _ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
 
 
@@ -35,6 +36,20 @@ def import_keras() -> Any:
 def import_tf_keras() -> Any:
     """Import tf_keras, the Keras 2 that reads models of its time."""
     return _import("tf_keras")
+
+
+def import_model_optimization() -> Any:
+    """Import tensorflow-model-optimization, which works on models of tf_keras."""
+    import_tf_keras()
+    before = os.environ.get(_LEGACY)
+    try:
+        return _import("tensorflow_model_optimization")
+    finally:
+        # It switches the whole process, and those it starts, over to Keras 2.
+        if before is None:
+            os.environ.pop(_LEGACY, None)
+        else:
+            os.environ[_LEGACY] = before
 
 
 @contextmanager

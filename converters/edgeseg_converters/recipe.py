@@ -1,8 +1,9 @@
 """A recipe: which steps compress a network, read from a TOML file or taken from the presets."""
 
+import math
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias, cast, get_args
 
 import msgspec
 
@@ -11,13 +12,17 @@ from edgeseg.errors import UsageError
 Share: TypeAlias = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 """A part of a whole; all of it can't go."""
 
+Precision: TypeAlias = Literal["none", "float16", "dynamic", "int8"]
+"""What pieces compute in."""
+PRECISIONS = get_args(Precision)
+
 PRESETS = ("exact", "paper", "balanced", "tiny")
 """Recipes that come with the package, from the mildest to the strongest."""
 
 _SUFFIX = ".toml"
 
 
-class Filters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Filters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Structured pruning: ``ratio`` of the filters is removed.
 
     ``uniform`` takes the share from every layer, ``global`` where filters matter least; ``layers``
@@ -31,7 +36,7 @@ class Filters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     layers: dict[str, Share] = {}
 
 
-class Zeros(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Zeros(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Magnitude pruning: small weights become zero.
 
     ``threshold`` is Algorithm II: ``ratio`` counts standard deviations of each kernel and may
@@ -46,7 +51,7 @@ class Zeros(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         """Refuse shares of 1 and more, and patterns that keep nothing more than they hold."""
-        if self.scope != "threshold" and self.ratio >= 1:
+        if self.ratio >= (math.inf if self.scope == "threshold" else 1):
             raise ValueError(f"ratio {self.ratio:g} is no share below 1")
         if self.pattern is not None:
             kept, group = map(int, self.pattern.split(":"))
@@ -54,7 +59,7 @@ class Zeros(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise ValueError(f"pattern {self.pattern} keeps all, or a ratio stands beside it")
 
 
-class FineTuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class FineTuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Training after pruning, without labels: the network learns the uncompressed one's answers."""
 
     epochs: Annotated[int, msgspec.Meta(ge=1)]
@@ -64,7 +69,7 @@ class FineTuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seed: int = 0
 
 
-class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The steps of a compression; what is None is left out.
 
     ``dice_tolerance``: a piece whose quantization alone costs more Dice than that, measured
@@ -74,7 +79,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     filters: Filters | None = None
     zeros: Zeros | None = None
     finetune: FineTuning | None = None
-    quantize: Literal["none", "float16", "dynamic", "int8"] = "none"
+    quantize: Precision = "none"
     dice_tolerance: Share | None = None
     sparse_encoding: bool = False
 
@@ -91,10 +96,54 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self == Recipe()
 
     @property
-    def needs_slices(self) -> bool:
-        """Whether a step looks at calibration slices, whatever the network."""
+    def needs_slices(self) -> str | None:
+        """Name a step that looks at slices whatever the network, or None."""
+        if self.quantize == "int8":
+            return "--quantize int8"
+        if self.finetune is not None:
+            return "fine-tuning"
         taylor = self.filters is not None and self.filters.importance == "taylor"
-        return taylor or self.finetune is not None or self.quantize == "int8"
+        return "importance taylor" if taylor else None
+
+
+def chosen_recipe(
+    recipe: Recipe | str | Path | None, prune_ratio: float | None, quantize: str | None
+) -> Recipe:
+    """Return the recipe, or the one that the two shorthands mean.
+
+    Raises
+    ------
+    UsageError
+        If both are given, or a value is out of range.
+    """
+    if isinstance(recipe, str | Path):
+        recipe = read_recipe(str(recipe))
+    if recipe is not None:
+        if prune_ratio is not None or quantize is not None:
+            raise UsageError("--recipe stands instead of --prune-ratio and --quantize; give either")
+        return recipe
+    if quantize not in (None, *PRECISIONS):
+        raise UsageError(f"--quantize is {quantize!r}; choose one of {', '.join(PRECISIONS)}")
+    if prune_ratio is not None and not 0 <= prune_ratio < math.inf:
+        raise UsageError(
+            f"--prune-ratio is {prune_ratio}; give a number of at least 0, such as 0.5"
+        )
+    zeros = None if prune_ratio is None else Zeros(prune_ratio)
+    return Recipe(zeros=zeros, quantize=cast(Precision, quantize or "none"))
+
+
+def with_sparse_encoding(recipe: Recipe) -> Recipe:
+    """Return the recipe with TFLite's sparse encoding.
+
+    Raises
+    ------
+    UsageError
+        If it quantizes dynamically, which TFLite can't run sparse.
+    """
+    try:
+        return msgspec.structs.replace(recipe, sparse_encoding=True)
+    except ValueError as error:
+        raise UsageError(f"--sparse-encoding can't be used: {error}") from None
 
 
 def read_recipe(name: str) -> Recipe:

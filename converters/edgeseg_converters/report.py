@@ -1,30 +1,61 @@
 """What a conversion tells: a struct for programs, a table for people."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import msgspec
 from rich.markup import escape
 from rich.table import Table
 
+from edgeseg.cost import LayerCost, layer_cost
+from edgeseg.graph import Graph
 from edgeseg.manifest import Manifest, Piece
+from edgeseg.measure import Measurement
 from edgeseg.terminal import RESEARCH_NOTE, figure_table
 from edgeseg.units import format_bytes, format_count
 from edgeseg_converters.check import Check
+from edgeseg_converters.precision import Chosen
 
 
 class PieceReport(msgspec.Struct, frozen=True):
-    """Figures of one piece; ``crossing_bytes`` are those of its tensors that others read."""
+    """Figures of one piece.
+
+    Attributes
+    ----------
+    precision
+        What it computes in: ``float32``, ``float16``, ``dynamic`` or ``int8``.
+    parameters, flops
+        Of its layers as they are, and ``_before`` the compression.
+    bytes, compressed_bytes
+        Size of the file, and in the bundle.
+    crossing_bytes
+        Size of those of its tensors that other pieces read.
+    sparsity
+        Share of zeros among its kernel weights.
+    first_ms, steady_ms
+        Loading and the first run, and a later run, in a fresh process with one thread.
+    peak_memory_bytes
+        How much that process grows.
+    dice_loss
+        Dice that quantizing this piece alone costs, None where it was not measured.
+    """
 
     name: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    precision: str
     parameters: int
+    parameters_before: int
     flops: int
+    flops_before: int
     bytes: int
     compressed_bytes: int
     crossing_bytes: int
     sparsity: float
+    first_ms: float
+    steady_ms: float
     peak_memory_bytes: int
+    dice_loss: float | None
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -41,12 +72,31 @@ class Report(msgspec.Struct, frozen=True):
     research_note: str = RESEARCH_NOTE
 
 
-def make_report(
-    manifest: Manifest, check: Check, bundle_bytes: int, notes: Iterable[str]
-) -> Report:
+@dataclass(frozen=True)
+class History:
+    """How a bundle came about, as its manifest does not tell.
+
+    Attributes
+    ----------
+    before
+        The network before it was compressed.
+    chosen
+        The precision of each piece, and why.
+    measurements
+        Memory and time of each piece.
+    notes
+        What the user should know besides, a line each.
+    """
+
+    before: Graph
+    chosen: Chosen
+    measurements: tuple[Measurement, ...]
+    notes: tuple[str, ...] = ()
+
+
+def make_report(manifest: Manifest, check: Check, bundle_bytes: int, history: History) -> Report:
     """Gather the figures of a finished bundle."""
-    read = {port.tensor for piece in manifest.pieces for port in piece.inputs}
-    pieces = tuple(_piece_report(piece, read) for piece in manifest.pieces)
+    pieces = tuple(_piece_reports(manifest, history))
     return Report(
         pieces=pieces,
         crossing_bytes=sum(piece.crossing_bytes for piece in pieces),
@@ -55,54 +105,120 @@ def make_report(
         model=manifest.model_name,
         settings=manifest.settings,
         versions=manifest.versions,
-        notes=tuple(notes),
+        notes=(*history.notes, *history.chosen.notes),
     )
 
 
+def _piece_reports(manifest: Manifest, history: History) -> Iterator[PieceReport]:
+    read = {port.tensor for piece in manifest.pieces for port in piece.inputs}
+    chosen = history.chosen
+    for piece, measured, precision, loss in zip(
+        manifest.pieces, history.measurements, chosen.precisions, chosen.losses, strict=True
+    ):
+        before = _cost_before(piece, history.before)
+        yield PieceReport(
+            name=piece.name,
+            inputs=tuple(port.tensor for port in piece.inputs),
+            outputs=tuple(port.tensor for port in piece.outputs),
+            precision="float32" if precision == "none" else precision,
+            parameters=piece.parameters,
+            parameters_before=before.parameters,
+            flops=piece.flops,
+            flops_before=before.flops,
+            bytes=piece.bytes,
+            compressed_bytes=piece.compressed_bytes,
+            crossing_bytes=sum(port.nbytes for port in piece.outputs if port.tensor in read),
+            sparsity=piece.sparsity,
+            first_ms=measured.first_ms,
+            steady_ms=measured.steady_ms,
+            peak_memory_bytes=measured.peak_memory_bytes,
+            dice_loss=loss,
+        )
+
+
+def _cost_before(piece: Piece, before: Graph) -> LayerCost:
+    """Add up what the layers of those names cost before the compression."""
+    layers = (before.layer(name) for name in piece.layers if name in before.position)
+    return sum((layer_cost(before, layer) for layer in layers), LayerCost())
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A figure of pieces together; ``tells`` says when it is worth its width."""
+
+    heading: str
+    cell: Callable[[Sequence[PieceReport]], str]
+    tells: Callable[[Report], bool] = lambda _: True
+
+
 def summary_table(report: Report) -> Table:
-    """Lay the report out in 80 columns, one row a piece."""
+    """Lay the report out in 80 columns, one row a piece; what tells nothing is left out."""
+    columns = [column for column in _COLUMNS if column.tells(report)]
     table = figure_table(
         ("piece",),
-        ("params", "FLOPs", "size", "packed", "crossing", "zeros", "peak"),
+        [column.heading for column in columns],
         title=f"{escape(report.model)}: {len(report.pieces)} pieces",
         caption=_caption(report),
     )
     for piece in report.pieces:
-        table.add_row(piece.name, *_cells((piece,), piece.peak_memory_bytes))
+        table.add_row(piece.name, *(column.cell((piece,)) for column in columns))
     table.add_section()
-    largest = max(piece.peak_memory_bytes for piece in report.pieces)
-    table.add_row("all", *_cells(report.pieces, largest))
+    table.add_row("all", *(column.cell(report.pieces) for column in columns))
     return table
 
 
-def _piece_report(piece: Piece, read: set[str]) -> PieceReport:
-    return PieceReport(
-        name=piece.name,
-        inputs=tuple(port.tensor for port in piece.inputs),
-        outputs=tuple(port.tensor for port in piece.outputs),
-        parameters=piece.parameters,
-        flops=piece.flops,
-        bytes=piece.bytes,
-        compressed_bytes=piece.compressed_bytes,
-        crossing_bytes=sum(port.nbytes for port in piece.outputs if port.tensor in read),
-        sparsity=piece.sparsity,
-        peak_memory_bytes=piece.peak_memory_bytes,
-    )
+def _parameters(pieces: Sequence[PieceReport]) -> str:
+    before = format_count(sum(piece.parameters_before for piece in pieces))
+    after = format_count(sum(piece.parameters for piece in pieces))
+    return after if before == after else f"{before}→{after}"
 
 
-def _cells(pieces: tuple[PieceReport, ...], peak_memory_bytes: int) -> tuple[str, ...]:
-    """Write the figures of one piece, or the totals of all and the largest memory."""
+def _precision(pieces: Sequence[PieceReport]) -> str:
+    different = {piece.precision for piece in pieces}
+    return different.pop() if len(different) == 1 else "mixed"
+
+
+def _zeros(pieces: Sequence[PieceReport]) -> str:
     parameters = sum(piece.parameters for piece in pieces)
     zeros = sum(piece.sparsity * piece.parameters for piece in pieces)
-    return (
-        format_count(parameters),
-        format_count(sum(piece.flops for piece in pieces)),
-        format_bytes(sum(piece.bytes for piece in pieces)),
-        format_bytes(sum(piece.compressed_bytes for piece in pieces)),
-        format_bytes(sum(piece.crossing_bytes for piece in pieces)),
-        f"{zeros / parameters if parameters else 0:.1%}",
-        format_bytes(peak_memory_bytes),
-    )
+    return f"{zeros / parameters if parameters else 0:.1%}"
+
+
+def _loss(pieces: Sequence[PieceReport]) -> str:
+    """Write the loss of one piece; losses of several do not add up."""
+    losses = [piece.dice_loss for piece in pieces]
+    return f"{losses[0]:.4f}" if len(losses) == 1 and losses[0] is not None else ""
+
+
+def _quantized(report: Report) -> bool:
+    return any(piece.precision != "float32" for piece in report.pieces)
+
+
+def _measured(report: Report) -> bool:
+    return any(piece.dice_loss is not None for piece in report.pieces)
+
+
+# There is no room for FLOPs beside the type, nor for what crosses beside Dice.
+_COLUMNS = (
+    _Column("params", _parameters),
+    _Column(
+        "FLOPs",
+        lambda pieces: format_count(sum(p.flops for p in pieces)),
+        lambda report: not _quantized(report),
+    ),
+    _Column("type", _precision, _quantized),
+    _Column("size", lambda pieces: format_bytes(sum(p.bytes for p in pieces))),
+    _Column("packed", lambda pieces: format_bytes(sum(p.compressed_bytes for p in pieces))),
+    _Column(
+        "crossing",
+        lambda pieces: format_bytes(sum(p.crossing_bytes for p in pieces)),
+        lambda report: not _measured(report),
+    ),
+    _Column("zeros", _zeros, lambda report: any(p.sparsity for p in report.pieces)),
+    _Column("ms", lambda pieces: f"{sum(p.steady_ms for p in pieces):.1f}"),
+    _Column("peak", lambda pieces: format_bytes(max(p.peak_memory_bytes for p in pieces))),
+    _Column("-Dice", _loss, _measured),
+)
 
 
 def _caption(report: Report) -> str:

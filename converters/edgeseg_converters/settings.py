@@ -5,11 +5,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from edgeseg.errors import UsageError
 from edgeseg.graph import Tensor
 from edgeseg.manifest import Preprocessing
 from edgeseg_converters.partition import METRICS, STRATEGIES, PartitionRequest
-from edgeseg_converters.quantize import PRECISIONS
+from edgeseg_converters.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,7 @@ class Settings:
     metric: str
     max_complexity: int | None
     max_partitions: int | None
-    prune_ratio: float | None
-    quantize: str
+    recipe: Recipe
     calibration: Path | None
     window: tuple[float, float]
     spacing_mm: float | None
@@ -36,17 +37,17 @@ class Settings:
         """Refuse what can't be done."""
         _require_one_of("--strategy", self.strategy, STRATEGIES)
         _require_one_of("--metric", self.metric, METRICS)
-        _require_one_of("--quantize", self.quantize, PRECISIONS)
         _require_positive("--max-complexity", self.max_complexity)
         _require_positive("--max-partitions", self.max_partitions)
         _require_positive("--spacing", self.spacing_mm)
         low, high = self.window
         if not -math.inf < low < high < math.inf:
             raise UsageError(f"--window is {low:g},{high:g}; give two HU, the lower one first")
-        if self.quantize == "int8" and self.calibration is None:
+        step = self.recipe.needs_slices
+        if step is not None and self.calibration is None:
             raise UsageError(
-                "--quantize int8 needs slices to calibrate on; give --calibration with a folder "
-                "of PNG slices or a NIfTI file"
+                f"{step} needs slices to work on; give --calibration with a folder of PNG slices "
+                "or a NIfTI file"
             )
 
     @property
@@ -66,8 +67,8 @@ class Settings:
             "metric": self.metric,
             "max_complexity": self.max_complexity,
             "max_partitions": self.max_partitions,
-            "prune_ratio": self.prune_ratio,
-            "quantize": self.quantize,
+            "quantize": self.recipe.quantize,
+            "recipe": msgspec.json.encode(self.recipe).decode(),
         }
 
 

@@ -35,6 +35,12 @@ PIECE_KEYS = {
     "sparsity",
     "peak_memory_bytes",
     "crossing_bytes",
+    "precision",
+    "parameters_before",
+    "flops_before",
+    "first_ms",
+    "steady_ms",
+    "dice_loss",
 }
 app = typer.Typer()
 app.command()(command)

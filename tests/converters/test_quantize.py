@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 import zoo
 
+from edgeseg.quantization import dequantize, requantize
 from edgeseg_converters.chain import Image, outputs_of, stages
 from edgeseg_converters.export import Compiled, compile_graph
 from edgeseg_converters.keras_graph import read_network
 from edgeseg_converters.network import Network
 from edgeseg_converters.partition import STRATEGIES, PartitionRequest
-from edgeseg_converters.quantize import SETUPS, int8
+from edgeseg_converters.quantize import SETUPS, int8, setups
 from edgeseg_converters.quiet import import_keras
+from edgeseg_converters.recipe import Precision
 
 IMAGES: Sequence[Image] = list(zoo.random_images(4)[:, np.newaxis])
 
@@ -63,3 +65,41 @@ def test_weights_alone_shrink(precision: str) -> None:
     assert {port.dtype for port in (*rough.inputs, *rough.outputs)} == {"float32"}
     for one, other in zip(outputs_of([exact], IMAGES), outputs_of([rough], IMAGES), strict=True):
         assert np.abs(one - other).max() < 0.05
+
+
+def test_each_piece_may_have_a_precision_of_its_own() -> None:
+    network = network_of("plain")
+    pieces = float_pieces(network)
+    precisions: list[Precision] = ["int8", "none", "float16", "int8"]
+    mixed = [
+        compile_graph(piece.graph, network.weights, setup)
+        for piece, setup in zip(pieces, setups(precisions, pieces, IMAGES), strict=True)
+    ]
+    for piece, exact, precision in zip(mixed, pieces, precisions, strict=True):
+        dtypes = {port.dtype for port in (*piece.inputs, *piece.outputs)}
+        assert dtypes == {"int8" if precision == "int8" else "float32"}
+        assert (piece.model == exact.model) == (precision == "none")
+    for one, other in zip(outputs_of(pieces, IMAGES), outputs_of(mixed, IMAGES), strict=True):
+        assert 0 < np.abs(one - other).max() < 0.05
+
+
+def test_neighbours_calibrated_alike_agree_or_are_requantized() -> None:
+    network = network_of("plain")
+    pieces = float_pieces(network)
+    same: list[Precision] = ["int8"] * len(pieces)
+    quantized = [
+        compile_graph(piece.graph, network.weights, setup)
+        for piece, setup in zip(pieces, setups(same, pieces, IMAGES), strict=True)
+    ]
+    makers = {port.tensor: port for piece in quantized for port in piece.outputs}
+    readers = [port for piece in quantized for port in piece.inputs if port.tensor in makers]
+    every = np.arange(-128, 128, dtype=np.int8)
+    kept = [requantize(every, makers[port.tensor], port) is every for port in readers]
+    # A tensor that enters a concatenation has the scale of the whole; the others pass unchanged.
+    assert any(kept)
+    for port, unchanged in zip(readers, kept, strict=True):
+        values = dequantize(requantize(every, makers[port.tensor], port), port)
+        low, high = values.min(), values.max()
+        expected = np.clip(dequantize(every, makers[port.tensor]), low, high)
+        assert port.scale is not None
+        assert unchanged or np.abs(values - expected).max() <= 0.51 * port.scale

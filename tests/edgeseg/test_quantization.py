@@ -57,3 +57,11 @@ def test_adapting_goes_between_float_and_int8(port: Port) -> None:
 def test_int8_without_meaning_is_no_port(scale: float | None, zero_point: int | None) -> None:
     with pytest.raises(ValueError, match="x is int8 without scale and zero point"):
         Port("x", (1,), "int8", scale, zero_point)
+
+
+def test_scales_that_differ_in_rounding_alone_change_nothing() -> None:
+    """As those of the same tensor in two pieces, calibrated with the same slices."""
+    one, other = (
+        Port("x", (1, 256), "int8", scale, -128) for scale in (0.0147957690, 0.0147957727)
+    )
+    assert requantize(EVERY, one, other) is EVERY

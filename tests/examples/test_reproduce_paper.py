@@ -9,13 +9,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from data import SIZE
+from drawn_slices import write
 from fit import Plan
+from fold import folded
 from model import build
 from paper_report import WIDTH, Row, table_of
 from paper_systems import require_equal
 from PIL import Image
 from reproduce_paper import HELD_OUT, Trained, parse_ratios, train_once
 from rich.console import Console
+from train import Network
 
 from edgeseg.cost import LayerCost, graph_cost
 from edgeseg.errors import EdgesegError, UsageError
@@ -23,7 +27,6 @@ from edgeseg_converters.compare.accuracy import PackedMask, PatientScore
 from edgeseg_converters.keras_graph import read_network
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "reproduce_paper.py"
-SIDE = 96
 TRAINED_ON, MEASURED_ON = ("case_00001", "case_00002"), ("case_00003", "case_00004")
 SYSTEMS = [
     "UNet",
@@ -36,20 +39,6 @@ SYSTEMS = [
 ]
 
 
-def draw(folder: Path, patient: str, number: int) -> None:
-    """Draw a grey body with a bright kidney, and a tumour on it."""
-    rows, columns = np.mgrid[:SIDE, :SIDE] / SIDE
-    image = np.where((rows - 0.5) ** 2 + (columns - 0.5) ** 2 < 0.16, 60, 0).astype(np.uint8)
-    label = np.zeros_like(image)
-    across = 0.35 + 0.02 * number
-    for down, radius, grey, value in ((0.6, 0.1, 180, 1), (0.52, 0.05, 120, 2)):
-        inside = np.hypot(rows - down, columns - across) < radius
-        image[inside], label[inside] = grey, value
-    for kind, pixels in (("images", image), ("labels", label)):
-        (folder / kind).mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels).save(folder / kind / f"{patient}_z{number:03}.png")
-
-
 def run(*words: object) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, str(SCRIPT), *map(str, words)]
     return subprocess.run(command, capture_output=True, check=False, text=True)
@@ -57,11 +46,8 @@ def run(*words: object) -> "subprocess.CompletedProcess[str]":
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data") / "drawn"
-    for number, patient in enumerate((*TRAINED_ON, *MEASURED_ON)):
-        draw(folder, patient, number)
-        draw(folder, patient, number + 4)
-    return folder
+    patients = dict.fromkeys((*TRAINED_ON, *MEASURED_ON), 2)
+    return write(tmp_path_factory.mktemp("data") / "drawn", patients)
 
 
 @pytest.fixture(scope="module")
@@ -77,13 +63,13 @@ def words(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> list[object]
 def output(words: list[object]) -> Path:
     """Where one network is trained by itself."""
     folder = Path(str(words[3]))
-    ran = run(*words, "--only", "unet")
+    ran = run(*words, "--only", "unet-normalized")
     assert ran.returncode == 0, ran.stderr
     assert sorted(file.name for file in folder.iterdir()) == [
-        "unet.checkpoint.keras",
-        "unet.csv",
-        "unet.keras",
-        "unet.png",
+        "unet-normalized.checkpoint.keras",
+        "unet-normalized.csv",
+        "unet-normalized.keras",
+        "unet-normalized.png",
     ]
     return folder
 
@@ -91,10 +77,10 @@ def output(words: list[object]) -> Path:
 @pytest.fixture(scope="module")
 def made(words: list[object], output: Path) -> dict[str, Any]:
     """What a plain run says, which trains the other network and takes the first as it is."""
-    before = (output / "unet.keras").stat().st_mtime_ns
+    before = (output / "unet-normalized.keras").stat().st_mtime_ns
     ran = run(*words)
     assert ran.returncode == 0, ran.stderr
-    assert (output / "unet.keras").stat().st_mtime_ns == before
+    assert (output / "unet-normalized.keras").stat().st_mtime_ns == before
     said: dict[str, Any] = json.loads(ran.stdout)
     return said
 
@@ -159,7 +145,7 @@ def test_conditions_are_told(made: dict[str, Any]) -> None:
     conditions = made["conditions"]
     assert conditions["patients"] == list(MEASURED_ON)
     assert (conditions["slices"], conditions["training_slices"]) == (4, 4)
-    assert [one["network"] for one in conditions["trainings"]] == ["unet", "sd-unet"]
+    assert [one["network"] for one in conditions["trainings"]] == ["unet-normalized", "sd-unet"]
     assert all(one["minutes"] >= 0.02 for one in conditions["trainings"])
     assert "not a medical device" in made["research_note"]
 
@@ -167,7 +153,7 @@ def test_conditions_are_told(made: dict[str, Any]) -> None:
 def test_another_network_in_the_folder_is_refused(output: Path) -> None:
     plan = Plan(epochs=1, minutes=1, batch=1, rate=1e-3, seed=0)
     with pytest.raises(UsageError, match="another base or depth"):
-        train_once(Trained.unet.run(output, 16, 1), [], [], plan, longer=False)
+        train_once(Trained.normalized_unet.run(output, 16, 1), [], [], plan, longer=False)
 
 
 def test_a_changed_pixel_is_refused() -> None:
@@ -211,3 +197,18 @@ def test_held_out_patients_are_of_both_hospitals(data: Path) -> None:
     names = [path.name for path in data.glob("*/images/*.png")]
     for patient in HELD_OUT.split(","):
         assert any(name.startswith(f"{patient}_") for name in names)
+
+
+def test_folding_keeps_the_function_and_drops_the_layers() -> None:
+    network = Network(8, 2, batch_norm=True)
+    model = network.build(SIZE)
+    rng = np.random.default_rng(0)
+    for layer in model.layers:
+        if layer.name.endswith("_norm"):
+            layer.set_weights([rng.uniform(0.5, 2, array.shape) for array in layer.get_weights()])
+    plain = folded(model, network)
+    assert plain.count_params() == build(8, 2, batch_norm=False, separable=False).count_params()
+    image = rng.random((1, SIZE, SIZE, 1), np.float32)
+    expected, found = (np.asarray(one(image, training=False)) for one in (model, plain))
+    assert np.ptp(expected) > 0.1
+    np.testing.assert_allclose(found, expected, atol=1e-5)

@@ -1,10 +1,12 @@
 """``edgeseg convert``: from a Keras model to a bundle of TFLite pieces."""
 
+from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.table import Table
 
 from edgeseg.errors import UsageError
 from edgeseg.terminal import console, emit_json, messages
@@ -38,6 +40,14 @@ class Precision(str, Enum):
     int8 = "int8"
 
 
+class Preference(str, Enum):
+    """What a search makes least."""
+
+    size = "size"
+    latency = "latency"
+    memory = "memory"
+
+
 def convert(
     model: Annotated[
         Path, typer.Argument(help="A .keras or .h5 file, or a SavedModel folder with its graph.")
@@ -59,6 +69,13 @@ def convert(
     max_partitions: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Most pieces allowed.")
     ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE.toml",
+            help="How to compress: exact, paper, balanced, tiny, or a recipe of your own.",
+        ),
+    ] = None,
     prune_ratio: Annotated[
         float | None,
         typer.Option(
@@ -68,13 +85,36 @@ def convert(
         ),
     ] = None,
     quantize: Annotated[
-        Precision, typer.Option(help="Precision; int8 needs --calibration.")
-    ] = Precision.none,
+        Precision | None, typer.Option(help="Precision; int8 needs --calibration.")
+    ] = None,
+    sparse_encoding: Annotated[
+        bool,
+        typer.Option("--sparse-encoding", help="Store zeros sparse: smaller files, more memory."),
+    ] = False,
     calibration: Annotated[
         Path | None,
         typer.Option(
-            metavar="SCAN", help="NIfTI or folder of PNG slices to calibrate int8 and check on."
+            metavar="SCAN",
+            help="NIfTI or folder of PNG slices to calibrate, fine-tune and check on; no labels.",
         ),
+    ] = None,
+    max_dice_drop: Annotated[
+        float | None,
+        typer.Option(
+            metavar="D",
+            help="Try recipes, and take the best bundle that loses no more Dice: 0.005.",
+        ),
+    ] = None,
+    validate: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Labelled slices to measure --max-dice-drop on."),
+    ] = None,
+    patients: Annotated[
+        str | None, typer.Option(metavar="A,B,...", help="Validate on these patients alone.")
+    ] = None,
+    prefer: Annotated[
+        Preference | None,
+        typer.Option(help="What is best within --max-dice-drop; size if not given."),
     ] = None,
     window: Annotated[
         str, typer.Option(metavar="LO,HI", help="HU that become the model's range.")
@@ -94,36 +134,72 @@ def convert(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON instead of a table.")] = False,
 ) -> None:
-    """Cut a trained Keras U-Net into TFLite pieces, check them, and write one bundle."""
+    """Cut a trained Keras U-Net into TFLite pieces, check them, and write one bundle.
+
+    With --max-dice-drop, try a ladder of recipes and write the best bundle that loses no more
+    Dice; together with --recipe, hold that one to the limit.
+    """
     limits = _window(window)
     budget = None if max_complexity is None else parse_complexity(max_complexity, metric.value)
 
-    from edgeseg_converters.compiler import convert as compile_model
     from edgeseg_converters.input_shape import parse_input_shape
-    from edgeseg_converters.report import summary_table
+    from edgeseg_converters.search.asked import asked_rungs, asked_search
 
-    made = compile_model(
+    precision = None if quantize is None else quantize.value
+    best = None if prefer is None else prefer.value
+    asked = asked_search(max_dice_drop, validate, calibration, patients, best)
+    rungs = asked_rungs(recipe, prune_ratio, precision, sparse_encoding=sparse_encoding)
+    conversion: dict[str, Any] = {
+        "strategy": strategy.value,
+        "metric": metric.value,
+        "max_complexity": budget,
+        "max_partitions": max_partitions,
+        "window": limits,
+        "spacing_mm": spacing,
+        "labels": None if labels is None else [name.strip() for name in labels.split(",")],
+        "input_shape": None if input_shape is None else parse_input_shape(input_shape),
+    }
+    if asked is None:
+        from edgeseg_converters.compiler import convert as compile_model
+        from edgeseg_converters.report import summary_table
+
+        made = compile_model(
+            model,
+            output,
+            recipe=rungs[0].recipe,
+            calibration=calibration,
+            report=report,
+            **conversion,
+        )
+        _show(made, summary_table, as_json=as_json)
+        return
+
+    from edgeseg_converters.search.report import require_chosen, search_table
+    from edgeseg_converters.search.walk import search
+
+    found = search(
         model,
         output,
-        strategy=strategy.value,
-        metric=metric.value,
-        max_complexity=budget,
-        max_partitions=max_partitions,
-        prune_ratio=prune_ratio,
-        quantize=quantize.value,
-        calibration=calibration,
-        window=limits,
-        spacing_mm=spacing,
-        labels=None if labels is None else [name.strip() for name in labels.split(",")],
-        input_shape=None if input_shape is None else parse_input_shape(input_shape),
+        drop=asked.drop,
+        validate=asked.validate,
+        calibration=asked.calibration,
+        patients=asked.patients,
+        prefer=asked.prefer,
+        rungs=rungs,
         report=report,
+        **conversion,
     )
+    _show(found, search_table, as_json=as_json)
+    require_chosen(found)
+
+
+def _show(made: Any, table: Callable[[Any], Table], *, as_json: bool) -> None:
     for note in made.notes:
-        messages.print(note, markup=False)
+        messages.print(note)
     if as_json:
         emit_json(made)
     else:
-        console.print(summary_table(made))
+        console.print(table(made))
 
 
 def parse_complexity(text: str, metric: str) -> int:

@@ -1,0 +1,158 @@
+"""The precision of each piece: quantized where the recipe says so and where that pays."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from edgeseg.bundle import pack
+from edgeseg.interpreter import Interpreter
+from edgeseg.manifest import Decoding
+from edgeseg.measure import measure_piece
+from edgeseg.units import format_bytes
+from edgeseg_converters.calibration import spread
+from edgeseg_converters.chain import Image
+from edgeseg_converters.export import Compiled, Setup, compile_graph
+from edgeseg_converters.network import Network
+from edgeseg_converters.partition import Partition
+from edgeseg_converters.quantize import setups, sparse
+from edgeseg_converters.recipe import Precision, Recipe
+from edgeseg_converters.sensitivity import dice_losses
+from edgeseg_converters.sparse_encoding import where_smaller
+
+SENSITIVITY_SLICES = 8
+_NOISE = 1.1
+"""Times that differ by less count as equal."""
+_TURNS = 25
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The pieces as they go into the bundle, and why they are as they are.
+
+    Attributes
+    ----------
+    compiled
+        The pieces, in order.
+    precisions
+        What each computes in; ``none`` is float32.
+    losses
+        Dice that quantizing each piece alone costs, None where it was not measured.
+    notes
+        What the user should know, a line each.
+    """
+
+    compiled: tuple[Compiled, ...]
+    precisions: tuple[Precision, ...]
+    losses: tuple[float | None, ...]
+    notes: tuple[str, ...] = ()
+
+
+def rounds(recipe: Recipe) -> int:
+    """Count how often :func:`compile_pieces` advances for each piece."""
+    quantized = recipe.quantize != "none"
+    measured = quantized and recipe.dice_tolerance is not None
+    return 1 + quantized + measured + recipe.sparse_encoding
+
+
+def compile_pieces(  # noqa: PLR0913, PLR0917 - what a piece's precision depends on
+    network: Network,
+    partition: Partition,
+    recipe: Recipe,
+    images: Sequence[Image],
+    decoding: Decoding,
+    advance: Callable[..., None],
+) -> Chosen:
+    """Compile every piece in the precision of the recipe, or in float32 where that is better.
+
+    With a ``dice_tolerance`` in the recipe, a piece stays in float32 if quantizing it alone
+    costs more Dice, or makes it larger or slower. Times are those of this machine: another one
+    may choose otherwise. Without a tolerance every piece is quantized.
+
+    Parameters
+    ----------
+    images
+        Slices to calibrate int8 and to measure on, (1, H, W, C) each.
+    advance
+        Called :func:`rounds` times a piece.
+
+    Raises
+    ------
+    ModelError
+        If a piece can't be compiled.
+    """
+
+    def compiled(how: Iterable[Setup | None], note: str) -> tuple[Compiled, ...]:
+        made = []
+        for piece, setup in zip(partition, how, strict=True):
+            made.append(compile_graph(piece, network.weights, setup))
+            advance(note=note)
+        return tuple(made)
+
+    count = len(partition)
+    plain: Precision = "none"
+    exact = compiled([None] * count, "compiling pieces")
+    chosen = Chosen(exact, (plain,) * count, (None,) * count)
+    if recipe.quantize != "none":
+        lower = (recipe.quantize,) * count
+        rough = compiled(setups(lower, exact, images), f"compiling pieces in {recipe.quantize}")
+        chosen = replace(chosen, compiled=rough, precisions=lower)
+    if recipe.quantize != "none" and recipe.dice_tolerance is not None:
+        few = spread(images, SENSITIVITY_SLICES)
+        losses = []
+        for loss in dice_losses(exact, chosen.compiled, few, decoding):
+            losses.append(loss)
+            advance(note="measuring what quantizing costs")
+        chosen = _worthwhile(exact, chosen, losses, recipe.dice_tolerance)
+    if recipe.sparse_encoding:
+        again = map(sparse, setups(chosen.precisions, exact, images))
+        encoding = where_smaller(chosen.compiled, compiled(again, "encoding zeros"))
+        chosen = replace(chosen, compiled=encoding.pieces, notes=(*chosen.notes, encoding.note))
+    return chosen
+
+
+def _worthwhile(
+    exact: Sequence[Compiled], lower: Chosen, losses: Sequence[float], tolerance: float
+) -> Chosen:
+    """Put pieces back to float32 that lose too much, or gain nothing."""
+    compiled, precisions, notes = list(lower.compiled), list(lower.precisions), []
+    for index, (before, after, loss) in enumerate(zip(exact, lower.compiled, losses, strict=True)):
+        drawback = _loses(loss, tolerance) or _grows(before, after) or _slows(before, after)
+        if drawback is not None:
+            name, precision = before.graph.name, precisions[index]
+            notes.append(f"{name} is kept in float32: {precision} {drawback}")
+            compiled[index], precisions[index] = before, "none"
+    return Chosen(tuple(compiled), tuple(precisions), tuple(losses), tuple(notes))
+
+
+def _loses(loss: float, tolerance: float) -> str | None:
+    if loss <= tolerance:
+        return None
+    return f"alone costs {loss:.4f} Dice, limit {tolerance:.4f}"
+
+
+def _grows(before: Compiled, after: Compiled) -> str | None:
+    small, large = len(pack(before.model)), len(pack(after.model))
+    if large <= small:
+        return None
+    return f"makes it larger ({format_bytes(large)} against {format_bytes(small)} packed)"
+
+
+def _slows(before: Compiled, after: Compiled) -> str | None:
+    fast, slow = (measure_piece(piece.model).steady_ms for piece in (before, after))
+    if slow > _NOISE * fast:
+        # One measurement may have been disturbed.
+        fast, slow = _taking_turns(before, after)
+    if slow <= _NOISE * fast:
+        return None
+    return f"makes it slower ({slow:.2f} against {fast:.2f} ms)"
+
+
+def _taking_turns(*pieces: Compiled) -> list[float]:
+    """Return the shortest run of each piece in ms; what disturbs one turn disturbs all pieces."""
+    interpreters = [Interpreter(piece.model) for piece in pieces]
+    shortest = [float("inf")] * len(pieces)
+    for turn in range(_TURNS + 1):
+        for index, interpreter in enumerate(interpreters):
+            interpreter.run_on_zeros()
+            if turn:  # the first run warms up
+                shortest[index] = min(shortest[index], 1e3 * interpreter.seconds)
+    return shortest

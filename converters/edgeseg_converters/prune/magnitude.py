@@ -1,0 +1,116 @@
+"""Magnitude pruning: the smallest weights of each kernel, of all kernels, or of neighbours go."""
+
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeseg.graph import Layer
+from edgeseg_converters.network import Network
+from edgeseg_converters.prune.threshold import is_kernel, prune_below_threshold
+from edgeseg_converters.recipe import Zeros
+
+Kernel: TypeAlias = NDArray[np.float32]
+
+_TRANSPOSED = "Conv2DTranspose"
+
+
+def zero_weights(network: Network, request: Zeros) -> Network:
+    """Set small weights to zero; shapes, biases and statistics stay as they are.
+
+    Every kernel takes part, the first and the last layer's too, as in Algorithm II. Of weights
+    that are equally small, a share takes none rather than too many.
+
+    Parameters
+    ----------
+    request
+        ``threshold``: see :func:`prune_below_threshold`. ``layer``: the share of every kernel.
+        ``global``: one threshold for all kernels, so that layers of small weights lose more.
+        A ``pattern`` N:M keeps the N largest of each M neighbours along the input channels; where
+        these are no multiple of M the last group is shorter and keeps N still, or all it has.
+
+    Raises
+    ------
+    UsageError
+        If the ratio is no number.
+    """
+    if request.pattern is not None:
+        kept, group = map(int, request.pattern.split(":"))
+        return _changed(
+            network, lambda layer, kernel: keep_largest(kernel, kept, group, _input_axis(layer))
+        )
+    if request.scope == "threshold":
+        return prune_below_threshold(network, request.ratio)
+    if request.scope == "layer":
+        return _changed(
+            network, lambda _, kernel: _zero_below(kernel, _quantile([kernel], request.ratio))
+        )
+    kernels = [kernel for layer in network.graph.layers for kernel in _kernels(network, layer)]
+    threshold = _quantile(kernels, request.ratio)
+    return _changed(network, lambda _, kernel: _zero_below(kernel, threshold))
+
+
+def sparsity_by_layer(network: Network) -> dict[str, float]:
+    """Return the share of zeros in the kernels of each layer that has any."""
+    shares = {}
+    for layer in network.graph.layers:
+        kernels = list(_kernels(network, layer))
+        if kernels:
+            zeros = sum(kernel.size - int(np.count_nonzero(kernel)) for kernel in kernels)
+            shares[layer.name] = zeros / sum(kernel.size for kernel in kernels)
+    return shares
+
+
+def keep_largest(kernel: Kernel, kept: int, group: int, axis: int) -> Kernel:
+    """Zero all but the largest magnitudes of each group of neighbours along an axis.
+
+    Of equal magnitudes the earlier one is kept.
+    """
+    lanes = np.moveaxis(np.abs(kernel), axis, -1)
+    count = lanes.shape[-1]
+    # What fills up the last group is smaller than any magnitude.
+    width = [(0, 0)] * (lanes.ndim - 1) + [(0, -count % group)]
+    groups = np.pad(lanes, width, constant_values=-1).reshape(*lanes.shape[:-1], -1, group)
+    order = np.argsort(-groups, axis=-1, kind="stable")
+    stays = np.zeros(groups.shape, np.bool_)
+    np.put_along_axis(stays, order[..., :kept], values=True, axis=-1)
+    flat = stays.reshape(*lanes.shape[:-1], -1)[..., :count]
+    return np.where(np.moveaxis(flat, -1, axis), kernel, np.float32(0))
+
+
+def _input_axis(layer: Layer) -> int:
+    """Say which axis of the layer's kernels counts input channels."""
+    return -1 if layer.kind == _TRANSPOSED else -2
+
+
+def _changed(network: Network, change: Callable[[Layer, Kernel], Kernel]) -> Network:
+    """Replace every kernel."""
+    weights = {
+        layer.name: tuple(
+            change(layer, array) if is_kernel(spec) else array
+            for spec, array in zip(layer.weights, network.weights[layer.name], strict=True)
+        )
+        for layer in network.graph.layers
+        if layer.weights
+    }
+    return Network(network.graph, weights)
+
+
+def _kernels(network: Network, layer: Layer) -> Iterator[Kernel]:
+    arrays = network.weights.get(layer.name, ())
+    for spec, array in zip(layer.weights, arrays, strict=True):
+        if is_kernel(spec):
+            yield array
+
+
+def _quantile(kernels: list[Kernel], share: float) -> np.float32:
+    """Return the magnitude that just this share of the weights is below."""
+    magnitudes = np.concatenate([np.abs(kernel).ravel() for kernel in kernels])
+    place = int(share * magnitudes.size)
+    magnitudes.partition(place)
+    return np.float32(magnitudes[place])
+
+
+def _zero_below(kernel: Kernel, threshold: np.float32) -> Kernel:
+    return np.where(np.abs(kernel) < threshold, np.float32(0), kernel)

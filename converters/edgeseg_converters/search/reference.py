@@ -1,0 +1,61 @@
+"""The Keras model on the validation slices: what every bundle of a search is held against."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgeseg.errors import VolumeError
+from edgeseg.labelled import LabelledSlice
+from edgeseg.manifest import Manifest
+from edgeseg.terminal import progress
+from edgeseg_converters.compare.accuracy import Scores, Segmenter, score
+from edgeseg_converters.compare.bundles import check_labels
+from edgeseg_converters.compare.comparison import Entry, model_entry
+from edgeseg_converters.compare.keras_runner import KerasRunner
+
+
+class Reference:
+    """The model's scores; it segments once, when they are first asked for."""
+
+    def __init__(self, model: Path, slices: Sequence[LabelledSlice]) -> None:
+        self._model, self._slices = model, slices
+        self._scores: Scores | None = None
+
+    def scores(self, manifest: Manifest) -> Scores:
+        """Return the scores; the manifest of any bundle tells how slices become the input.
+
+        Raises
+        ------
+        ModelError
+            If the model's outputs are not what the labels show.
+        VolumeError
+            If no label shows what the model can find.
+        """
+        if self._scores is None:
+            check_labels(manifest)
+            runner = KerasRunner(self._model, manifest)
+            how = runner.preprocessing(manifest.preprocessing)
+            segmenter = Segmenter(runner, how, manifest.decoding)
+            self._scores = scored(segmenter, self._slices, self._model.name)
+            _require_truth(self._scores)
+        return self._scores
+
+    def entry(self, manifest: Manifest) -> Entry:
+        """Return the model's figures; raises as :meth:`scores` does."""
+        model = self._model
+        files = [model] if model.is_file() else model.rglob("*")
+        size = sum(file.stat().st_size for file in files if file.is_file())
+        return model_entry(model.name, str(model), size, self.scores(manifest))
+
+
+def scored(segmenter: Segmenter, slices: Sequence[LabelledSlice], name: str) -> Scores:
+    """Score a network on the slices, with a bar that names it."""
+    with progress(len(slices), f"segmenting with {name}") as advance:
+        return score(segmenter, slices, advance)
+
+
+def _require_truth(scores: Scores) -> None:
+    if all(math.isnan(dice) for one in scores for dice in one.dice.values()):
+        raise VolumeError(
+            f"no label shows {' or '.join(scores[0].dice)}; validate on slices that do"
+        )

@@ -1,0 +1,29 @@
+"""The ladder holds recipes that can be read, from mild to strong."""
+
+import msgspec
+
+from edgeseg_converters.recipe import Recipe, read_recipe
+from edgeseg_converters.search.ladder import ladder
+
+
+def test_rungs_grow_stronger() -> None:
+    rungs = ladder()
+    assert rungs[0].recipe == Recipe()
+    shares = [0.0 if one.recipe.filters is None else one.recipe.filters.ratio for one in rungs]
+    assert shares == sorted(shares)
+    assert shares[-1] == 0.75
+    zeroed = [rung.recipe.zeros is not None for rung in rungs]
+    strength = list(zip(shares, zeroed, strict=True))
+    assert strength == sorted(strength)
+
+
+def test_presets_are_among_the_rungs() -> None:
+    recipes = [rung.recipe for rung in ladder()]
+    assert read_recipe("balanced") in recipes
+    assert all(recipe.finetune for recipe in recipes if recipe.filters)
+
+
+def test_names_tell_rungs_apart() -> None:
+    rungs = ladder()
+    assert len({rung.name for rung in rungs}) == len(rungs)
+    assert len({msgspec.json.encode(rung.recipe) for rung in rungs}) == len(rungs)

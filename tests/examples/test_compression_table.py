@@ -1,0 +1,78 @@
+"""Recipes side by side on drawn slices, from a model to the table."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from compression_table import recipes
+from drawn_slices import write
+from model import build
+from PIL import Image
+
+from edgeseg_converters.recipe import Recipe, Zeros
+
+SCRIPT = Path(__file__).parents[2] / "examples" / "compression_table.py"
+KNOWN, HELD_OUT = ("case_00001", "case_00002"), ("case_00003", "case_00004")
+RECIPE = """
+quantize = "int8"
+[filters]
+ratio = 0.5
+multiple = 4
+[finetune]
+epochs = 1
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("compression")
+    write(folder / "drawn", dict.fromkeys((*KNOWN, *HELD_OUT), 1))
+    build(8, 1, batch_norm=True, separable=False).save(folder / "small.keras")
+    (folder / "half.toml").write_text(RECIPE)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(folder: Path) -> dict[str, Any]:
+    words = [
+        *(SCRIPT, folder / "small.keras", "--data", folder / "drawn", "-o", folder / "made"),
+        *("--hold-out", ",".join(HELD_OUT), "--recipe", folder / "half.toml"),
+        *("--ratios", "1", "--json"),
+    ]
+    ran = subprocess.run(
+        [sys.executable, *map(str, words)], capture_output=True, check=False, text=True
+    )
+    assert ran.returncode == 0, ran.stderr
+    said: dict[str, Any] = json.loads(ran.stdout)
+    return said
+
+
+def test_every_recipe_is_measured_on_the_held_out(made: dict[str, Any], folder: Path) -> None:
+    assert made["patients"] == list(HELD_OUT)
+    assert [one["name"] for one in made["bundles"]] == ["exact", "half", "algorithm-2-1"]
+    with (folder / "made" / "compression.csv").open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == 4
+
+
+def test_calibration_sees_the_other_patients_alone(made: dict[str, Any], folder: Path) -> None:
+    del made
+    pictures = sorted((folder / "made" / "calibration").iterdir())
+    assert [path.name.split("_z")[0] for path in pictures] == [f"drawn-{p}" for p in KNOWN]
+    assert all(Image.open(path).mode == "L" for path in pictures)
+
+
+def test_compression_shows_in_the_size(made: dict[str, Any]) -> None:
+    exact, half, _ = made["bundles"]
+    assert exact["mask_agreement"] == 1
+    assert half["bytes"] < exact["bytes"] / 2
+
+
+def test_recipes_are_named_after_what_they_are() -> None:
+    chosen = recipes(["tiny"], [0.5])
+    assert list(chosen) == ["exact", "tiny", "algorithm-2-0.5"]
+    assert chosen["exact"] == Recipe()
+    assert chosen["algorithm-2-0.5"] == Recipe(zeros=Zeros(0.5))

@@ -8,14 +8,13 @@ from typing import Annotated
 sys.path.append(str(Path(__file__).parent / "kidney_unet"))
 
 import typer
-from data import PREPROCESSING, Shelf
-from PIL import Image
+from data import PREPROCESSING, write_pictures
 from refusals import errors_in_one_line
 from rich.table import Table
 
 from edgeseg.bundle import Bundle
 from edgeseg.files import write_json
-from edgeseg.labelled import LabelledSlice, by_patient, read_labelled, split
+from edgeseg.labelled import by_patient, read_labelled, split
 from edgeseg.terminal import console, emit_json, figure_table, messages
 from edgeseg_converters import convert
 from edgeseg_converters.assemble import hash_model
@@ -33,16 +32,6 @@ def recipes(names: Sequence[str], ratios: Sequence[float]) -> dict[str, Recipe]:
     """Name the recipes to compare; ``exact`` is what the others are held against."""
     chosen = {Path(name).stem: read_recipe(name) for name in (EXACT, *names)}
     return chosen | {f"algorithm-2-{ratio:g}": Recipe(zeros=Zeros(ratio)) for ratio in ratios}
-
-
-def write_slices(slices: Sequence[LabelledSlice], folder: Path) -> None:
-    """Write slices as the 8-bit pictures that a conversion is calibrated on, labels left behind."""
-    folder.mkdir(parents=True, exist_ok=True)
-    shelf = Shelf()
-    for piece in slices:
-        target = folder / f"{piece.source}-{Path(piece.name).stem}.png"
-        if not target.exists():
-            Image.fromarray(shelf.read(piece).image).save(target)
 
 
 def compiled(model: Path, target: Path, recipe: Recipe, calibration: Path) -> Path:
@@ -120,7 +109,7 @@ def main(  # noqa: PLR0913 - a command line
             [float(ratio) for ratio in ratios.split(",") if ratio],
         )
         known, held_out = split(read_labelled(data), hold_out.split(","))
-        write_slices(known, output / "calibration")
+        write_pictures(known, output / "calibration")
         bundles = [
             compiled(model, output / f"{name}.edgeseg", how, output / "calibration")
             for name, how in wanted.items()

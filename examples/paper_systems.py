@@ -42,6 +42,11 @@ class System:
     ratio: float | None = None
 
     @property
+    def calibration(self) -> Path:
+        """Folder of the slices that batch statistics are taken from after pruning."""
+        return self.model.with_name("calibration")
+
+    @property
     def bundle(self) -> Path:
         """Where it is compiled to."""
         return self.model.with_name(self.name.lower().replace(" ", "-") + ".edgeseg")
@@ -98,6 +103,7 @@ def compiled(system: System) -> Bundle:
         system.bundle,
         max_partitions=system.most_pieces,
         prune_ratio=system.ratio,
+        calibration=None if system.ratio is None else system.calibration,
         window=PREPROCESSING.window,
     )
     return Bundle(system.bundle)

@@ -14,7 +14,7 @@ sys.path.append(str(Path(__file__).parent / "kidney_unet"))
 
 import keras
 import typer
-from data import SIZE
+from data import SIZE, write_pictures
 from fit import EpochLog, Plan
 from fold import write_folded
 from paper_report import (
@@ -110,7 +110,9 @@ def reproduction(
     normalized, sd_unet = (run.model for run in runs)
     unet = normalized.with_name("unet.keras")
     write_folded(normalized, unet, runs[0].network)
-    rows = tuple(rows_of(systems(unet, sd_unet, ratios), held_out))
+    listed = systems(unet, sd_unet, ratios)
+    write_pictures(slices, listed[0].calibration)
+    rows = tuple(rows_of(listed, held_out))
     logs = [(run.model.stem, last_epoch(run)) for run in runs]
     conditions = Conditions(
         sources=tuple(dict.fromkeys(piece.source for piece in held_out)),

@@ -36,7 +36,8 @@ def compress(original: Network, recipe: Recipe, images: Sequence[Image]) -> Comp
     UsageError
         If a step needs slices and there are none, or names a layer that it can't prune.
     """
-    network, notes = original, []
+    network = original
+    notes: list[str] = []
     if recipe.filters is not None:
         pruning = prune_filters(network, recipe.filters, images)
         network = recalibrate(pruning.network, images)

@@ -1,43 +1,37 @@
-"""What no placement can beat, replicas and any number of lanes included."""
+"""What no placement can beat, whatever its lanes, by linear programs that are quickly solved."""
 
 import numpy as np
 
-from edgeseg.planning.model import any_lanes, one_lane
-from edgeseg.planning.objective import Objective
+from edgeseg.planning.model import any_lanes
 from edgeseg.planning.problem import Problem
 from edgeseg.planning.scores import tables_of
 
-_CLOSE = 1e-3
-"""A gap that needs no more work."""
+_SECONDS = 10.0
+"""Far more than a program without whole numbers takes."""
 
 _ROUNDS = 3
 """How often a bound on the period is used to sharpen itself."""
 
 
-def lower_bound(problem: Problem, objective: Objective, seconds: float, enough: float) -> float:
-    """Return a cost that no placement is below: seconds or bytes, as in ``objective.costs``.
+def least_period(problem: Problem) -> float:
+    """Return seconds between two slices that no lanes are below, not even such as share boards.
+
+    Pieces may run and be stored in part, so memory is what bounds least.
 
     Parameters
     ----------
     problem
         P pieces and B boards.
-    objective
-        What counts.
-    seconds
-        Time for it.
-    enough
-        The cost found: a bound that reaches it needs no more work.
+
+    Returns
+    -------
+    float
+        Infinite where the boards together have no room.
     """
-    if objective == "latency":
-        return _latency(problem, seconds)
-    if objective == "memory":
-        return _memory(problem, seconds)
-    quick = 0.0
+    known = 0.0
     for _ in range(_ROUNDS):
-        quick = max(quick, _period(problem, quick, seconds, enough=None))
-    if quick >= enough * (1 - _CLOSE):
-        return quick
-    return max(quick, _period(problem, quick, seconds, enough))
+        known = max(known, _relaxed_period(problem, known))
+    return known
 
 
 def least_latency(problem: Problem) -> float:
@@ -68,32 +62,12 @@ def most_in_flight(problem: Problem) -> int:
     return int(room // max(float(t.held.sum()), 1.0))
 
 
-def _period(problem: Problem, known: float, seconds: float, enough: float | None) -> float:
-    """Relax any lanes to shares; with ``enough``, look for less than that with whole pieces."""
-    model = any_lanes(problem, whole=enough is not None)
+def _relaxed_period(problem: Problem, known: float) -> float:
+    model = any_lanes(problem)
     period, latency = model.add_time(), model.add_time()
     model.limit_busy(period)
     model.limit_memory(1)
     model.limit_in_flight(period, least_latency(problem), known)
     model.limit_latency(latency)
     model.program.at_most(0, {latency: 1, period: -most_in_flight(problem)})
-    if enough is not None:
-        model.program.at_most(enough / model.second, {period: 1})
-    return model.program.least(period, seconds).bound * model.second
-
-
-def _latency(problem: Problem, seconds: float) -> float:
-    model = one_lane(problem)
-    latency = model.add_time()
-    model.limit_latency(latency)
-    model.limit_memory(1)
-    solved = model.program.least(latency, seconds).bound * model.second
-    return max(solved, least_latency(problem))
-
-
-def _memory(problem: Problem, seconds: float) -> float:
-    model = one_lane(problem)
-    need = model.add_time()
-    model.limit_memory(1)
-    model.limit_need(1, need)
-    return model.program.least(need, seconds).bound * model.byte
+    return model.program.least(period, _SECONDS).bound * model.second

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -18,13 +19,17 @@ _State = tuple[int, ...]
 
 @dataclass(frozen=True)
 class _Best:
-    """Least cost to run the pieces before each end with a set of boards, and how: (P + 1,)."""
+    """Least cost to run the pieces before each end with a set of boards; arrays of (P + 1,).
+
+    The last run of it is on ``board``, from ``start`` on.
+    """
 
     cost: Floats
-    runs: tuple[tuple[tuple[int, int], ...], ...]
-    """For each end, the boards in order, each with the end of its run."""
+    board: Assignments
+    start: Assignments
 
 
+@lru_cache(maxsize=256)
 def contiguous(problem: Problem, objective: Objective) -> Assignments | None:
     """Return the contiguous assignment of the least cost, shape (P,), or None if none fits.
 
@@ -38,11 +43,12 @@ def contiguous(problem: Problem, objective: Objective) -> Assignments | None:
     objective
         What counts.
     """
-    found = [
-        assignment
-        for runs in _run_costs(problem, objective)
-        if (assignment := _chain(problem, runs, objective == "latency")) is not None
-    ]
+    found = []
+    for runs in _run_costs(problem, objective):
+        assignment = _chain(problem, runs, objective == "latency")
+        if assignment is None:
+            break
+        found.append(assignment)
     if not found:
         return None
     rows = np.array(found)
@@ -50,7 +56,7 @@ def contiguous(problem: Problem, objective: Objective) -> Assignments | None:
 
 
 def _run_costs(problem: Problem, objective: Objective) -> Iterator[Floats]:
-    """Yield, for every window that makes a difference, the cost of each run on each board.
+    """Yield the cost of each run on each board, for every window that makes a difference.
 
     Shape (B, P + 1, P + 1), by start and end; infinite where the run doesn't fit.
     """
@@ -63,7 +69,7 @@ def _run_costs(problem: Problem, objective: Objective) -> Iterator[Floats]:
     ]
     most = sum(board.cores for board in problem.boards) + SPARE_SLICES
     seen: set[bytes] = set()
-    for window in range(most if objective == "throughput" else 1, 0, -1):
+    for window in range(1, most + 1 if objective == "throughput" else 2):
         table = np.full((boards, count + 1, count + 1), np.inf)
         for board, scores in enumerate(scored):
             cost = _cost(problem, scores, board, objective)
@@ -87,25 +93,32 @@ def _chain(problem: Problem, runs: Floats, add: bool) -> Assignments | None:
     """Cut the pieces into runs: the least sum or the least maximum of their costs."""
     count = len(problem.pieces)
     kinds = _kinds(problem)
-    start = (0,) * len(kinds)
-    first = np.full(count + 1, np.inf)
-    first[0] = 0.0
-    layer = {start: _Best(first, ((),) * (count + 1))}
-    best = layer[start]
+    nothing = np.zeros(count + 1, np.int64)
+    first = _Best(np.where(np.arange(count + 1) == 0, 0.0, np.inf), nothing, nothing)
+    layer = {(0,) * len(kinds): first}
+    known = dict(layer)
     while layer:
         grown: dict[_State, _Best] = {}
         for state, so_far in layer.items():
             for after, board in _steps(state, kinds):
                 longer = _extended(so_far, runs[board], board, add)
                 grown[after] = _merged(grown[after], longer) if after in grown else longer
+        known |= grown
         layer = grown
-        best = min([best, *layer.values()], key=lambda found: float(found.cost[count]))
-    if np.isinf(best.cost[count]):
-        return None
-    edges = np.array([end for _, end in best.runs[count]])
-    return np.array([board for board, _ in best.runs[count]])[
-        np.searchsorted(edges, np.arange(count), side="right")
-    ]
+    best = min(known, key=lambda state: float(known[state].cost[count]))
+    return _traced(known, best, kinds) if np.isfinite(known[best].cost[count]) else None
+
+
+def _traced(known: dict[_State, _Best], state: _State, kinds: list[list[int]]) -> Assignments:
+    """Return the assignment of the least cost with a set of boards, last run first."""
+    end = len(known[state].cost) - 1
+    assignment = np.zeros(end, np.int64)
+    while any(state):
+        board, start = int(known[state].board[end]), int(known[state].start[end])
+        assignment[start:end] = board
+        state = tuple(taken - (board in kind) for taken, kind in zip(state, kinds, strict=True))
+        end = start
+    return assignment
 
 
 def _kinds(problem: Problem) -> list[list[int]]:
@@ -133,14 +146,15 @@ def _extended(so_far: _Best, runs: Floats, board: int, add: bool) -> _Best:
     before = so_far.cost[:, None]
     cost = before + runs if add else np.maximum(before, runs)
     starts = cost.argmin(axis=0)
-    return _Best(
-        cost[starts, np.arange(len(starts))],
-        tuple((*so_far.runs[start], (board, end)) for end, start in enumerate(starts.tolist())),
-    )
+    least = cost[starts, np.arange(len(starts))]
+    return _Best(least, np.full(len(starts), board), starts)
 
 
 def _merged(one: _Best, other: _Best) -> _Best:
     """Keep the better way to each end."""
     better = one.cost <= other.cost
-    chosen = zip(better, one.runs, other.runs, strict=True)
-    return _Best(np.minimum(one.cost, other.cost), tuple(a if yes else b for yes, a, b in chosen))
+    return _Best(
+        np.minimum(one.cost, other.cost),
+        np.where(better, one.board, other.board),
+        np.where(better, one.start, other.start),
+    )

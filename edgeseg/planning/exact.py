@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgeseg.planning.bound import least_latency, most_in_flight
 from edgeseg.planning.linear import Solution
 from edgeseg.planning.model import Model, one_lane
-from edgeseg.planning.objective import Objective, costs
+from edgeseg.planning.objective import LACKING, Objective, costs
 from edgeseg.planning.prediction import busy_window
 from edgeseg.planning.problem import Problem
 from edgeseg.planning.scores import Assignments, latencies
@@ -22,65 +23,123 @@ MOST_ENUMERATED = 20_000
 
 @dataclass(frozen=True)
 class Exact:
-    """A lane's assignment, shape (P,), and whether it is proven that no other costs less."""
+    """What came of an exact search.
 
-    assignment: Assignments
-    proven: bool
+    Parameters
+    ----------
+    assignment
+        The best lane known, shape (P,); None where none is.
+    cost
+        What it costs; infinite without one.
+    bound
+        A cost that no lane is below, except that it may be as low as what was asked for.
+    """
+
+    assignment: Assignments | None
+    cost: float
+    bound: float
 
 
-def improve(problem: Problem, found: Assignments, objective: Objective, seconds: float) -> Exact:
-    """Look for an assignment of less cost than one that fits, until the time is up.
+def improve(
+    problem: Problem,
+    found: Assignments | None,
+    objective: Objective,
+    seconds: float,
+    below: float = np.inf,
+) -> Exact:
+    """Look for a lane of less cost than the one found, until the time is up.
 
     Parameters
     ----------
     problem
         P pieces and B boards.
     found
-        The best known so far, shape (P,).
+        The best known so far, shape (P,); it fits. None where none is known.
     objective
         What counts.
     seconds
         Time for it.
+    below
+        Lanes that cost as much are of no interest.
     """
     count = len(problem.boards) ** len(problem.pieces)
     if count <= MOST_ENUMERATED:
         digits = np.unravel_index(np.arange(count), (len(problem.boards),) * len(problem.pieces))
-        rows = np.stack([found, *np.stack(digits, axis=1)])
-        return Exact(rows[costs(problem, rows, objective).argmin()], proven=True)
+        best = _cheapest(problem, np.stack(digits, axis=1), objective)
+        cost = _cost(problem, best, objective)
+        return Exact(best, cost, cost) if cost < LACKING else Exact(None, np.inf, np.inf)
     if objective == "throughput":
-        return _fastest(problem, found, time.monotonic() + seconds)
+        return _fastest(problem, found, time.monotonic() + seconds, below)
     return _least(problem, found, objective, seconds)
 
 
-def _fastest(problem: Problem, found: Assignments, deadline: float) -> Exact:
+@dataclass
+class _Windows:
+    """The search for the best rate, one range of windows after the other."""
+
+    problem: Problem
+    best: Assignments | None
+    cost: float
+    below: float
+    deadline: float
+
+    def solve(self, window: int, in_flight: int, share: float = 1.0) -> float:
+        """Search the lanes with room for a window that need no more than so many in flight.
+
+        Returns the seconds that none of them is below; none is looked for that is not wanted.
+        """
+        at_least = least_latency(self.problem) / in_flight if in_flight >= window else np.inf
+        left = (self.deadline - time.monotonic()) * share
+        if at_least >= self.wanted or left <= 0:
+            return at_least
+        model = one_lane(self.problem)
+        period = _period_with(model, window, in_flight)
+        if np.isfinite(self.wanted):
+            model.program.at_most(self.wanted / model.second, {period: 1})
+        solution = model.program.least(period, left)
+        self.best = _better(model, self.best, solution, "throughput")
+        self.cost = _cost(self.problem, self.best, "throughput")
+        return max(at_least, solution.bound * model.second)
+
+    @property
+    def wanted(self) -> float:
+        """What is worth looking for."""
+        return min(self.cost, self.below) * (1 - _WORTHWHILE)
+
+
+def _fastest(problem: Problem, found: Assignments | None, deadline: float, below: float) -> Exact:
     """Solve for one window after the other: more slices in flight, less memory for pieces.
 
-    The largest has no row for the latency, so that it stands for all that are larger still.
+    First for those larger than the known lane's, all at once and then, as long as that leaves
+    something to hope for, one by one; then for the others.
     """
-    best, proven = found, True
-    cost = float(costs(problem, best[None], "throughput")[0])
-    first = busy_window(cost, float(latencies(problem, best[None])[0]))
-    for window in (first, first + 1, *range(first - 1, 0, -1)):
-        left = deadline - time.monotonic()
-        if left <= 0:
-            return Exact(best, proven=False)
-        model = one_lane(problem)
-        period = model.add_time()
-        model.limit_busy(period)
-        model.limit_memory(window)
-        if window <= first:
-            latency = model.add_time()
-            model.limit_latency(latency)
-            model.program.at_most(0, {latency: 1, period: -window})
-        model.program.at_most(cost / model.second * (1 - _WORTHWHILE), {period: 1})
-        solution = model.program.least(period, left)
-        proven &= solution.proven
-        best = _better(model, best, solution, "throughput")
-        cost = float(costs(problem, best[None], "throughput")[0])
-    return Exact(best, proven)
+    cost = _cost(problem, found, "throughput")
+    search = _Windows(problem, found, cost, below, deadline)
+    alone = 0.0 if found is None else float(latencies(problem, found[None])[0])
+    first = 1 if found is None else busy_window(cost, alone)
+    window, most = first + 1, most_in_flight(problem)
+    bounds = [search.solve(window, most, share=0.5)]
+    bounds += [search.solve(smaller, smaller) for smaller in range(first, 0, -1)]
+    while bounds[0] < search.wanted and window < most and time.monotonic() < deadline:
+        bounds.append(search.solve(window, window))
+        window += 1
+        bounds[0] = search.solve(window, most)
+    return Exact(search.best, search.cost, min(*bounds, search.cost, below))
 
 
-def _least(problem: Problem, found: Assignments, objective: Objective, seconds: float) -> Exact:
+def _period_with(model: Model, window: int, in_flight: int) -> int:
+    """Add the period of lanes with room for a window, and with no more slices in flight."""
+    period, latency = model.add_time(), model.add_time()
+    model.limit_busy(period)
+    model.limit_memory(window)
+    model.limit_latency(latency)
+    model.program.at_most(0, {latency: 1, period: -in_flight})
+    return period
+
+
+def _least(
+    problem: Problem, found: Assignments | None, objective: Objective, seconds: float
+) -> Exact:
     """Solve for latency or for memory.
 
     The program's latency is a bound: it is the answer where the schedule keeps to it.
@@ -93,22 +152,33 @@ def _least(problem: Problem, found: Assignments, objective: Objective, seconds: 
     else:
         model.limit_need(1, goal)
     unit = model.second if objective == "latency" else model.byte
-    cost = float(costs(problem, found[None], objective)[0])
-    model.program.at_most(cost / unit * (1 - _WORTHWHILE), {goal: 1})
+    known = _cost(problem, found, objective)
+    if np.isfinite(known):
+        model.program.at_most(known / unit * (1 - _WORTHWHILE), {goal: 1})
     solution = model.program.least(goal, seconds)
     best = _better(model, found, solution, objective)
-    reached = float(costs(problem, best[None], objective)[0])
-    tight = solution.values is None or reached <= solution.bound * unit * (1 + _WORTHWHILE)
-    return Exact(best, proven=solution.proven and tight)
+    cost = _cost(problem, best, objective)
+    return Exact(best, cost, min(solution.bound * unit, cost))
 
 
 def _better(
-    model: Model, best: Assignments, solution: Solution, objective: Objective
-) -> Assignments:
+    model: Model, best: Assignments | None, solution: Solution, objective: Objective
+) -> Assignments | None:
     """Return the solution, improved where its program was a relaxation, if it is better."""
     if solution.values is None:
         return best
     values = np.array(solution.values)
     solved = values[np.array(model.share)].argmax(axis=1)
-    rows = np.array([best, descend(model.problem, solved, objective)])
-    return np.asarray(rows[costs(model.problem, rows, objective).argmin()], np.int64)
+    rows = [descend(model.problem, solved, objective), *(() if best is None else (best,))]
+    cheapest = _cheapest(model.problem, np.array(rows), objective)
+    return cheapest if _cost(model.problem, cheapest, objective) < LACKING else best
+
+
+def _cheapest(problem: Problem, rows: Assignments, objective: Objective) -> Assignments:
+    return np.asarray(rows[costs(problem, rows, objective).argmin()], np.int64)
+
+
+def _cost(problem: Problem, assignment: Assignments | None, objective: Objective) -> float:
+    if assignment is None:
+        return np.inf
+    return float(costs(problem, assignment[None], objective)[0])

@@ -13,44 +13,87 @@ from edgeseg.planning.scores import Assignments, tables_of
 _MOST_GROUPS = 40
 """Kinds of groups to look at; with more, those of one, of two, and of nearly all boards."""
 
-Group = tuple[int, ...]
-"""Numbers of boards."""
+_MERGES = 2
+"""Rounds in which lanes are tried to be merged where not all groups are looked at."""
+
+Counts = tuple[int, ...]
+"""How many boards of each kind."""
 
 Solver = Callable[[Problem], Assignments | None]
 """Finds an assignment for the boards of one group."""
 
-_Counts = tuple[int, ...]
 
+@dataclass
+class Groups:
+    """Groups of boards that may form a lane, and what is known of each.
 
-@dataclass(frozen=True)
-class GroupLane:
-    """An assignment of all pieces to the boards of one group.
+    Boards that are alike are told apart by nothing, so a group is how many there are of each
+    kind.
 
     Parameters
     ----------
-    group
-        Numbers of its boards.
-    assignment
-        For each piece, the place of its board in the group, shape (P,).
-    period
-        Seconds between two slices.
+    problem
+        Pieces and boards.
+    kinds
+        Numbers of the boards that are alike.
+    complete
+        Whether every group is among those that are known.
+    assignments
+        For each group, the place of each piece's board among its boards, shape (P,).
+    rates
+        Slices a second of these lanes.
     """
 
-    group: Group
-    assignment: Assignments
-    period: float
+    problem: Problem
+    kinds: list[list[int]]
+    complete: bool
+    assignments: dict[Counts, Assignments]
+    rates: dict[Counts, float]
 
     @property
-    def boards(self) -> Assignments:
-        """Board numbers of the pieces, shape (P,)."""
-        return np.array(self.group, np.int64)[self.assignment]
+    def full(self) -> Counts:
+        """How many boards there are of each kind."""
+        return tuple(len(kind) for kind in self.kinds)
+
+    def lanes(self) -> list[Assignments]:
+        """Divide boards into groups, each a lane, such that their rates add up to the most.
+
+        Returns
+        -------
+        list of array
+            For each lane, the board numbers of the pieces, shape (P,).
+        """
+        taken = (0,) * len(self.kinds)
+        lanes = []
+        for counts in division(self.full, self.rates):
+            members = np.array(_members(self.kinds, counts, taken), np.int64)
+            lanes.append(members[self.assignments[counts]])
+            taken = _plus(taken, counts)
+        return lanes
+
+    def solve(self, counts: Counts, solver: Solver) -> None:
+        """Find a lane for a group that has none yet, if there could be one."""
+        part = self.part(counts)
+        known = counts in self.assignments or not has_room(part)
+        assignment = None if known else solver(part)
+        if assignment is not None:
+            period = float(costs(part, assignment[None], "throughput")[0])
+            if period < LACKING:
+                self.assignments[counts], self.rates[counts] = assignment, 1 / period
+
+    def learn(self, assignment: Assignments) -> None:
+        """Take in a lane over all boards if it is better than the one known."""
+        rate = 1 / float(costs(self.problem, assignment[None], "throughput")[0])
+        if rate > self.rates.get(self.full, 1 / LACKING):
+            self.assignments[self.full], self.rates[self.full] = assignment, rate
+
+    def part(self, counts: Counts) -> Problem:
+        """Return the problem of one group."""
+        return self.problem.only(_members(self.kinds, counts, (0,) * len(counts)))
 
 
-def best_groups(problem: Problem, solve: Solver) -> tuple[GroupLane, ...]:
-    """Divide boards into groups, each a lane, such that their rates add up to the most.
-
-    Boards that are alike are told apart by nothing, so a group is how many there are of each
-    kind; each such group is solved once.
+def group_up(problem: Problem, solve: Solver) -> Groups:
+    """Solve the problem for every group of boards that could hold all pieces.
 
     Parameters
     ----------
@@ -61,20 +104,15 @@ def best_groups(problem: Problem, solve: Solver) -> tuple[GroupLane, ...]:
     """
     kinds = _kinds(problem)
     full = tuple(len(kind) for kind in kinds)
-    solved: dict[_Counts, tuple[Assignments, float]] = {}
-    for counts in _candidates(full):
-        part = problem.only(_members(kinds, counts, (0,) * len(full)))
-        assignment = solve(part) if _has_room(part) else None
-        if assignment is not None:
-            period = float(costs(part, assignment[None], "throughput")[0])
-            if period < LACKING:
-                solved[counts] = (assignment, period)
-    taken = (0,) * len(full)
-    lanes = []
-    for counts in _division(full, {counts: 1 / period for counts, (_, period) in solved.items()}):
-        lanes.append(GroupLane(_members(kinds, counts, taken), *solved[counts]))
-        taken = _plus(taken, counts)
-    return tuple(lanes)
+    complete = bool(np.prod([count + 1.0 for count in full]) <= _MOST_GROUPS)
+    groups = Groups(problem, kinds, complete, {}, {})
+    for counts in candidates(full):
+        groups.solve(counts, solve)
+    for _ in range(0 if complete else _MERGES):
+        chosen = division(full, groups.rates)
+        for one, other in itertools.combinations(chosen, 2):
+            groups.solve(_plus(one, other), solve)
+    return groups
 
 
 def _kinds(problem: Problem) -> list[list[int]]:
@@ -84,28 +122,27 @@ def _kinds(problem: Problem) -> list[list[int]]:
     return list(kinds.values())
 
 
-def _candidates(full: _Counts) -> list[_Counts]:
+def candidates(full: Counts) -> list[Counts]:
     """List how many boards of each kind a group may have, small groups first."""
     everything = itertools.product(*(range(count + 1) for count in full))
-    size = sum(full)
     if np.prod([count + 1.0 for count in full]) <= _MOST_GROUPS:
         return sorted((counts for counts in everything if any(counts)), key=sum)
     units = [tuple(int(k == kind) for k in range(len(full))) for kind in range(len(full))]
     small = [*units, *(_plus(a, b) for a, b in itertools.combinations_with_replacement(units, 2))]
-    large = [full, *(_minus(full, counts) for counts in small)]
+    large = [full, *(_minus(full, unit) for unit in units)]
     fitting = (counts for counts in (*small, *large) if _within(counts, full) and any(counts))
-    return sorted(dict.fromkeys(fitting), key=lambda counts: min(sum(counts), size))
+    return sorted(dict.fromkeys(fitting), key=sum)
 
 
-def _has_room(problem: Problem) -> bool:
+def has_room(problem: Problem) -> bool:
     """Tell whether the boards together could hold all pieces and one slice."""
     t = tables_of(problem)
     return bool((t.limit - t.base).clip(0).sum() >= t.resident.sum() + t.held.sum())
 
 
-def _division(full: _Counts, rates: Mapping[_Counts, float]) -> tuple[_Counts, ...]:
+def division(full: Counts, rates: Mapping[Counts, float]) -> tuple[Counts, ...]:
     """Return the groups whose rates add up to the most, of boards no more than there are."""
-    best: dict[_Counts, tuple[float, tuple[_Counts, ...]]] = {(0,) * len(full): (0.0, ())}
+    best: dict[Counts, tuple[float, tuple[Counts, ...]]] = {(0,) * len(full): (0.0, ())}
     open_states = list(best)
     while open_states:
         state = open_states.pop()
@@ -118,19 +155,19 @@ def _division(full: _Counts, rates: Mapping[_Counts, float]) -> tuple[_Counts, .
     return max(best.values(), key=lambda entry: entry[0])[1]
 
 
-def _members(kinds: list[list[int]], counts: _Counts, taken: _Counts) -> Group:
+def _members(kinds: list[list[int]], counts: Counts, taken: Counts) -> tuple[int, ...]:
     """Return the next boards of each kind."""
     chosen = zip(kinds, counts, taken, strict=True)
     return tuple(sorted(b for kind, count, gone in chosen for b in kind[gone : gone + count]))
 
 
-def _plus(one: _Counts, other: _Counts) -> _Counts:
+def _plus(one: Counts, other: Counts) -> Counts:
     return tuple(a + b for a, b in zip(one, other, strict=True))
 
 
-def _minus(one: _Counts, other: _Counts) -> _Counts:
+def _minus(one: Counts, other: Counts) -> Counts:
     return tuple(a - b for a, b in zip(one, other, strict=True))
 
 
-def _within(counts: _Counts, full: _Counts) -> bool:
+def _within(counts: Counts, full: Counts) -> bool:
     return all(0 <= count <= most for count, most in zip(counts, full, strict=True))

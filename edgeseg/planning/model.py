@@ -99,6 +99,7 @@ class Model:
                 else:
                     moved = self._moved(flow.producer, reader)
                     terms |= {ends[flow.producer]: 1, **{moved[b]: cost[b] for b in self.boards}}
+                    terms |= self._queue(number, moved)
                 self.program.at_most(0, {ends[reader]: -1, **terms})
         for number, producer in self._returns:
             t = self.tables
@@ -151,6 +152,11 @@ class Model:
             self.program.at_most(0, {period: -self._room(b), **terms})
 
     @cached_property
+    def _moves(self) -> dict[tuple[int, int], list[int]]:
+        """Variables of :meth:`_moved`, by producer and reader."""
+        return {}
+
+    @cached_property
     def _returns(self) -> list[tuple[int, int]]:
         """Number and producer of every flow that goes back to the coordinator."""
         flows = enumerate(self.problem.flows)
@@ -196,9 +202,26 @@ class Model:
         seconds = t.wire[flow] / np.minimum(t.down[:-1], out) + t.delay[:-1] + wait
         return list(seconds / self.second)
 
+    def _queue(self, flow: int, moved: list[int]) -> dict[int, float]:
+        """Add what a flow waits for at least: those that its producer sends before it."""
+        t = self.tables
+        flows = self.problem.flows
+        producer = flows[flow].producer
+        waits: dict[int, float] = {}
+        for before in range(flow):
+            if flows[before].producer == producer and producer is not None:
+                both = self.program.variable()
+                waits[both] = float(t.wire[before] / t.up[:-1].max() / self.second)
+                for reader in flows[before].readers:
+                    sent = [*moved, *self._moved(producer, reader)]
+                    self.program.at_most(1, {both: -1, **dict.fromkeys(sent, 1.0)})
+        return waits
+
     def _moved(self, producer: int, reader: int) -> list[int]:
         """Add variables: whether the reader is on that board and the producer is not."""
-        moved = [self.program.variable() for _ in self.boards]
+        if (producer, reader) in self._moves:
+            return self._moves[producer, reader]
+        moved = self._moves[producer, reader] = [self.program.variable() for _ in self.boards]
         for b in self.boards:
             there, here = self.share[reader][b], self.share[producer][b]
             self.program.at_most(0, {moved[b]: -1, there: 1, here: -1})
@@ -236,21 +259,16 @@ def one_lane(problem: Problem) -> Model:
     placed = grid(program, len(problem.pieces), len(problem.boards), whole=True)
     model = Model(problem, program, placed, placed)
     _place_all(model)
-    _order_alike(model, replicas=False)
+    _order_alike(model)
     return model
 
 
-def any_lanes(problem: Problem, *, whole: bool) -> Model:
-    """Start the program of any lanes; without ``whole`` a piece may be stored in part."""
+def any_lanes(problem: Problem) -> Model:
+    """Start the program of any lanes, in which a piece may even be stored in part."""
     program = Program()
     share = grid(program, len(problem.pieces), len(problem.boards))
-    stored = grid(program, len(problem.pieces), len(problem.boards), whole=whole)
-    model = Model(problem, program, share, stored)
+    model = Model(problem, program, share, share)
     _place_all(model)
-    for shares, stores in zip(share, stored, strict=True):
-        for part, there in zip(shares, stores, strict=True):
-            program.at_most(0, {part: 1, there: -1})
-    _order_alike(model, replicas=True)
     return model
 
 
@@ -266,7 +284,7 @@ def _place_all(model: Model) -> None:
         model.program.at_most(-1, dict.fromkeys(row, -1.0))
 
 
-def _order_alike(model: Model, *, replicas: bool) -> None:
+def _order_alike(model: Model) -> None:
     """Of two boards that are alike, let the first hold the earliest piece of both.
 
     They could change names in any placement, so that none is lost but for names.
@@ -277,6 +295,6 @@ def _order_alike(model: Model, *, replicas: bool) -> None:
         if kind in last:
             earlier = [row[last[kind]] for row in model.stored]
             for piece, row in enumerate(model.stored):
-                before = earlier[: piece + replicas]
+                before = earlier[:piece]
                 model.program.at_most(0, {row[board]: 1, **dict.fromkeys(before, -1.0)})
         last[kind] = board

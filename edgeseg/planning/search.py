@@ -11,7 +11,7 @@ from edgeseg.planning.scores import Assignments, tables_of
 
 _SEEDS = 192
 _DESCENTS = 3
-_KICKS = 6
+_KICKS = 3
 _LONGEST_RUN = 3
 
 

@@ -1,6 +1,8 @@
 """Labelled slices as a training sees them: 8 bit over the model's window, kept while they fit."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -80,3 +82,13 @@ def reduce_label(label: Bytes, columns: int, rows: int) -> Floats:
         for plane in planes
     ]
     return (np.stack(shrunk, axis=-1) > FULL // 2).astype(np.float32)
+
+
+def write_pictures(slices: Sequence[LabelledSlice], folder: Path) -> None:
+    """Write slices as 8-bit pictures to calibrate a conversion on; labels are left behind."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shelf = Shelf()
+    for piece in slices:
+        target = folder / f"{piece.source}-{Path(piece.name).stem}.png"
+        if not target.exists():
+            Image.fromarray(shelf.read(piece).image).save(target)

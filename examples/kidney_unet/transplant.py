@@ -83,7 +83,7 @@ def with_tumor(
 
 
 def with_misplaced(hu: Floats, kidney: Masks, donors: Donors, rng: np.random.Generator) -> Floats:
-    """Put up to three round bodies away from the kidneys: of even density, or of real tissue.
+    """Put up to five round bodies away from the kidneys: of even density, or of real tissue.
 
     Bladder, filled bowel and cysts of other organs are round and even as tumours are, pelvic bone
     is as bright as a kidney, and the training slices hardly show the pelvis; what sets a kidney
@@ -91,11 +91,11 @@ def with_misplaced(hu: Floats, kidney: Masks, donors: Donors, rng: np.random.Gen
     """
     away = (_softened(kidney, 3) == 0) & _inside_body(hu)
     places = np.argwhere(away & (hu > 20))
-    for _ in range(rng.integers(1, 4) if len(places) else 0):
+    for _ in range(rng.integers(1, 6) if len(places) else 0):
         offset = np.indices(hu.shape) - places[rng.integers(len(places))][:, None, None]
         along = np.arctan2(offset[0], offset[1]) - rng.uniform(0, np.pi)
         bumps = 0.3 * rng.random() * np.cos(2 * along) + 0.1 * rng.random() * np.cos(5 * along)
-        body = np.hypot(*offset) < rng.uniform(4, 26) * (1 + bumps)
+        body = np.hypot(*offset) < rng.uniform(4, 32) * (1 + bumps)
         if rng.random() < 0.5:
             filling, usable = _even(hu.shape, rng), away
         else:
@@ -145,8 +145,8 @@ def _magnified(tissue: Tissue, hu: Floats, rng: np.random.Generator) -> tuple[Fl
 
 
 def _even(shape: tuple[int, ...], rng: np.random.Generator) -> Floats:
-    """Even density, from water to enhanced bowel, with noise."""
-    return np.asarray(rng.uniform(0, 140) + rng.normal(0, 4, shape), np.float32)
+    """Even density, from water to bone, with noise."""
+    return np.asarray(rng.uniform(0, 255) + rng.normal(0, 4, shape), np.float32)
 
 
 def _affine(

@@ -20,6 +20,7 @@ def make_problem(
     boards: Sequence[Board],
     links: Sequence[Link],
     coordinator: Link = NO_LIMIT,
+    *,
     memory: Sequence[tuple[int, int]] | None = None,
 ) -> Problem:
     """Make a problem of pieces with these seconds by board, and (peak, resident) bytes."""
@@ -240,4 +241,4 @@ class _UNet:
             for n, sizes in enumerate(self._sizes)
         ]
         seconds = [[work / rate / board.speed for board in boards] for work in self.flops]
-        return make_problem(seconds, flows, boards, links, GIGABIT, self.memory)
+        return make_problem(seconds, flows, boards, links, GIGABIT, memory=self.memory)

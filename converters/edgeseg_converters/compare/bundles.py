@@ -63,7 +63,7 @@ def compare_bundles(
     with progress(len(slices) * (1 + len(opened)), f"segmenting with {model.name}") as advance:
         keras = Segmenter(runner, runner.preprocessing(manifest.preprocessing), manifest.decoding)
         reference = score(keras, slices, advance)
-        _require_truth(reference, data)
+        require_truth(reference, data)
         entries = []
         for name, bundle in zip(names, opened, strict=True):
             advance(0, note=f"measuring {name}")
@@ -73,7 +73,7 @@ def compare_bundles(
             entries.append(bundle_entry(name, str(bundle.path), footprint, scores, reference))
 
     return Comparison(
-        model=model_entry(model.name, str(model), _size(model), reference),
+        model=model_entry(model.name, str(model), size_of(model), reference),
         bundles=tuple(entries),
         patients=tuple(one.patient for one in reference),
         slices=len(slices),
@@ -154,18 +154,30 @@ def check_labels(manifest: Manifest) -> None:
             )
 
 
-def _way(manifest: Manifest) -> tuple[object, ...]:
-    how = manifest.preprocessing
-    return how.window, how.spacing_mm, how.channels, how.input_range, manifest.decoding
+def require_truth(reference: Scores, data: Path | str) -> None:
+    """Refuse labels that show nothing that the model can find.
 
-
-def _require_truth(reference: Scores, data: Path) -> None:
-    """Refuse labels that show nothing that the model can find."""
+    Raises
+    ------
+    VolumeError
+        If no region of the model is labelled in any slice.
+    """
     regions = reference[0].dice
     if all(one.absent[region] == len(one.masks) for one in reference for region in regions):
         raise VolumeError(
             f"no label in {data} shows {' or '.join(regions)}; give slices that show them"
         )
+
+
+def size_of(model: Path) -> int:
+    """Return the bytes of a model file, or of all files of a model folder."""
+    files = [model] if model.is_file() else model.rglob("*")
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def _way(manifest: Manifest) -> tuple[object, ...]:
+    how = manifest.preprocessing
+    return how.window, how.spacing_mm, how.channels, how.input_range, manifest.decoding
 
 
 def _notes(
@@ -182,8 +194,3 @@ def _notes(
     ]
     if foreign:
         yield f"compiled from another file than {model.name}: {', '.join(foreign)}"
-
-
-def _size(model: Path) -> int:
-    files = [model] if model.is_file() else model.rglob("*")
-    return sum(file.stat().st_size for file in files if file.is_file())

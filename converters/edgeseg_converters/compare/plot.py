@@ -17,7 +17,7 @@ _LEAST_SPAN = 0.02
 
 
 def require_matplotlib() -> Any:
-    """Import matplotlib without a display and return its figure module.
+    """Import matplotlib without a display and return it.
 
     Raises
     ------
@@ -27,9 +27,10 @@ def require_matplotlib() -> Any:
     try:
         import matplotlib.backends.backend_agg
         import matplotlib.figure
+        import matplotlib.ticker
     except ModuleNotFoundError:
         raise EdgesegError("--plot needs matplotlib: pip install 'edgeseg[convert]'") from None
-    return matplotlib.figure
+    return matplotlib
 
 
 def write_plot(path: Path, comparison: Comparison) -> None:
@@ -47,7 +48,8 @@ def write_plot(path: Path, comparison: Comparison) -> None:
     longest = max(len(entry.name) for entry in comparison.entries)
     columns = max(1, _LEGEND_LETTERS // (longest + _MARKER_LETTERS))
     height = 0.9 + 2.5 * len(regions) + 0.25 * (len(comparison.entries) // columns)
-    figure = require_matplotlib().Figure(figsize=(10, height), layout="constrained")
+    matplotlib = require_matplotlib()
+    figure = matplotlib.figure.Figure(figsize=(10, height), layout="constrained")
     figure.get_layout_engine().set(rect=(0, 0.3 / height, 1, 1 - 0.3 / height))
     axes = figure.subplots(len(regions), 2, sharex="col", sharey="row", squeeze=False)
     for region, (by_size, by_time) in zip(regions, axes, strict=True):
@@ -58,8 +60,11 @@ def write_plot(path: Path, comparison: Comparison) -> None:
         right_edge = by_time.get_yaxis_transform()
         by_time.text(1.01, value, f"{value:.3f}", transform=right_edge, va="center", fontsize=8)
     axes[-1, 0].set_xscale("log")
-    for ticks in (axes[-1, 0].xaxis.set_major_formatter, axes[-1, 0].xaxis.set_minor_formatter):
-        ticks("{x:g}")
+    ticker = matplotlib.ticker
+    sizes = axes[-1, 0].xaxis
+    sizes.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    sizes.set_major_formatter("{x:g}")
+    sizes.set_minor_formatter(ticker.NullFormatter())
     axes[-1, 1].set_xlim(left=0)
     axes[-1, 0].set_xlabel("size of the bundle, MiB")
     axes[-1, 1].set_xlabel("time a slice on one thread, ms")

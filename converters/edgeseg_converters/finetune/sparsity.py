@@ -98,10 +98,10 @@ def _reachable(kernels: Iterable[Any], share: float) -> float:
     """Return a share that leaves in no kernel more weights than asked, float32 or not.
 
     The number of weights kept is rounded from a float32 product; a quarter of a weight less
-    rounds the right way.
+    rounds the right way. One weight stays in every kernel: the schedule can't end at all zeros.
     """
     sizes = [math.prod(map(int, kernel.shape)) for kernel in kernels]
-    kept = [math.floor(size * (1 - share) + _ROUNDING) for size in sizes]
+    kept = [max(1, math.floor(size * (1 - share) + _ROUNDING)) for size in sizes]
     return max(1 - (keep - 0.25) / size for keep, size in zip(kept, sizes, strict=True))
 
 

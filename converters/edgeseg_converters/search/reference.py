@@ -1,15 +1,13 @@
 """The Keras model on the validation slices: what every bundle of a search is held against."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgeseg.errors import VolumeError
 from edgeseg.labelled import LabelledSlice
 from edgeseg.manifest import Manifest
 from edgeseg.terminal import progress
 from edgeseg_converters.compare.accuracy import Scores, Segmenter, score
-from edgeseg_converters.compare.bundles import check_labels
+from edgeseg_converters.compare.bundles import check_labels, require_truth, size_of
 from edgeseg_converters.compare.comparison import Entry, model_entry
 from edgeseg_converters.compare.keras_runner import KerasRunner
 
@@ -37,25 +35,16 @@ class Reference:
             how = runner.preprocessing(manifest.preprocessing)
             segmenter = Segmenter(runner, how, manifest.decoding)
             self._scores = scored(segmenter, self._slices, self._model.name)
-            _require_truth(self._scores)
+            require_truth(self._scores, self._slices[0].source)
         return self._scores
 
     def entry(self, manifest: Manifest) -> Entry:
         """Return the model's figures; raises as :meth:`scores` does."""
         model = self._model
-        files = [model] if model.is_file() else model.rglob("*")
-        size = sum(file.stat().st_size for file in files if file.is_file())
-        return model_entry(model.name, str(model), size, self.scores(manifest))
+        return model_entry(model.name, str(model), size_of(model), self.scores(manifest))
 
 
 def scored(segmenter: Segmenter, slices: Sequence[LabelledSlice], name: str) -> Scores:
     """Score a network on the slices, with a bar that names it."""
     with progress(len(slices), f"segmenting with {name}") as advance:
         return score(segmenter, slices, advance)
-
-
-def _require_truth(scores: Scores) -> None:
-    if all(math.isnan(dice) for one in scores for dice in one.dice.values()):
-        raise VolumeError(
-            f"no label shows {' or '.join(scores[0].dice)}; validate on slices that do"
-        )

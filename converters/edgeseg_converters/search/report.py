@@ -93,7 +93,7 @@ def search_table(report: SearchReport) -> Table:
         title=f"Dice on {scope(comparison)}",
         caption=f"chosen: the {_LEAST[report.prefer]} within a drop of {report.limit:g}\n"
         "drop: model minus bundle, mean over patients, of the region that loses most\n"
-        f"time and memory: one process, one thread of this machine; {RESEARCH_NOTE}",
+        f"time and memory: one process, one thread of this machine\n{RESEARCH_NOTE}",
     )
     model = {one.region: one.dice for one in comparison.model.regions}
     dice = (f"{model[region]:.3f}" for region in shown)

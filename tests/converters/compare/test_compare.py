@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 import typer
+from drawn_slices import write
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -40,9 +41,15 @@ def briefly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def pruned(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("pruned") / "5.edgeseg"
-    edgeseg_converters.convert(tiny_folder / "tiny.keras", path, max_partitions=2, prune_ratio=1.0)
-    return path
+    folder = tmp_path_factory.mktemp("pruned")
+    edgeseg_converters.convert(
+        tiny_folder / "tiny.keras",
+        folder / "5.edgeseg",
+        max_partitions=2,
+        prune_ratio=1.0,
+        calibration=write(folder / "slices", {"p9": 2}) / "images",
+    )
+    return folder / "5.edgeseg"
 
 
 @pytest.fixture(scope="module")

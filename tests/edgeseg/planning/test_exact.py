@@ -24,7 +24,14 @@ def test_no_assignment_costs_less(
         return
     worst = max(feasible, key=lambda row: found[row])
     answer = improve(problem, np.array(worst), objective, seconds=20.0)
-    reached = found[tuple(answer.assignment.tolist())]
-    if answer.proven or solver == "enumeration":
-        assert reached == pytest.approx(min(found.values()), rel=1e-4)
-    assert answer.proven or objective == "latency"
+    assert answer.assignment is not None
+    best, reached = min(found.values()), found[tuple(answer.assignment.tolist())]
+    assert answer.cost == pytest.approx(reached)
+    assert answer.bound <= best * (1 + 1e-9)
+    if solver == "enumeration" or objective == "memory":
+        assert answer.bound == pytest.approx(best, rel=1e-4)
+    if objective == "latency" and solver == "highs":
+        # Its program leaves out most of what pieces and transfers wait for each other.
+        assert reached <= 1.2 * best
+    else:
+        assert reached == pytest.approx(best, rel=1e-4)

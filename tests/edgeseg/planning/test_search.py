@@ -62,7 +62,7 @@ def test_the_same_problem_has_the_same_answer() -> None:
 
 def test_on_a_slow_network_a_folded_u_net_beats_a_chain() -> None:
     """A skip that stays on its board is not shipped."""
-    boards = [Board(f"b{n}", 900 * MIB, cores=4) for n in range(2)]
+    boards = [Board(f"b{n}", 450 * MIB) for n in range(2)]
     problem = unet_problem(4, boards, [FAST_ETHERNET] * 2)
     chain = contiguous(problem, "throughput")
     assert chain is not None

@@ -24,6 +24,8 @@ from edgeseg_converters.compare.report import write_csv
 from edgeseg_converters.recipe import Recipe, Zeros, read_recipe
 
 EXACT = "exact"
+WIDTH = 110
+"""Columns that the table may take."""
 RATIOS = (0.25, 0.5, 0.75, 1.0, 1.5)
 """Of Algorithm II alone."""
 
@@ -119,6 +121,7 @@ def main(  # noqa: PLR0913 - a command line
     if as_json:
         emit_json(made)
         return
+    console.width = max(console.width, WIDTH)  # a pipe counts as 80 columns
     console.print(table_of(made), "")
     console.print(f"{made.research_note}.", style="dim")
 

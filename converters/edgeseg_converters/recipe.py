@@ -99,7 +99,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     def needs_slices(self) -> str | None:
         """Name a step that looks at slices whatever the network, or None."""
         if self.quantize == "int8":
-            return "--quantize int8"
+            return "int8"
         if self.finetune is not None:
             return "fine-tuning"
         taylor = self.filters is not None and self.filters.importance == "taylor"

@@ -124,7 +124,7 @@ def _fastest(problem: Problem, found: Assignments | None, deadline: float, below
         bounds.append(search.solve(window, window))
         window += 1
         bounds[0] = search.solve(window, most)
-    return Exact(search.best, search.cost, min(*bounds, search.cost, below))
+    return Exact(search.best, search.cost, min(*bounds, search.wanted))
 
 
 def _period_with(model: Model, window: int, in_flight: int) -> int:
@@ -158,7 +158,7 @@ def _least(
     solution = model.program.least(goal, seconds)
     best = _better(model, found, solution, objective)
     cost = _cost(problem, best, objective)
-    return Exact(best, cost, min(solution.bound * unit, cost))
+    return Exact(best, cost, min(solution.bound * unit, cost * (1 - _WORTHWHILE)))
 
 
 def _better(

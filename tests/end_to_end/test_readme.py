@@ -29,6 +29,12 @@ def commands() -> list[str]:
     return [line.removeprefix("$ ").partition("   #")[0] for line in lines]
 
 
+def named_toml(name: str) -> str:
+    """The TOML file whose first line is its name."""
+    (text,) = (block for block in blocks("toml") if block.startswith(f"# {name}"))
+    return text
+
+
 @pytest.fixture(scope="module")
 def folder(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with the README's files, in which its commands are run one after the other."""
@@ -42,6 +48,7 @@ def folder(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
     (folder / "masks").mkdir()
     nib.save(drawn_label(), folder / "masks" / "case_00000.nii.gz")
     write_case(folder / "truth", "case_00000", drawn_label(), seed=0)
+    (folder / "half.toml").write_text(named_toml("half.toml"))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         yield folder
@@ -90,7 +97,6 @@ def test_python_runs(folder: Path) -> None:
 
 
 def test_boards_file_is_valid(tmp_path: Path) -> None:
-    (text,) = blocks("toml")
     path = tmp_path / "boards.toml"
-    path.write_text(text)
+    path.write_text(named_toml("boards.toml"))
     assert [board.name for board in read_boards(path)] == ["pi-a", "jetson"]

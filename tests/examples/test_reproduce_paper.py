@@ -199,6 +199,7 @@ def test_held_out_patients_are_of_both_hospitals(data: Path) -> None:
         assert any(name.startswith(f"{patient}_") for name in names)
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_folding_keeps_the_function_and_drops_the_layers() -> None:
     network = Network(8, 2, batch_norm=True)
     model = network.build(SIZE)

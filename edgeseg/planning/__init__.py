@@ -1,1 +1,0 @@
-"""Where pieces go: prediction, heuristics, exact search and bounds, all of them pure functions."""

@@ -1,0 +1,73 @@
+"""What no placement can beat, whatever its lanes, by linear programs that are quickly solved."""
+
+import numpy as np
+
+from edgeseg.planning.model import any_lanes
+from edgeseg.planning.problem import Problem
+from edgeseg.planning.scores import tables_of
+
+_SECONDS = 10.0
+"""Far more than a program without whole numbers takes."""
+
+_ROUNDS = 3
+"""How often a bound on the period is used to sharpen itself."""
+
+
+def least_period(problem: Problem) -> float:
+    """Return seconds between two slices that no lanes are below, not even such as share boards.
+
+    Pieces may run and be stored in part, so memory is what bounds least.
+
+    Parameters
+    ----------
+    problem
+        P pieces and B boards.
+
+    Returns
+    -------
+    float
+        Infinite where the boards together have no room.
+    """
+    known = 0.0
+    for _ in range(_ROUNDS):
+        known = max(known, _relaxed_period(problem, known))
+    return known
+
+
+def least_latency(problem: Problem) -> float:
+    """Return the seconds of the longest path with every piece on the quickest board for it."""
+    t = tables_of(problem)
+    quickest = t.seconds.min(axis=1)
+    ends = np.zeros(len(problem.pieces))
+    starts = np.zeros(len(problem.pieces))
+    image = (t.wire[:, None] / np.minimum(t.up[-1], t.down[:-1]) + t.delay[:-1]).min(axis=1)
+    for piece, seconds in enumerate(quickest):
+        for number, flow in enumerate(problem.flows):
+            if piece in flow.readers:
+                made = image[number] + t.delay[-1] if flow.producer is None else ends[flow.producer]
+                starts[piece] = max(starts[piece], made)
+        ends[piece] = starts[piece] + seconds
+    back = (t.wire[:, None] / np.minimum(t.up[:-1], t.down[-1]) + t.delay[:-1]).min(axis=1)
+    return max(
+        float(ends[flow.producer] + back[number] + t.delay[-1])
+        for number, flow in enumerate(problem.flows)
+        if flow.returns and flow.producer is not None
+    )
+
+
+def most_in_flight(problem: Problem) -> int:
+    """Return how many slices all boards together have room for: each piece and tensor once."""
+    t = tables_of(problem)
+    room = float((t.limit - t.base).clip(0).sum() - t.resident.sum())
+    return int(room // max(float(t.held.sum()), 1.0))
+
+
+def _relaxed_period(problem: Problem, known: float) -> float:
+    model = any_lanes(problem)
+    period, latency = model.add_time(), model.add_time()
+    model.limit_busy(period)
+    model.limit_memory(1)
+    model.limit_in_flight(period, least_latency(problem), known)
+    model.limit_latency(latency)
+    model.program.at_most(0, {latency: 1, period: -most_in_flight(problem)})
+    return model.program.least(period, _SECONDS).bound * model.second

@@ -1,0 +1,146 @@
+"""The plan: the best lanes found, what they would do, and how far from the best they may be."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from edgeseg.placement import Lane
+from edgeseg.planning.bound import least_latency, least_period
+from edgeseg.planning.exact import improve
+from edgeseg.planning.groups import Groups, group_up
+from edgeseg.planning.lack import feasible_start, usable_boards, why_left_out
+from edgeseg.planning.objective import LACKING, Objective, costs
+from edgeseg.planning.prediction import Prediction, predict
+from edgeseg.planning.problem import Problem
+from edgeseg.planning.refine import refine
+from edgeseg.planning.search import search
+from edgeseg.planning.strategies import Strategy, chains, strategy, whole_slices
+
+_HELPS = 1e-6
+"""Part of the rate that a lane must bring, or its boards are left out."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where the pieces go.
+
+    Parameters
+    ----------
+    lanes
+        Full sets of pieces, between which the slices are dealt.
+    prediction
+        What they would do.
+    cost
+        What the objective makes least: seconds between two slices, seconds of one, or bytes.
+    bound
+        A cost that no placement is below of which each board is in one lane at most.
+    left_out
+        Why boards run nothing, by name.
+    method
+        The strategy that found the lanes; ``exact`` where the exact search did better than all.
+    strategies
+        The best of each strategy that fits: ``whole`` slices on each board, ``contiguous`` runs
+        of pieces, ``folded`` for one lane of any shape, ``mixed`` for lanes of any shape.
+    """
+
+    objective: Objective
+    lanes: tuple[Lane, ...]
+    prediction: Prediction
+    cost: float
+    bound: float
+    left_out: Mapping[str, str]
+    method: str
+    strategies: tuple[Strategy, ...]
+
+    @property
+    def gap(self) -> float:
+        """Part of the cost that a better placement could save at most."""
+        return max(0.0, 1 - self.bound / self.cost)
+
+
+def plan(problem: Problem, objective: Objective = "throughput", time_limit: float = 4.0) -> Plan:
+    """Plan for the least cost within every board's memory.
+
+    The same problem gives the same plan, unless the exact search runs out of time.
+
+    Parameters
+    ----------
+    problem
+        Pieces, boards and links.
+    objective
+        ``throughput`` for the most slices a second, ``latency`` for the fewest seconds a slice,
+        ``memory`` for the smallest largest board.
+    time_limit
+        Seconds, of which the heuristics take what they need.
+
+    Raises
+    ------
+    PlacementError
+        If nothing fits; the message says what is needed and what is there.
+    """
+    deadline = time.monotonic() + time_limit
+    part = problem.only(usable_boards(problem))
+    folded = search(part, objective)
+    if costs(part, folded[None], objective)[0] >= LACKING:
+        folded = search(part, objective, (feasible_start(problem, part, time_limit / 2),))
+    rows = {
+        "whole": whole_slices(part, objective),
+        "contiguous": chains(part, objective),
+        "folded": [folded],
+    }
+    if objective == "throughput":
+        groups = group_up(part, lambda some: search(some, objective, quick=True))
+        groups.learn(folded)
+        rows["mixed"] = groups.lanes()
+        bound = _prove(part, groups, deadline)
+        rows["exact"] = groups.lanes()
+    else:
+        found = improve(part, folded, objective, deadline - time.monotonic())
+        rows["exact"] = [folded if found.assignment is None else found.assignment]
+        bound = max(found.bound, least_latency(part) if objective == "latency" else 0.0)
+    tried = [strategy(part, name, lanes, objective) for name, lanes in rows.items()]
+    fitting = tuple(_without_idlers(part, one) for one in tried if one is not None)
+    return _plan(problem, objective, fitting, bound)
+
+
+def _prove(problem: Problem, groups: Groups, deadline: float) -> float:
+    """Improve the groups as far as time allows and return the least period there may be."""
+    shared = least_period(problem)
+    rate = refine(groups, deadline)
+    return max(shared, 1 / rate)
+
+
+def _plan(
+    problem: Problem, objective: Objective, fitting: Sequence[Strategy], bound: float
+) -> Plan:
+    """Take the first of the strategies that cost least but for rounding: the simplest one."""
+    least = min(one.cost(objective) for one in fitting)
+    best = next(one for one in fitting if one.cost(objective) <= least * (1 + 1e-9))
+    members = {name for lane in best.lanes for name in lane.members}
+    return Plan(
+        objective=objective,
+        lanes=best.lanes,
+        prediction=best.prediction,
+        cost=best.cost(objective),
+        bound=min(bound, best.cost(objective)),
+        left_out={
+            board.name: why_left_out(problem, number, objective, best.cost(objective))
+            for number, board in enumerate(problem.boards)
+            if board.name not in members
+        },
+        method=best.name,
+        strategies=tuple(one for one in fitting if one.name != "exact"),
+    )
+
+
+def _without_idlers(problem: Problem, one: Strategy) -> Strategy:
+    """Drop lanes that bring nothing, the slowest first."""
+    lanes = one.lanes
+    while len(lanes) > 1:
+        rates = predict(problem, lanes).lane_rates
+        slowest = rates.index(min(rates))
+        fewer = (*lanes[:slowest], *lanes[slowest + 1 :])
+        if predict(problem, fewer).rate < sum(rates) * (1 - _HELPS):
+            break
+        lanes = fewer
+    return replace(one, lanes=lanes, prediction=predict(problem, lanes))

@@ -1,0 +1,190 @@
+"""What is to be planned, as data: pieces, the tensors between them, boards and their links."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from edgeseg.boards import Board
+from edgeseg.manifest import Manifest
+from edgeseg.placement import loading_order
+
+REFERENCE_FLOPS = 8e9
+"""FLOP/s of one core of speed 1 where nothing was measured: two thirds of what a Cortex-A72 at
+1.5 GHz could do at most (8 a cycle)."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """What joins a machine to the network: bytes a second each way, seconds one way."""
+
+    up: float
+    down: float
+    latency: float = 0.0
+
+
+GIGABIT = Link(125e6, 125e6)
+"""The link of a machine of which nothing is known."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """A piece as planning sees it: seconds on one core of each board, and its memory in bytes."""
+
+    name: str
+    seconds: tuple[float, ...]
+    peak_bytes: int
+    resident_bytes: int
+
+
+@dataclass(frozen=True)
+class Flow:
+    """A tensor: who makes it, who reads it, and what it takes on the wire and in memory.
+
+    Parameters
+    ----------
+    producer
+        Number of the piece that makes it; None for the image, which the coordinator sends.
+    readers
+        Numbers of the pieces that read it, in order.
+    returns
+        Whether it goes back to the coordinator: the mask.
+    """
+
+    name: str
+    wire_bytes: int
+    held_bytes: int
+    producer: int | None
+    readers: tuple[int, ...]
+    returns: bool = False
+
+    @property
+    def touched_by(self) -> tuple[int, ...]:
+        """Pieces on whose board the tensor takes memory."""
+        return self.readers if self.producer is None else (self.producer, *self.readers)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Pieces in the order of the partition, in which they may run, and the boards for them.
+
+    A tensor is sent once to each board that reads it, and not at all where it is made.
+
+    Parameters
+    ----------
+    loading
+        Numbers of the pieces in the order in which a board loads them.
+    estimated
+        Whether the seconds of a piece were worked out from its FLOPs, not measured.
+    """
+
+    pieces: tuple[Work, ...]
+    flows: tuple[Flow, ...]
+    boards: tuple[Board, ...]
+    links: tuple[Link, ...]
+    coordinator: Link
+    loading: tuple[int, ...]
+    estimated: bool = False
+
+    def only(self, boards: Sequence[int]) -> "Problem":
+        """Return the same problem for some of its boards, by number."""
+        return replace(
+            self,
+            pieces=tuple(
+                replace(piece, seconds=tuple(piece.seconds[b] for b in boards))
+                for piece in self.pieces
+            ),
+            boards=tuple(self.boards[b] for b in boards),
+            links=tuple(self.links[b] for b in boards),
+        )
+
+    def kind(self, board: int) -> tuple[object, ...]:
+        """Return what tells a board from others but its name: boards of one kind are alike."""
+        seconds = tuple(piece.seconds[board] for piece in self.pieces)
+        return (replace(self.boards[board], name="", speed=1.0), self.links[board], seconds)
+
+
+def problem_of(
+    manifest: Manifest,
+    boards: Sequence[Board],
+    seconds: Mapping[str, Mapping[str, float]] | None = None,
+    links: Mapping[str, Link] | None = None,
+    coordinator: Link = GIGABIT,
+) -> Problem:
+    """State the problem of placing a bundle's pieces on boards.
+
+    Parameters
+    ----------
+    manifest
+        The bundle.
+    boards
+        The boards at hand.
+    seconds
+        What each piece takes on one core, by board and piece name; what is missing is estimated
+        from FLOPs and the board's speed.
+    links
+        The links by board name; gigabit Ethernet where missing.
+    coordinator
+        The link of the machine that sends images and collects masks.
+    """
+    measured = seconds or {}
+    complete = all(
+        piece.name in measured.get(board.name, {}) for piece in manifest.pieces for board in boards
+    )
+    pieces = tuple(
+        Work(
+            name=piece.name,
+            seconds=tuple(
+                measured.get(board.name, {}).get(piece.name, _estimate(piece.flops, board))
+                for board in boards
+            ),
+            peak_bytes=piece.peak_memory_bytes,
+            resident_bytes=piece.resident_memory_bytes,
+        )
+        for piece in manifest.pieces
+    )
+    order = {piece.name: number for number, piece in enumerate(manifest.pieces)}
+    return Problem(
+        pieces=pieces,
+        flows=_flows(manifest),
+        boards=tuple(boards),
+        links=tuple((links or {}).get(board.name, GIGABIT) for board in boards),
+        coordinator=coordinator,
+        loading=tuple(order[piece.name] for piece in loading_order(manifest.pieces)),
+        estimated=not complete,
+    )
+
+
+def _estimate(flops: int, board: Board) -> float:
+    return max(flops, 1) / (board.speed * REFERENCE_FLOPS)
+
+
+def _flows(manifest: Manifest) -> tuple[Flow, ...]:
+    """List all tensors; image and mask travel as 8-bit values, others as their producer's type.
+
+    A tensor that ports of two types hold is counted as the larger.
+    """
+    image, mask = manifest.input, manifest.output
+    producers = {port.tensor: n for n, p in enumerate(manifest.pieces) for port in p.outputs}
+    made = [port for piece in manifest.pieces for port in piece.outputs]
+    ports = [port for piece in manifest.pieces for port in (*piece.inputs, *piece.outputs)]
+    return tuple(
+        Flow(
+            name=source.tensor,
+            wire_bytes=_values(source.shape) if source in (image, mask) else source.nbytes,
+            held_bytes=max(port.nbytes for port in ports if port.tensor == source.tensor),
+            producer=producers.get(source.tensor),
+            readers=tuple(
+                number
+                for number, piece in enumerate(manifest.pieces)
+                if any(port.tensor == source.tensor for port in piece.inputs)
+            ),
+            returns=source == mask,
+        )
+        for source in (image, *made)
+    )
+
+
+def _values(shape: tuple[int, ...]) -> int:
+    count = 1
+    for extent in shape:
+        count *= extent
+    return count

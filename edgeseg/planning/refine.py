@@ -1,0 +1,98 @@
+"""Proof and improvement of a division into lanes: which group must be looked at more closely."""
+
+import time
+from collections import Counter
+
+import numpy as np
+
+from edgeseg.planning.bound import least_period
+from edgeseg.planning.exact import improve
+from edgeseg.planning.groups import Counts, Groups, candidates, division, has_room
+from edgeseg.planning.problem import Problem
+from edgeseg.planning.scores import tables_of
+
+_CLOSE = 1e-4
+"""A gap between rates that needs no more work."""
+
+_PATIENCE = (0.3, 0.5, 1.0)
+"""Part of the time for a group, after so many searches that ran out of it."""
+
+_LEAST_SECONDS = 0.1
+"""Time in which nothing would come of a search."""
+
+
+def refine(groups: Groups, deadline: float) -> float:
+    """Improve the groups until none is better or time is up; return a bound on all their rates.
+
+    Every group has a rate that it cannot exceed. Of the division that would be best if all
+    reached it, the group with the most to lose is searched for a lane that would make this
+    division better than the best known: either there is one, or its bound falls.
+
+    Parameters
+    ----------
+    groups
+        What is known; better lanes are entered.
+    deadline
+        When to stop, as ``time.monotonic`` counts.
+
+    Returns
+    -------
+    float
+        Slices a second that no lanes exceed of which each board is in at most one.
+    """
+    failed: Counter[Counts] = Counter()
+    for counts in dict.fromkeys(division(groups.full, groups.rates)):
+        left = deadline - time.monotonic()
+        _improve(groups, counts, left * _PATIENCE[0], below=np.inf)
+    if not groups.complete:
+        return np.inf
+    highest = {counts: _quickest(groups.part(counts)) for counts in candidates(groups.full)}
+    while True:
+        chosen = division(groups.full, highest)
+        possible = sum(highest[counts] for counts in chosen)
+        known = sum(groups.rates[counts] for counts in division(groups.full, groups.rates))
+        slack = {
+            counts: highest[counts] - max(groups.rates.get(counts, 0.0), known - rest, 0.0)
+            for counts in chosen
+            for rest in [possible - highest[counts]]
+        }
+        open_groups = [counts for counts in chosen if slack[counts] > _CLOSE * possible]
+        left = deadline - time.monotonic()
+        if not open_groups or left <= _LEAST_SECONDS:
+            return possible
+        widest = min(open_groups, key=lambda counts: (failed[counts], sum(counts)))
+        lowest = highest[widest] - slack[widest]
+        seconds = left * _PATIENCE[min(failed[widest], len(_PATIENCE) - 1)]
+        reached = _search_one(groups, widest, highest[widest], lowest, seconds)
+        failed[widest] += reached > highest[widest] * (1 - _CLOSE)
+        highest[widest] = reached
+
+
+def _search_one(
+    groups: Groups, counts: Counts, highest: float, lowest: float, seconds: float
+) -> float:
+    """Search one group, first for a quick bound, and return the rate that it cannot exceed."""
+    part = groups.part(counts)
+    if not has_room(part):
+        return 0.0
+    quick = 1 / least_period(part)
+    if quick < highest * (1 - _CLOSE):
+        return quick
+    below = 1 / lowest if lowest > 0 else np.inf
+    bound = _improve(groups, counts, seconds, below)
+    return min(highest, 1 / bound if bound > 0 else np.inf)
+
+
+def _improve(groups: Groups, counts: Counts, seconds: float, below: float) -> float:
+    """Enter a better lane of one group if there is one; return the least period it may have."""
+    known = groups.assignments.get(counts)
+    found = improve(groups.part(counts), known, "throughput", seconds, below)
+    if found.assignment is not None:
+        groups.assignments[counts], groups.rates[counts] = found.assignment, 1 / found.cost
+    return found.bound
+
+
+def _quickest(problem: Problem) -> float:
+    """Return the rate at which every piece runs on the board that is quickest for it."""
+    t = tables_of(problem)
+    return float(t.cores.sum() / t.seconds.min(axis=1).sum())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from edgeseg.boards import BoardEntry, read_boards
+from edgeseg.boards import BoardEntry, LinkEntry, read_boards
 from edgeseg.errors import UsageError
 from edgeseg.files import check_writable, write_json
 from edgeseg.scan import Scan, read_scan
@@ -50,7 +50,7 @@ def run(request: Request) -> None:
     EdgesegError
         Before any work where an input or an output can't be used; afterwards where a board fails.
     """
-    boards = _boards(request)
+    boards, link = _boards(request)
     scan = read_scan(request.scan)
     _check_outputs(request, scan)
     if scan.warning:
@@ -60,6 +60,7 @@ def run(request: Request) -> None:
         boards,
         local=request.local,
         memory_limit=parse_bytes(request.memory_limit) if request.memory_limit else None,
+        coordinator=link,
     )
     with segmenter, progress(len(scan), "segmenting", unit="slices") as advance:
         segmentation = segmenter.segment(scan, progress=advance)
@@ -71,7 +72,8 @@ def run(request: Request) -> None:
         _show(request, segmentation.report, statistics)
 
 
-def _boards(request: Request) -> tuple[str | BoardEntry, ...]:
+def _boards(request: Request) -> tuple[tuple[str | BoardEntry, ...], LinkEntry | None]:
+    """Return the boards, and the link of this machine where it is known."""
     given = [
         name
         for name, value in (
@@ -85,7 +87,10 @@ def _boards(request: Request) -> tuple[str | BoardEntry, ...]:
         raise UsageError(f"{' and '.join(given)} exclude each other; give one")
     if request.memory_limit and given and given != ["--local"]:
         raise UsageError("--memory-limit is for local workers; a board states its own")
-    return read_boards(request.boards_file) if request.boards_file else request.endpoints
+    if request.boards_file is None:
+        return request.endpoints, None
+    file = read_boards(request.boards_file)
+    return file.board, file.coordinator
 
 
 def _check_outputs(request: Request, scan: Scan) -> None:

@@ -128,6 +128,8 @@ class Coordinator:
         BoardError
             If a board refuses or vanishes.
         """
+        # Planning takes its time, and a worker forgets a coordinator that is silent for too long.
+        self._greet()
         self._epoch += 1
         self.placement = placement
         endpoints = {name: c.link.endpoint for name, c in self._connections.items()}
@@ -151,7 +153,6 @@ class Coordinator:
             If a board has gone meanwhile.
         """
         if time.monotonic() - self._last_ping > SILENCE_SECONDS:
-            self._greet()
             self.deploy(self._deployed)
 
     @property

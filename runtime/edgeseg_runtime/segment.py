@@ -9,6 +9,7 @@ from rich.table import Table
 from edgeseg.boards import BoardEntry, LinkEntry, read_boards
 from edgeseg.errors import UsageError
 from edgeseg.files import check_writable, write_json
+from edgeseg.planning.tables import runs
 from edgeseg.scan import Scan, read_scan
 from edgeseg.terminal import (
     RESEARCH_NOTE,
@@ -150,17 +151,14 @@ def _label_table(statistics: Statistics) -> Table:
 
 def _board_table(report: RunReport) -> Table:
     table = figure_table(("board", "pieces"), ("peak", "limit", "sent", "received"))
+    order = tuple(report.lanes[0].pieces)
     for board in report.boards:
         table.add_row(
             board.name,
-            _abridged(board.pieces) if board.pieces else f"left out: {board.left_out}",
+            runs(board.pieces, order) if board.pieces else f"left out: {board.left_out}",
             format_bytes(board.peak_memory_bytes),
             format_bytes(board.memory_limit_bytes),
             format_bytes(board.sent_bytes),
             format_bytes(board.received_bytes),
         )
     return table
-
-
-def _abridged(pieces: tuple[str, ...]) -> str:
-    return ", ".join(pieces) if len(pieces) < 4 else f"{pieces[0]} ... {pieces[-1]} ({len(pieces)})"

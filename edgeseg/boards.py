@@ -4,15 +4,20 @@ import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
 from edgeseg.errors import UsageError
+from edgeseg.units import MIB, parse_bytes, parse_rate
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+WORKER_BASE = 72 * MIB
+"""About what a worker takes before any piece."""
 
 
 @dataclass(frozen=True)
@@ -40,37 +45,110 @@ class Board:
     speed: float = 1.0
 
 
-class BoardEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One ``[[board]]`` of a boards file."""
+class LinkEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a boards file says of a machine's way to the network; gigabit where it says nothing.
+
+    ``up`` and ``down`` are rates such as ``100Mbit``, ``latency_ms`` is one way.
+    """
+
+    up: str | None = None
+    down: str | None = None
+    latency_ms: float = 0.0
+
+    def check(self) -> None:
+        """Raise a UsageError for figures of no sense."""
+        for rate in (self.up, self.down):
+            if rate is not None:
+                parse_rate(rate)
+        if not 0 <= self.latency_ms < math.inf:
+            raise UsageError("latency_ms must be a number of at least zero")
+
+
+class BoardEntry(LinkEntry, frozen=True, forbid_unknown_fields=True):
+    """One ``[[board]]`` of a boards file.
+
+    A worker that runs states its memory and cores itself; ``memory`` and ``cores`` are for
+    planning without it.
+    """
 
     name: str
-    endpoint: str
+    endpoint: str | None = None
     speed: float = 1.0
+    memory: str | None = None
+    cores: Annotated[int, msgspec.Meta(ge=1)] = 1
+
+    @property
+    def address(self) -> str:
+        """Where its worker listens.
+
+        Raises
+        ------
+        UsageError
+            If the file doesn't say.
+        """
+        if self.endpoint is None:
+            raise UsageError(
+                f"{self.name} has no endpoint; say where its worker listens, such as "
+                'endpoint = "tcp://192.168.1.20:7355"'
+            )
+        return self.endpoint
+
+    @property
+    def expected(self) -> Board:
+        """The board as it will be once its worker runs.
+
+        Raises
+        ------
+        UsageError
+            If the file doesn't say what memory it has.
+        """
+        if self.memory is None:
+            raise UsageError(
+                f"{self.name} has no memory to plan with; say what its worker may take, such as "
+                'memory = "512MiB"'
+            )
+        return Board(self.name, parse_bytes(self.memory), WORKER_BASE, self.cores, self.speed)
+
+    def check(self) -> None:
+        """Raise a UsageError for figures of no sense."""
+        super().check()
+        if self.memory is not None:
+            parse_bytes(self.memory)
+        if not 0 < self.speed < math.inf:
+            raise UsageError("speed must be a number above zero")
 
 
-class _BoardsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class BoardsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A boards file: the boards, and the machine that sends slices and collects masks."""
+
     board: tuple[BoardEntry, ...]
+    coordinator: LinkEntry = LinkEntry()
 
 
-def read_boards(path: Path) -> tuple[BoardEntry, ...]:
+def read_boards(path: Path) -> BoardsFile:
     """Read a boards file.
 
     Raises
     ------
     UsageError
-        If it is missing, no TOML, has unknown keys, duplicate names, or a speed of no sense.
+        If it is missing, no TOML, has unknown keys, duplicate names, or figures of no sense.
     """
     try:
-        entries = msgspec.convert(
-            tomllib.loads(path.read_text(encoding="utf-8")), _BoardsFile
-        ).board
+        file = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), BoardsFile)
     except OSError as error:
         raise UsageError(f"can't read the boards file {path} ({error.strerror})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
         raise UsageError(f"{path} is no boards file: {error}") from None
-    names = [entry.name for entry in entries]
-    if not entries or len(set(names)) < len(names):
+    names = [entry.name for entry in file.board]
+    if not names or len(set(names)) < len(names):
         raise UsageError(f"{path} must list at least one [[board]], each with a name of its own")
-    if not all(0 < entry.speed < math.inf for entry in entries):
-        raise UsageError(f"{path}: speed must be a number above zero")
-    return entries
+    for name, entry in (("coordinator", file.coordinator), *zip(names, file.board, strict=True)):
+        _check(f"{path}: {name}", entry)
+    return file
+
+
+def _check(origin: str, entry: LinkEntry) -> None:
+    try:
+        entry.check()
+    except UsageError as error:
+        raise UsageError(f"{origin}: {error}") from None

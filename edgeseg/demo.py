@@ -10,21 +10,19 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeseg.boards import Board
+from edgeseg.boards import WORKER_BASE, Board
 from edgeseg.bundle import Bundle
 from edgeseg.errors import EdgesegError, OutputError, PlacementError
 from edgeseg.manifest import Manifest
 from edgeseg.metrics import dice
-from edgeseg.placement import place
+from edgeseg.planning.plan import plan
+from edgeseg.planning.problem import LOOPBACK, problem_of
 from edgeseg.sample import KIDNEYS, sample
 from edgeseg.scan import read_scan
 from edgeseg.terminal import console
 from edgeseg.units import MIB, format_bytes
 
 WORKERS = 2
-WORKER_BASE = 72 * MIB
-"""About what a worker takes before any piece."""
-
 _STEP = 4 * MIB
 
 _SOURCE_TREE = Path(__file__).parents[1] / "examples" / "kidney_unet" / "kidney-unet.keras"
@@ -93,10 +91,12 @@ def worker_limit(manifest: Manifest) -> int:
 
 def _keeps_all_busy(manifest: Manifest, limit: int) -> bool:
     boards = [Board(f"worker-{n}", limit, WORKER_BASE) for n in range(WORKERS)]
+    links = {board.name: LOOPBACK for board in boards}
     try:
-        return place(manifest, boards).lanes[0].window >= WORKERS
+        lanes = plan(problem_of(manifest, boards, links=links, coordinator=LOOPBACK)).lanes
     except PlacementError:
         return False
+    return lanes[0].window >= WORKERS
 
 
 def kidney_dice(mask: Path, labels: Path) -> tuple[float, float, int]:

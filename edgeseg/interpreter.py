@@ -1,12 +1,9 @@
 """One TFLite piece, ready to run: ai-edge-litert, else tflite-runtime, behind one small class."""
 
-import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -14,9 +11,8 @@ from numpy.typing import NDArray
 from typing_extensions import Self
 
 from edgeseg.errors import EdgesegError
+from edgeseg.muting import STANDARD_ERROR, muted
 from edgeseg.pages import release_pages
-
-_muting = Lock()
 
 
 @dataclass(frozen=True)
@@ -49,7 +45,7 @@ class Interpreter:
     def __init__(self, model: bytes | Path, threads: int = 1) -> None:
         source = {"model_path": str(model)} if isinstance(model, Path) else {"model_content": model}
         try:
-            with _muted_standard_error():
+            with muted(STANDARD_ERROR):
                 self._engine = _engine_class()(num_threads=threads, **source)
                 self._engine.allocate_tensors()
         except (RuntimeError, ValueError) as error:
@@ -135,20 +131,6 @@ def _engine_class() -> Any:
                 "no TFLite engine is installed; run: pip install ai-edge-litert"
             ) from None
     return Engine
-
-
-@contextmanager
-def _muted_standard_error() -> Iterator[None]:
-    """Drop what the engine's native code writes while it loads; failures come as exceptions."""
-    with _muting:
-        kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-        try:
-            os.dup2(null, 2)
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            os.close(null)
 
 
 def _detail(detail: dict[str, Any]) -> PortDetail:

@@ -47,6 +47,16 @@ def emit_json(value: Any) -> None:
 
 
 @contextmanager
+def working(description: str) -> Iterator[None]:
+    """Show on standard error, if that is a terminal, that something of unknown length goes on."""
+    if not messages.is_terminal:
+        yield
+        return
+    with messages.status(description):
+        yield
+
+
+@contextmanager
 def progress(total: float, description: str, unit: str = "") -> Iterator[Callable[..., None]]:
     """Show a bar with time left on standard error while the block runs.
 

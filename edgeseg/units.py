@@ -1,4 +1,4 @@
-"""Byte counts as people write them, in both directions."""
+"""Byte counts and link rates as people write them."""
 
 import re
 
@@ -14,6 +14,7 @@ _FACTORS = {
     "MIB": 2**20,
     "GIB": 2**30,
 }
+_BITS = {"BIT": 1, "KBIT": 10**3, "MBIT": 10**6, "GBIT": 10**9}
 _PATTERN = re.compile(r"(?P<number>\d{1,18}(?:\.\d+)?)\s*(?P<unit>[A-Za-z]*)", re.ASCII)
 
 MIB = 2**20
@@ -35,6 +36,24 @@ def parse_bytes(text: str) -> int:
     if count <= 0:
         raise UsageError(f"{text!r} must be more than zero bytes")
     return count
+
+
+def parse_rate(text: str) -> float:
+    """Read the rate of a link such as ``100Mbit`` or ``2.5 Gbit/s`` as bytes a second.
+
+    Raises
+    ------
+    UsageError
+        If the text is no positive number of bits with a known unit.
+    """
+    match = _PATTERN.fullmatch(text.strip().removesuffix("/s"))
+    factor = _BITS.get(match["unit"].upper()) if match else None
+    if match is None or factor is None:
+        raise UsageError(f"{text!r} is no rate of a link; write it like 100Mbit or 1Gbit")
+    rate = float(match["number"]) * factor / 8
+    if rate <= 0:
+        raise UsageError(f"{text!r} must be more than zero bits a second")
+    return rate
 
 
 def format_bytes(count: float) -> str:

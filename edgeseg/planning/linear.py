@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import coo_array
+
+from edgeseg.muting import STANDARD_OUTPUT, muted
 
 Terms = Mapping[int, float]
 """Coefficients by variable."""
@@ -74,14 +74,20 @@ class Program:
         )
 
     def _solve(self, variable: int, seconds: float, whole: NDArray[np.int64]) -> Any:
+        # Only here: importing it takes longer than all else that the command line imports.
+        from scipy.optimize import Bounds, LinearConstraint, milp
+        from scipy.sparse import coo_array
+
         cost = np.zeros(len(self.highs))
         cost[variable] = 1.0
         rows, columns, values = zip(*self.entries, strict=True)
         matrix = coo_array((values, (rows, columns)), (len(self.limits), len(cost)))
-        return milp(
-            cost,
-            integrality=whole,
-            bounds=Bounds(0, np.array(self.highs)),
-            constraints=LinearConstraint(matrix.tocsr(), -np.inf, np.array(self.limits)),
-            options={"time_limit": max(seconds, 0.05), "mip_rel_gap": _TOLERANCE},
-        )
+        # Some releases of HiGHS print a line of their own, whatever they are told.
+        with muted(STANDARD_OUTPUT):
+            return milp(
+                cost,
+                integrality=whole,
+                bounds=Bounds(0, np.array(self.highs)),
+                constraints=LinearConstraint(matrix.tocsr(), -np.inf, np.array(self.limits)),
+                options={"time_limit": max(seconds, 0.05), "mip_rel_gap": _TOLERANCE},
+            )

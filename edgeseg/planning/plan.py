@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from edgeseg.placement import Lane
+from edgeseg.placement import Lane, Placement
 from edgeseg.planning.bound import least_latency, least_period
 from edgeseg.planning.exact import improve
 from edgeseg.planning.groups import Groups, group_up
@@ -51,6 +51,11 @@ class Plan:
     left_out: Mapping[str, str]
     method: str
     strategies: tuple[Strategy, ...]
+
+    @property
+    def placement(self) -> Placement:
+        """The lanes and why boards were left out: what the runtime carries out."""
+        return Placement(self.lanes, self.left_out)
 
     @property
     def gap(self) -> float:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from edgeseg.boards import Board
+from edgeseg.boards import Board, LinkEntry
 from edgeseg.manifest import Manifest
 from edgeseg.placement import loading_order
+from edgeseg.units import parse_rate
 
 REFERENCE_FLOPS = 8e9
 """FLOP/s of one core of speed 1 where nothing was measured: two thirds of what a Cortex-A72 at
@@ -23,6 +24,18 @@ class Link:
 
 GIGABIT = Link(125e6, 125e6)
 """The link of a machine of which nothing is known."""
+
+LOOPBACK = Link(2e9, 2e9)
+"""About what ZeroMQ moves from process to process on one machine."""
+
+
+def link_of(entry: LinkEntry, otherwise: Link = GIGABIT) -> Link:
+    """Return a link as a boards file has it; what it doesn't say is taken from the other."""
+    return Link(
+        up=parse_rate(entry.up) if entry.up else otherwise.up,
+        down=parse_rate(entry.down) if entry.down else otherwise.down,
+        latency=entry.latency_ms / 1e3,
+    )
 
 
 @dataclass(frozen=True)

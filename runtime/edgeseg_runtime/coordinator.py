@@ -97,7 +97,7 @@ class Coordinator:
         self.placement: Placement | None = None
         try:
             for entry in entries:
-                link = Link(self._context, normalize_endpoint(entry.endpoint))
+                link = Link(self._context, normalize_endpoint(entry.address))
                 self._poller.register(link.socket, zmq.POLLIN)
                 self._connections[entry.name] = _Connection(entry, link)
             self._greet()
@@ -128,6 +128,8 @@ class Coordinator:
         BoardError
             If a board refuses or vanishes.
         """
+        # Planning takes its time, and a worker forgets a coordinator that is silent for too long.
+        self._greet()
         self._epoch += 1
         self.placement = placement
         endpoints = {name: c.link.endpoint for name, c in self._connections.items()}
@@ -151,7 +153,6 @@ class Coordinator:
             If a board has gone meanwhile.
         """
         if time.monotonic() - self._last_ping > SILENCE_SECONDS:
-            self._greet()
             self.deploy(self._deployed)
 
     @property
@@ -231,7 +232,7 @@ class Coordinator:
             if time.monotonic() > deadline:
                 entry = silent[0].entry
                 raise BoardError(
-                    f"no worker answers at {entry.endpoint} ({entry.name}); "
+                    f"no worker answers at {entry.address} ({entry.name}); "
                     "start one there with: edgeseg worker --listen ENDPOINT"
                 )
             for name, message, _ in self._receive():
@@ -250,7 +251,7 @@ class Coordinator:
         for name, connection in self._connections.items():
             if connection.asked and time.monotonic() - connection.asked > SILENCE_SECONDS:
                 raise BoardError(
-                    f"{name} at {connection.entry.endpoint} has vanished: not a word for "
+                    f"{name} at {connection.entry.address} has vanished: not a word for "
                     f"{SILENCE_SECONDS:.0f} s; see whether its worker still runs, then start again"
                 )
         return received
@@ -264,7 +265,7 @@ class Coordinator:
                 connection.asked = None
                 message, payload = got
                 if isinstance(message, Refused):
-                    raise BoardError(f"{name} at {connection.entry.endpoint}: {message.reason}")
+                    raise BoardError(f"{name} at {connection.entry.address}: {message.reason}")
                 if isinstance(message, Pong):
                     connection.pong = message
                 received.append((name, message, payload))

@@ -41,7 +41,10 @@ class PieceReport(msgspec.Struct, frozen=True):
 
 
 class RunReport(msgspec.Struct, frozen=True):
-    """A whole run."""
+    """A whole run, as it was planned and as it went.
+
+    ``planned_from_estimates`` says that planning knew FLOPs and no measured times.
+    """
 
     edgeseg: str
     model: str
@@ -49,6 +52,8 @@ class RunReport(msgspec.Struct, frozen=True):
     slices: int
     seconds: float
     slices_per_second: float
+    planned_slices_per_second: float
+    planned_from_estimates: bool
     wire_bytes: int
     boards: tuple[BoardReport, ...]
     lanes: tuple[LaneReport, ...]

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from rich.table import Table
 
-from edgeseg.boards import BoardEntry, read_boards
+from edgeseg.boards import BoardEntry, LinkEntry, read_boards
 from edgeseg.errors import UsageError
 from edgeseg.files import check_writable, write_json
+from edgeseg.planning.tables import runs
 from edgeseg.scan import Scan, read_scan
 from edgeseg.terminal import (
     RESEARCH_NOTE,
@@ -50,7 +51,7 @@ def run(request: Request) -> None:
     EdgesegError
         Before any work where an input or an output can't be used; afterwards where a board fails.
     """
-    boards = _boards(request)
+    boards, link = _boards(request)
     scan = read_scan(request.scan)
     _check_outputs(request, scan)
     if scan.warning:
@@ -60,6 +61,7 @@ def run(request: Request) -> None:
         boards,
         local=request.local,
         memory_limit=parse_bytes(request.memory_limit) if request.memory_limit else None,
+        coordinator=link,
     )
     with segmenter, progress(len(scan), "segmenting", unit="slices") as advance:
         segmentation = segmenter.segment(scan, progress=advance)
@@ -71,7 +73,8 @@ def run(request: Request) -> None:
         _show(request, segmentation.report, statistics)
 
 
-def _boards(request: Request) -> tuple[str | BoardEntry, ...]:
+def _boards(request: Request) -> tuple[tuple[str | BoardEntry, ...], LinkEntry | None]:
+    """Return the boards, and the link of this machine where it is known."""
     given = [
         name
         for name, value in (
@@ -85,7 +88,10 @@ def _boards(request: Request) -> tuple[str | BoardEntry, ...]:
         raise UsageError(f"{' and '.join(given)} exclude each other; give one")
     if request.memory_limit and given and given != ["--local"]:
         raise UsageError("--memory-limit is for local workers; a board states its own")
-    return read_boards(request.boards_file) if request.boards_file else request.endpoints
+    if request.boards_file is None:
+        return request.endpoints, None
+    file = read_boards(request.boards_file)
+    return file.board, file.coordinator
 
 
 def _check_outputs(request: Request, scan: Scan) -> None:
@@ -145,17 +151,14 @@ def _label_table(statistics: Statistics) -> Table:
 
 def _board_table(report: RunReport) -> Table:
     table = figure_table(("board", "pieces"), ("peak", "limit", "sent", "received"))
+    order = tuple(report.lanes[0].pieces)
     for board in report.boards:
         table.add_row(
             board.name,
-            _abridged(board.pieces) if board.pieces else f"left out: {board.left_out}",
+            runs(board.pieces, order) if board.pieces else f"left out: {board.left_out}",
             format_bytes(board.peak_memory_bytes),
             format_bytes(board.memory_limit_bytes),
             format_bytes(board.sent_bytes),
             format_bytes(board.received_bytes),
         )
     return table
-
-
-def _abridged(pieces: tuple[str, ...]) -> str:
-    return ", ".join(pieces) if len(pieces) < 4 else f"{pieces[0]} ... {pieces[-1]} ({len(pieces)})"

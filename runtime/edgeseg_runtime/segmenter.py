@@ -13,17 +13,22 @@ from numpy.typing import NDArray
 from typing_extensions import Self
 
 from edgeseg import __version__
-from edgeseg.boards import BoardEntry
+from edgeseg.boards import BoardEntry, LinkEntry
 from edgeseg.bundle import Bundle
 from edgeseg.errors import VolumeError
 from edgeseg.manifest import Manifest
-from edgeseg.placement import Placement, place
+from edgeseg.placement import Placement
+from edgeseg.planning.plan import plan
 from edgeseg.scan import Slices, read_scan
 from edgeseg.slices import Mask, SliceGeometry, to_model, to_native
 from edgeseg_runtime.coordinator import Coordinator, Image, Result
 from edgeseg_runtime.local import LocalWorkers, this_machine
+from edgeseg_runtime.planning import problem_for
 from edgeseg_runtime.report import RunReport, board_reports, lane_reports, piece_reports, since
 from edgeseg_runtime.wire import Pong
+
+PLANNING_SECONDS = 1.0
+"""How long a better placement is looked for at most."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,8 @@ class Segmenter:
         How many workers to start on this machine (by default from its cores and memory).
     memory_limit
         Bytes that each of them may take (by default a share of what is available).
+    coordinator
+        The link of this machine, for planning (by default what loopback or gigabit brings).
 
     Raises
     ------
@@ -73,11 +80,13 @@ class Segmenter:
         *,
         local: int | None = None,
         memory_limit: int | None = None,
+        coordinator: LinkEntry | None = None,
     ) -> None:
         self._bundle = Bundle(Path(bundle))
         self._entries = tuple(_entry(number, board) for number, board in enumerate(boards, start=1))
         self._local = local
         self._memory_limit = memory_limit
+        self._link = coordinator or LinkEntry()
         self._stack = ExitStack()
 
     @property
@@ -88,7 +97,7 @@ class Segmenter:
     @property
     def placement(self) -> Placement:
         """Which board runs which piece."""
-        return self._placement
+        return self._plan.placement
 
     def __enter__(self) -> Self:
         """Start or reach the boards, place the pieces and load them."""
@@ -99,8 +108,11 @@ class Segmenter:
             )
             self._coordinator = Coordinator(self._bundle, entries)
             stack.callback(self._coordinator.close)
-            self._placement = place(self.manifest, self._coordinator.boards)
-            self._coordinator.deploy(self._placement)
+            self._problem = problem_for(
+                self.manifest, self._coordinator.boards, entries, self._link
+            )
+            self._plan = plan(self._problem, "throughput", PLANNING_SECONDS)
+            self._coordinator.deploy(self.placement)
             self._stack = stack.pop_all()
         return self
 
@@ -173,7 +185,7 @@ class Segmenter:
         self, slices: int, seconds: float, pongs: Mapping[str, Pong], returned_bytes: int
     ) -> RunReport:
         boards = board_reports(
-            self._coordinator.boards, self._placement, pongs, self._coordinator.versions()
+            self._coordinator.boards, self.placement, pongs, self._coordinator.versions()
         )
         return RunReport(
             edgeseg=__version__,
@@ -182,9 +194,11 @@ class Segmenter:
             slices=slices,
             seconds=seconds,
             slices_per_second=slices / seconds,
+            planned_slices_per_second=self._plan.prediction.rate,
+            planned_from_estimates=self._problem.estimated,
             wire_bytes=returned_bytes + sum(board.received_bytes for board in boards),
             boards=boards,
-            lanes=lane_reports(self._placement),
+            lanes=lane_reports(self.placement),
             pieces=piece_reports(pongs),
         )
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeseg.boards import BoardEntry, read_boards
+from edgeseg.boards import WORKER_BASE, Board, BoardEntry, BoardsFile, LinkEntry, read_boards
 from edgeseg.errors import UsageError
 
 _GOOD = """
@@ -21,13 +21,48 @@ speed = 2.5
 """
 
 
+_PLANNED = """
+[coordinator]
+up = "1Gbit"
+
+[[board]]
+name = "pi"
+memory = "512MiB"
+cores = 4
+up = "100Mbit"
+down = "90Mbit"
+latency_ms = 0.5
+"""
+
+
+def _read(folder: Path, text: str) -> BoardsFile:
+    (folder / "boards.toml").write_text(text)
+    return read_boards(folder / "boards.toml")
+
+
 def test_boards_come_in_the_order_of_the_file(tmp_path: Path) -> None:
-    file = tmp_path / "boards.toml"
-    file.write_text(_GOOD)
-    assert read_boards(file) == (
+    file = _read(tmp_path, _GOOD)
+    assert file.board == (
         BoardEntry("pi", "tcp://10.0.0.2:7355"),
         BoardEntry("jetson", "tcp://10.0.0.3:7355", 2.5),
     )
+    assert file.coordinator == LinkEntry()
+
+
+def test_a_file_may_describe_boards_for_planning(tmp_path: Path) -> None:
+    file = _read(tmp_path, _PLANNED)
+    (pi,) = file.board
+    assert pi.expected == Board("pi", 512 * 2**20, WORKER_BASE, cores=4)
+    assert (pi.up, pi.down, pi.latency_ms) == ("100Mbit", "90Mbit", 0.5)
+    assert file.coordinator == LinkEntry(up="1Gbit")
+
+
+def test_what_a_board_lacks_is_said_with_its_name(tmp_path: Path) -> None:
+    (planned,) = _read(tmp_path, _PLANNED).board
+    with pytest.raises(UsageError, match="pi has no endpoint"):
+        _ = planned.address
+    with pytest.raises(UsageError, match="pi has no memory"):
+        _ = _read(tmp_path, _GOOD).board[0].expected
 
 
 @pytest.mark.parametrize(
@@ -36,7 +71,7 @@ def test_boards_come_in_the_order_of_the_file(tmp_path: Path) -> None:
         "",
         "board = []",
         "board = 3",
-        "[[board]]\nname = 'pi'",
+        "[[board]]\nendpoint = 'tcp://10.0.0.2:7355'",
         "[[board]]\nname = 'pi'\nendpoint = 7",
         _GOOD.replace("jetson", "pi"),
         _GOOD.replace("speed", "sped"),
@@ -45,6 +80,20 @@ def test_boards_come_in_the_order_of_the_file(tmp_path: Path) -> None:
         _GOOD.replace("2.5", "nan"),
         _GOOD.replace("2.5", "inf"),
         "[[board]",
+        _PLANNED.replace("512MiB", "512 miles"),
+        _PLANNED.replace("512MiB", "-1MiB"),
+        _PLANNED.replace('"512MiB"', "512"),
+        _PLANNED.replace("cores = 4", "cores = 0"),
+        _PLANNED.replace("cores = 4", "cores = 1.5"),
+        _PLANNED.replace("100Mbit", "100"),
+        _PLANNED.replace("100Mbit", "100MB"),
+        _PLANNED.replace("90Mbit", "-90Mbit"),
+        _PLANNED.replace("1Gbit", "0Gbit"),
+        _PLANNED.replace("0.5", "-0.5"),
+        _PLANNED.replace("0.5", "nan"),
+        _PLANNED.replace("0.5", ""),
+        _PLANNED.replace("latency_ms", "latency"),
+        _PLANNED.replace('up = "1Gbit"', 'name = "me"'),
     ],
 )
 def test_what_is_no_boards_file_is_refused(tmp_path: Path, text: str) -> None:

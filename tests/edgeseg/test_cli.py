@@ -50,7 +50,7 @@ def test_version_and_help() -> None:
         ran = edgeseg(*words)
         assert (ran.code, ran.err) == (0, "")
         assert RESEARCH_NOTE.split(",")[0] in ran.out
-        for command in ("convert", "info", "inspect", "segment", "worker"):
+        for command in ("convert", "info", "inspect", "plan", "segment", "worker"):
             assert command in ran.out
 
 
@@ -105,6 +105,7 @@ def test_what_is_instant_imports_nothing_heavy(tiny_bundle: Path, words: list[st
     script = (
         "import sys, edgeseg.cli\n"
         "heavy = {'tensorflow', 'keras', 'ai_edge_litert', 'zmq', 'nibabel', 'PIL.Image'}\n"
+        "heavy.add('scipy')\n"
         "try:\n"
         "    edgeseg.cli.main()\n"
         "finally:\n"

@@ -1,4 +1,4 @@
-"""Byte counts are read and written as people write them."""
+"""Byte counts and link rates are read and written as people write them."""
 
 from contextlib import suppress
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeseg.errors import UsageError
-from edgeseg.units import format_bytes, format_count, parse_bytes
+from edgeseg.units import format_bytes, format_count, parse_bytes, parse_rate
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,20 @@ def test_what_is_no_byte_count_is_refused(text: str) -> None:
 def test_any_text_is_read_or_refused(text: str) -> None:
     with suppress(UsageError):
         assert parse_bytes(text) > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [("100Mbit", 12.5e6), ("1Gbit", 125e6), ("2.5 gbit/s", 312.5e6), ("8kbit", 1e3), ("8 bit", 1)],
+)
+def test_rates_are_read_as_bytes_a_second(text: str, rate: float) -> None:
+    assert parse_rate(text) == rate
+
+
+@pytest.mark.parametrize("text", ["", "100", "Mbit", "-1Mbit", "0Gbit", "100MB", "1Tbit", "1e3bit"])
+def test_what_is_no_rate_is_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        parse_rate(text)
 
 
 @given(st.integers(1, 2**50))

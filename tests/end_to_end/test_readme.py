@@ -48,7 +48,8 @@ def folder(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
     (folder / "masks").mkdir()
     nib.save(drawn_label(), folder / "masks" / "case_00000.nii.gz")
     write_case(folder / "truth", "case_00000", drawn_label(), seed=0)
-    (folder / "half.toml").write_text(named_toml("half.toml"))
+    for name in ("half.toml", "boards.toml"):
+        (folder / name).write_text(named_toml(name))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         yield folder
@@ -99,4 +100,4 @@ def test_python_runs(folder: Path) -> None:
 def test_boards_file_is_valid(tmp_path: Path) -> None:
     path = tmp_path / "boards.toml"
     path.write_text(named_toml("boards.toml"))
-    assert [board.name for board in read_boards(path)] == ["pi-a", "jetson"]
+    assert [board.name for board in read_boards(path).board] == ["pi-a", "jetson"]

@@ -19,6 +19,7 @@ from edgeseg.placement import Lane, Placement
 from edgeseg.slices import SliceGeometry, to_input, to_probabilities
 from edgeseg_runtime.coordinator import Coordinator, Image
 from edgeseg_runtime.wire import Hello
+from edgeseg_runtime.worker import SILENCE_SECONDS
 
 _GEOMETRY = SliceGeometry(1024, 1024)
 """Too many pixels to be decoded on a board: probabilities come back."""
@@ -97,6 +98,21 @@ def test_a_new_placement_takes_the_place_of_the_old(
                 np.testing.assert_array_equal(result.array, expected[result.index])
     finally:
         coordinator.close()
+
+
+def test_workers_wait_for_a_plan(
+    workers: Workers, tiny_bundle: Path, images: list[NDArray[np.uint8]], expected: list[Any]
+) -> None:
+    """Between the first word and the placement they may have forgotten the coordinator."""
+    bundle = Bundle(tiny_bundle)
+    coordinator = Coordinator(bundle, [BoardEntry("a", workers.start().endpoint)])
+    try:
+        time.sleep(SILENCE_SECONDS + 1)
+        coordinator.deploy(Placement((_lane(bundle, "aaaa"),), {}))
+        (result,) = coordinator.stream(_stream(images[:1]))
+    finally:
+        coordinator.close()
+    np.testing.assert_array_equal(result.array, expected[0])
 
 
 def test_a_board_that_vanishes_ends_the_stream(

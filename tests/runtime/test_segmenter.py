@@ -8,13 +8,15 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
-from limits import limit_for_runs
+from limits import MARGIN, limit_for_runs
 from numpy.typing import NDArray
 from processes import Workers
 
+from edgeseg.boards import Board, BoardEntry
 from edgeseg.bundle import Bundle
 from edgeseg.errors import BoardError, BundleError, PlacementError, UsageError, VolumeError
 from edgeseg.interpreter import Interpreter
+from edgeseg.placement import memory_need
 from edgeseg.slices import SliceGeometry, to_input, to_model, to_native, to_probabilities
 from edgeseg_runtime import Segmenter
 
@@ -90,6 +92,50 @@ def test_workers_too_small_for_all_of_it_are_chained(
     assert len(lane.members) > 1
     for board in segmentation.report.boards:
         assert board.peak_memory_bytes <= board.memory_limit_bytes
+
+
+def test_a_folded_lane_gives_the_same_masks(
+    workers: Workers,
+    base_memory: int,
+    tiny_bundle: Path,
+    hounsfield: NDArray[np.int16],
+    expected: Any,
+) -> None:
+    """On slow links the skips stay where they are made: pieces before and after on one board."""
+    manifest = Bundle(tiny_bundle).manifest
+    names = [piece.name for piece in manifest.pieces]
+    inner = frozenset(names[1:2])
+    entries = []
+    for board, here in (("outer", frozenset(names) - inner), ("inner", inner)):
+        limit = memory_need(manifest, Board(board, 0, base_memory), here, 2) + MARGIN
+        worker = workers.start(limit=limit)
+        entries.append(BoardEntry(board, worker.endpoint, up="10Mbit", down="10Mbit"))
+    with Segmenter(tiny_bundle, entries) as segmenter:
+        segmentation = segmenter.segment(hounsfield)
+    np.testing.assert_array_equal(segmentation.mask, expected)
+    (lane,) = segmenter.placement.lanes
+    assert list(lane.boards.values()) == ["outer", "inner", "outer", "outer"]
+    for board in segmentation.report.boards:
+        assert board.peak_memory_bytes <= board.memory_limit_bytes
+    assert segmentation.report.planned_slices_per_second > 0
+    assert segmentation.report.planned_from_estimates
+
+
+def test_a_worker_never_loads_the_solver(
+    workers: Workers, tiny_bundle: Path, hounsfield: NDArray[np.int16]
+) -> None:
+    """A board has no memory to spare for what only the coordinator uses."""
+    worker = workers.start()
+    with Segmenter(tiny_bundle, [worker.endpoint]) as segmenter:
+        segmenter.segment(hounsfield)
+        maps = Path(f"/proc/{worker.process.pid}/maps").read_text(encoding="utf-8")
+    assert "/numpy/" in maps
+    assert "/scipy/" not in maps
+
+
+def test_a_board_without_endpoint_is_wrong_usage(tiny_bundle: Path) -> None:
+    with pytest.raises(UsageError, match="pi has no endpoint"):
+        Segmenter(tiny_bundle, [BoardEntry("pi", memory="1GiB")]).__enter__()
 
 
 def test_a_worker_of_several_cores_runs_several_slices_at_once(
@@ -190,7 +236,7 @@ def test_too_little_memory_everywhere_is_said_in_numbers(
 ) -> None:
     endpoints = [workers.start(limit=base_memory + 2 * _MIB).endpoint for _ in range(2)]
     with pytest.raises(
-        PlacementError, match=r"needs .* MiB on one board, its largest piece .* MiB"
+        PlacementError, match=r"piece_\d+ needs .* MiB on board-\d, which has .* MiB"
     ):
         Segmenter(tiny_bundle, endpoints).__enter__()
 

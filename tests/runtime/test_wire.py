@@ -12,9 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from manifests import manifests
 
-from edgeseg.boards import Board
 from edgeseg.errors import WireError
-from edgeseg.placement import place
+from edgeseg.placement import Lane, Placement
 from edgeseg.slices import SliceGeometry
 from edgeseg_runtime.orders import assignment_for
 from edgeseg_runtime.wire import (
@@ -60,7 +59,9 @@ _JOBS = st.builds(
 @st.composite
 def _assignments(draw: st.DrawFn) -> Assignment:
     manifest = draw(manifests())
-    placement = place(manifest, [Board("a", 2**40), Board("b", 2**40)])
+    names = [piece.name for piece in manifest.pieces]
+    lanes = tuple(Lane(dict.fromkeys(names, board), draw(st.integers(1, 4))) for board in "ab")
+    placement = Placement(lanes, {})
     endpoints = {"a": "tcp://127.0.0.1:1", "b": "tcp://127.0.0.1:2"}
     return assignment_for("b", manifest, placement, draw(_INTS), endpoints)
 

@@ -39,8 +39,9 @@ def compare(
     Research use only, not a medical device.
     """
     from edgeseg.files import check_writable
+    from edgeseg.plotting import require_matplotlib
     from edgeseg_converters.compare.bundles import compare_bundles
-    from edgeseg_converters.compare.plot import require_matplotlib, write_plot
+    from edgeseg_converters.compare.plot import write_plot
     from edgeseg_converters.compare.report import tables, write_csv
 
     if plot is not None:

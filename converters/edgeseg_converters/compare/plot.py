@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edgeseg.errors import EdgesegError
 from edgeseg.files import atomic_path
+from edgeseg.plotting import require_matplotlib
 from edgeseg_converters.compare.comparison import Comparison, Entry, RegionFigures
 from edgeseg_converters.compare.report import scope
 
@@ -14,23 +14,6 @@ _MARKERS = "osD^vP*X<>"
 _LEGEND_LETTERS, _MARKER_LETTERS = 110, 8
 _LEAST_SPAN = 0.02
 """Dice that an axis spans at least: smaller differences should look small."""
-
-
-def require_matplotlib() -> Any:
-    """Import matplotlib without a display and return it.
-
-    Raises
-    ------
-    EdgesegError
-        If it is not installed; the message names the extra.
-    """
-    try:
-        import matplotlib.backends.backend_agg
-        import matplotlib.figure
-        import matplotlib.ticker
-    except ModuleNotFoundError:
-        raise EdgesegError("--plot needs matplotlib: pip install 'edgeseg[convert]'") from None
-    return matplotlib
 
 
 def write_plot(path: Path, comparison: Comparison) -> None:

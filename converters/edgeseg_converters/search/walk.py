@@ -7,8 +7,9 @@ from typing import Any
 
 from edgeseg.errors import OutputError, UsageError
 from edgeseg.files import atomic_path, check_writable, write_json
+from edgeseg.plotting import require_matplotlib
 from edgeseg_converters.compare.comparison import Comparison
-from edgeseg_converters.compare.plot import require_matplotlib, write_plot
+from edgeseg_converters.compare.plot import write_plot
 from edgeseg_converters.search.bench import Bench
 from edgeseg_converters.search.choose import PREFERENCES, Preference, Trial, hopeless, judge
 from edgeseg_converters.search.ladder import Rung, ladder

@@ -1,0 +1,76 @@
+"""``edgeseg plan``: which board should run which piece, and what that would bring."""
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from edgeseg.boards import BoardsFile
+    from edgeseg.manifest import Manifest
+    from edgeseg.planning.problem import Problem
+
+
+class Goal(str, Enum):
+    """What the command can be asked for."""
+
+    throughput = "throughput"
+    latency = "latency"
+    memory = "memory"
+
+
+def plan(
+    bundle: Annotated[Path, typer.Argument(help="A .edgeseg file.")],
+    boards: Annotated[
+        Path, typer.Option(help="TOML file that lists the boards, their memory and links.")
+    ],
+    objective: Annotated[
+        Goal, typer.Option(help="Most slices a second, soonest slice, or smallest largest board.")
+    ] = Goal.throughput,
+    time_limit: Annotated[
+        float, typer.Option(min=0, max=3600, help="Seconds to look for something better.")
+    ] = 4.0,
+    plot: Annotated[
+        Path | None, typer.Option(help="The network by board and three slices in time, PNG or SVG.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Plan where the pieces of a bundle should run, without any board at hand.
+
+    Research use only, not a medical device.
+    """
+    from edgeseg.boards import read_boards
+    from edgeseg.bundle import Bundle
+    from edgeseg.planning.plan import plan as best_plan
+    from edgeseg.planning.plot import check_plot, write_plot
+    from edgeseg.planning.report import report_of
+    from edgeseg.planning.tables import pages
+    from edgeseg.terminal import console, emit_json, working
+
+    if plot is not None:
+        check_plot(plot)
+    manifest = Bundle(bundle).manifest
+    problem = _problem(manifest, read_boards(boards))
+    with working("planning"):
+        found = best_plan(problem, objective.value, time_limit)
+    report = report_of(manifest.model_name, problem, found)
+    if plot is not None:
+        write_plot(plot, manifest, problem, found)
+    if json:
+        emit_json(report)
+        return
+    console.print(*pages(report), sep="\n")
+    if plot is not None:
+        console.print(f"wrote {plot}", markup=False, soft_wrap=True)
+
+
+def _problem(manifest: "Manifest", file: "BoardsFile") -> "Problem":
+    from edgeseg.planning.problem import link_of, problem_of
+
+    return problem_of(
+        manifest,
+        [entry.expected for entry in file.board],
+        links={entry.name: link_of(entry) for entry in file.board},
+        coordinator=link_of(file.coordinator),
+    )

@@ -1,0 +1,119 @@
+"""What a plan says of itself: boards, lanes, figures and their bounds, for programs."""
+
+import msgspec
+
+from edgeseg.planning.objective import Objective
+from edgeseg.planning.plan import Plan
+from edgeseg.planning.prediction import Prediction
+from edgeseg.planning.problem import Problem
+from edgeseg.terminal import RESEARCH_NOTE
+
+
+class BoardPlan(msgspec.Struct, frozen=True):
+    """One board: seconds of each of its pieces on one core, and what a slice takes there.
+
+    Seconds and bytes a slice are over all slices, those that other boards run among them.
+    """
+
+    name: str
+    pieces: dict[str, float]
+    seconds_per_slice: float
+    busy: float
+    memory_bytes: int
+    memory_limit_bytes: int
+    sent_bytes_per_slice: float
+    received_bytes_per_slice: float
+    left_out: str | None
+
+
+class LanePlan(msgspec.Struct, frozen=True):
+    """One lane: the board of each piece, the slices in flight, and its rate."""
+
+    pieces: dict[str, str]
+    window: int
+    slices_per_second: float
+
+
+class StrategyPlan(msgspec.Struct, frozen=True):
+    """What a way to place would reach."""
+
+    name: str
+    slices_per_second: float
+    latency_seconds: float
+    largest_memory_bytes: int
+
+
+class PlanReport(msgspec.Struct, frozen=True):
+    """A whole plan; ``cost`` and ``lower_bound`` are in seconds, or bytes for ``memory``."""
+
+    model: str
+    objective: Objective
+    method: str
+    slices_per_second: float
+    latency_seconds: float
+    bottleneck: str
+    cost: float
+    lower_bound: float
+    gap: float
+    estimated: bool
+    boards: tuple[BoardPlan, ...]
+    lanes: tuple[LanePlan, ...]
+    strategies: tuple[StrategyPlan, ...]
+    note: str = RESEARCH_NOTE
+
+
+def report_of(model: str, problem: Problem, found: Plan) -> PlanReport:
+    """Describe a plan.
+
+    Parameters
+    ----------
+    model
+        Name of the model.
+    problem
+        What was planned.
+    found
+        The plan for it.
+    """
+    rates = found.prediction.lane_rates
+    return PlanReport(
+        model=model,
+        objective=found.objective,
+        method=found.method,
+        slices_per_second=found.prediction.rate,
+        latency_seconds=found.prediction.latency,
+        bottleneck=found.prediction.bottleneck,
+        cost=found.cost,
+        lower_bound=found.bound,
+        gap=found.gap,
+        estimated=problem.estimated,
+        boards=tuple(_board(problem, found, number) for number in range(len(problem.boards))),
+        lanes=tuple(
+            LanePlan(dict(lane.boards), lane.window, rate)
+            for lane, rate in zip(found.lanes, rates, strict=True)
+        ),
+        strategies=tuple(_strategy(row.name, row.prediction) for row in found.strategies),
+    )
+
+
+def _board(problem: Problem, found: Plan, number: int) -> BoardPlan:
+    board, link = problem.boards[number], problem.links[number]
+    here = {
+        piece for lane in found.lanes for piece, name in lane.boards.items() if name == board.name
+    }
+    does = found.prediction  # of the boards in use
+    compute = does.compute.get(board.name, 0.0)
+    return BoardPlan(
+        name=board.name,
+        pieces={p.name: p.seconds[number] for p in problem.pieces if p.name in here},
+        seconds_per_slice=compute,
+        busy=compute * does.rate,
+        memory_bytes=does.memory.get(board.name, 0),
+        memory_limit_bytes=board.memory_limit,
+        sent_bytes_per_slice=does.up.get(board.name, 0.0) * link.up,
+        received_bytes_per_slice=does.down.get(board.name, 0.0) * link.down,
+        left_out=found.left_out.get(board.name),
+    )
+
+
+def _strategy(name: str, does: Prediction) -> StrategyPlan:
+    return StrategyPlan(name, does.rate, does.latency, does.largest_need)

@@ -1,0 +1,22 @@
+"""Pictures of figures: matplotlib, which a board does without, on first use."""
+
+from typing import Any
+
+from edgeseg.errors import EdgesegError
+
+
+def require_matplotlib() -> Any:
+    """Import matplotlib without a display and return it.
+
+    Raises
+    ------
+    EdgesegError
+        If it is not installed; the message names the extra.
+    """
+    try:
+        import matplotlib.backends.backend_agg
+        import matplotlib.figure
+        import matplotlib.ticker
+    except ModuleNotFoundError:
+        raise EdgesegError("--plot needs matplotlib: pip install 'edgeseg[convert]'") from None
+    return matplotlib

@@ -1,0 +1,36 @@
+"""What the planner is told of boards whose workers have answered."""
+
+from collections.abc import Sequence
+
+from edgeseg.boards import Board, BoardEntry, LinkEntry
+from edgeseg.manifest import Manifest
+from edgeseg.planning.problem import GIGABIT, LOOPBACK, Problem, link_of, problem_of
+from edgeseg_runtime.transport import is_local, normalize_endpoint
+
+
+def problem_for(
+    manifest: Manifest,
+    boards: Sequence[Board],
+    entries: Sequence[BoardEntry],
+    coordinator: LinkEntry,
+) -> Problem:
+    """State the problem of placing a bundle on running workers.
+
+    Rates that are not said are those of loopback for workers on this machine, and gigabit for
+    others.
+
+    Parameters
+    ----------
+    manifest
+        The bundle.
+    boards
+        The boards as their workers describe them.
+    entries
+        Where they listen, and what is known of their links.
+    coordinator
+        The link of this machine.
+    """
+    here = {entry.name: is_local(normalize_endpoint(entry.address)) for entry in entries}
+    links = {e.name: link_of(e, LOOPBACK if here[e.name] else GIGABIT) for e in entries}
+    own = link_of(coordinator, LOOPBACK if all(here.values()) else GIGABIT)
+    return problem_of(manifest, boards, links=links, coordinator=own)

@@ -26,7 +26,7 @@ from edgeseg_converters.recipe import Recipe, Zeros, read_recipe
 EXACT = "exact"
 WIDTH = 110
 """Columns that the table may take."""
-RATIOS = (0.25, 0.5, 0.75, 1.0, 1.5)
+RATIOS = "0.25,0.5,0.75,1,1.5"
 """Of Algorithm II alone."""
 
 
@@ -96,7 +96,7 @@ def main(  # noqa: PLR0913 - a command line
     ] = "balanced,tiny",
     ratios: Annotated[
         str, typer.Option(help="Algorithm II alone at these ratios, commas between; or nothing.")
-    ] = ",".join(f"{ratio:g}" for ratio in RATIOS),
+    ] = RATIOS,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON instead of a table.")] = False,
 ) -> None:
     """Compile a model by several recipes, and measure them on patients that are new to it.

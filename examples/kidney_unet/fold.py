@@ -32,7 +32,7 @@ def folded(model: Any, network: Network) -> Any:
             continue
         arrays = model.get_layer(layer.name).get_weights()
         if f"{layer.name}_norm" in names:
-            arrays = _scaled(*arrays, model.get_layer(f"{layer.name}_norm"))
+            arrays = _scaled(arrays[0], model.get_layer(f"{layer.name}_norm"))
         layer.set_weights(arrays)
     return plain
 

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-import msgspec
+from msgspec.structs import replace
 
-from edgeseg_converters.recipe import Filters, Recipe, read_recipe
+from edgeseg_converters.recipe import Filters, Recipe, Zeros, read_recipe
 
-_SHARES = (0.25, 0.375, 0.5, 0.625, 0.75)
-"""Of the filters, which go."""
-_ALSO_ZEROS = 0.5
-"""From this share on, each rung has a second one with half of the other weights zero too."""
+_ZEROS = (0.5, 0.8)
+"""Of the weights, which are zero where every filter stays."""
+_FILTERS = (0.5, 0.625, 0.75)
+"""Of the filters, which go from narrow layers too."""
 
 
 @dataclass(frozen=True)
@@ -23,21 +23,25 @@ class Rung:
 def ladder() -> tuple[Rung, ...]:
     """Return the rungs from the mildest to the strongest.
 
-    Filters go as in the preset ``balanced``, zeros come as in ``tiny``: what these learn back
-    with, and what they keep in float, holds for every rung.
+    First precision alone, then zeros, then the presets ``balanced`` and ``tiny``, then filters of
+    narrow layers too. What ``balanced`` learns back with, and what it keeps in float, holds for
+    every rung that is trained.
     """
     balanced, tiny = read_recipe("balanced"), read_recipe("tiny")
     tolerance = balanced.dice_tolerance
-    rungs = [
+    zeroed = [
+        replace(balanced, filters=None, zeros=Zeros(share, scope="global")) for share in _ZEROS
+    ]
+    narrow = [
+        replace(balanced, filters=Filters(share, importance="taylor"), zeros=Zeros(0.5, "global"))
+        for share in _FILTERS
+    ]
+    return (
         Rung("exact", Recipe()),
         Rung("float16", Recipe(quantize="float16")),
         Rung("int8", Recipe(quantize="int8", dice_tolerance=tolerance)),
-    ]
-    for share in _SHARES:
-        filters = msgspec.structs.replace(balanced.filters or Filters(share), ratio=share)
-        recipe = msgspec.structs.replace(balanced, filters=filters)
-        rungs.append(Rung(f"filters-{share:g}", recipe))
-        if share >= _ALSO_ZEROS:
-            zeroed = msgspec.structs.replace(recipe, zeros=tiny.zeros)
-            rungs.append(Rung(f"filters-{share:g}-zeros", zeroed))
-    return tuple(rungs)
+        *(Rung(f"zeros-{share:g}", one) for share, one in zip(_ZEROS, zeroed, strict=True)),
+        Rung("balanced", balanced),
+        Rung("tiny", tiny),
+        *(Rung(f"filters-{share:g}", one) for share, one in zip(_FILTERS, narrow, strict=True)),
+    )

@@ -11,15 +11,15 @@ def test_rungs_grow_stronger() -> None:
     assert rungs[0].recipe == Recipe()
     shares = [0.0 if one.recipe.filters is None else one.recipe.filters.ratio for one in rungs]
     assert shares == sorted(shares)
-    assert shares[-1] == 0.75
-    zeroed = [rung.recipe.zeros is not None for rung in rungs]
-    strength = list(zip(shares, zeroed, strict=True))
-    assert strength == sorted(strength)
+    trained = [rung.recipe.finetune is not None for rung in rungs]
+    assert trained == sorted(trained)
+    assert all(rung.recipe.quantize == "int8" for rung in rungs[2:])
 
 
 def test_presets_are_among_the_rungs() -> None:
     recipes = [rung.recipe for rung in ladder()]
     assert read_recipe("balanced") in recipes
+    assert read_recipe("tiny") in recipes
     assert all(recipe.finetune for recipe in recipes if recipe.filters)
 
 

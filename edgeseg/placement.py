@@ -8,7 +8,6 @@ parallelism, and both are told apart by nothing but these lists.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from edgeseg.boards import Board
 from edgeseg.manifest import Manifest, Piece, Port
 
 SPARE_SLICES = 1
@@ -52,12 +51,6 @@ def slice_bytes(manifest: Manifest, here: frozenset[str]) -> int:
         if piece.name in here:
             ports |= {port.tensor: port for port in (*piece.inputs, *piece.outputs)}
     return sum(port.nbytes for port in ports.values())
-
-
-def memory_need(manifest: Manifest, board: Board, here: frozenset[str], window: int) -> int:
-    """Bytes that a board's worker enters into its ledger for these pieces and that window."""
-    pieces = [piece for piece in manifest.pieces if piece.name in here]
-    return board.base_memory + pieces_and_slices(pieces, window * slice_bytes(manifest, here))
 
 
 def pieces_and_slices(pieces: Sequence[Piece], in_flight: int) -> int:

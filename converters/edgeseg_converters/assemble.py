@@ -15,7 +15,7 @@ from edgeseg.manifest import Piece
 from edgeseg.measure import Measurement, measure_piece
 from edgeseg_converters.export import Compiled
 from edgeseg_converters.network import Weights
-from edgeseg_converters.prune.threshold import sparsity
+from edgeseg_converters.prune.kernels import sparsity
 
 _WORKERS = 2
 

@@ -7,7 +7,8 @@ from edgeseg_converters.chain import Image
 from edgeseg_converters.finetune.tune import fine_tune
 from edgeseg_converters.network import Network
 from edgeseg_converters.prune.filters import FilterPruning, prune_filters
-from edgeseg_converters.prune.magnitude import sparsity_by_layer, zero_weights
+from edgeseg_converters.prune.kernels import sparsity_by_layer
+from edgeseg_converters.prune.magnitude import zero_weights
 from edgeseg_converters.prune.recalibrate import recalibrate
 from edgeseg_converters.recipe import Recipe
 

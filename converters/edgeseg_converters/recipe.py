@@ -91,11 +91,6 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
             )
 
     @property
-    def lossless(self) -> bool:
-        """Whether the pieces must give the model's own bits."""
-        return self == Recipe()
-
-    @property
     def needs_slices(self) -> str | None:
         """Name a step that looks at slices whatever the network, or None."""
         if self.quantize == "int8":

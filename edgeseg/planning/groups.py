@@ -104,7 +104,7 @@ def group_up(problem: Problem, solve: Solver) -> Groups:
     """
     kinds = _kinds(problem)
     full = tuple(len(kind) for kind in kinds)
-    complete = bool(np.prod([count + 1.0 for count in full]) <= _MOST_GROUPS)
+    complete = _few(full)
     groups = Groups(problem, kinds, complete, {}, {})
     for counts in candidates(full):
         groups.solve(counts, solve)
@@ -125,13 +125,18 @@ def _kinds(problem: Problem) -> list[list[int]]:
 def candidates(full: Counts) -> list[Counts]:
     """List how many boards of each kind a group may have, small groups first."""
     everything = itertools.product(*(range(count + 1) for count in full))
-    if np.prod([count + 1.0 for count in full]) <= _MOST_GROUPS:
+    if _few(full):
         return sorted((counts for counts in everything if any(counts)), key=sum)
     units = [tuple(int(k == kind) for k in range(len(full))) for kind in range(len(full))]
     small = [*units, *(_plus(a, b) for a, b in itertools.combinations_with_replacement(units, 2))]
     large = [full, *(_minus(full, unit) for unit in units)]
     fitting = (counts for counts in (*small, *large) if _within(counts, full) and any(counts))
     return sorted(dict.fromkeys(fitting), key=sum)
+
+
+def _few(full: Counts) -> bool:
+    """Tell whether there are so few kinds of groups that all are looked at."""
+    return bool(np.prod([count + 1.0 for count in full]) <= _MOST_GROUPS)
 
 
 def has_room(problem: Problem) -> bool:

@@ -1,5 +1,6 @@
 """What is to be planned, as data: pieces, the tensors between them, boards and their links."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -182,7 +183,7 @@ def _flows(manifest: Manifest) -> tuple[Flow, ...]:
     return tuple(
         Flow(
             name=source.tensor,
-            wire_bytes=_values(source.shape) if source in (image, mask) else source.nbytes,
+            wire_bytes=math.prod(source.shape) if source in (image, mask) else source.nbytes,
             held_bytes=max(port.nbytes for port in ports if port.tensor == source.tensor),
             producer=producers.get(source.tensor),
             readers=tuple(
@@ -194,10 +195,3 @@ def _flows(manifest: Manifest) -> tuple[Flow, ...]:
         )
         for source in (image, *made)
     )
-
-
-def _values(shape: tuple[int, ...]) -> int:
-    count = 1
-    for extent in shape:
-        count *= extent
-    return count

@@ -13,7 +13,7 @@ from edgeseg_converters.finetune.keras_2 import to_keras_2, weights_of
 from edgeseg_converters.finetune.sparsity import with_growing_zeros
 from edgeseg_converters.keras_graph import read_network
 from edgeseg_converters.network import Network, Weights
-from edgeseg_converters.prune.threshold import is_kernel
+from edgeseg_converters.prune.kernels import is_kernel
 from edgeseg_converters.quiet import import_keras, import_model_optimization, import_tf_keras
 from edgeseg_converters.rebuild import build
 

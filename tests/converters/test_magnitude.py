@@ -11,13 +11,13 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from edgeseg_converters.keras_graph import read_network
 from edgeseg_converters.network import Network
+from edgeseg_converters.prune.kernels import is_kernel, sparsity, sparsity_by_layer
 from edgeseg_converters.prune.magnitude import (
     Kernel,
     keep_largest,
-    sparsity_by_layer,
     zero_weights,
 )
-from edgeseg_converters.prune.threshold import is_kernel, prune_below_threshold, sparsity
+from edgeseg_converters.prune.threshold import prune_below_threshold
 from edgeseg_converters.quiet import import_keras
 from edgeseg_converters.recipe import Zeros
 

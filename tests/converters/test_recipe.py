@@ -56,7 +56,7 @@ def test_what_a_manifest_keeps_of_a_recipe_gives_it_back(recipe: Recipe) -> None
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_can_be_read(name: str) -> None:
     recipe = read_recipe(name)
-    assert recipe.lossless == (name == "exact")
+    assert (recipe == Recipe()) == (name == "exact")
     assert (recipe.needs_slices is None) == (name in {"exact", "paper"})
 
 

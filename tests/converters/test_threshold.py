@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from edgeseg.errors import UsageError
 from edgeseg_converters.keras_graph import read_network
-from edgeseg_converters.prune.threshold import is_kernel, prune_below_threshold, sparsity
+from edgeseg_converters.prune.kernels import is_kernel, sparsity
+from edgeseg_converters.prune.threshold import prune_below_threshold
 from edgeseg_converters.quiet import import_keras
 
 NETWORK = read_network(zoo.batch_norm(import_keras()))

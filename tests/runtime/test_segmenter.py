@@ -8,7 +8,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
-from limits import MARGIN, limit_for_runs
+from limits import MARGIN, limit_for_runs, memory_need
 from numpy.typing import NDArray
 from processes import Workers
 
@@ -16,7 +16,6 @@ from edgeseg.boards import Board, BoardEntry
 from edgeseg.bundle import Bundle
 from edgeseg.errors import BoardError, BundleError, PlacementError, UsageError, VolumeError
 from edgeseg.interpreter import Interpreter
-from edgeseg.placement import memory_need
 from edgeseg.slices import SliceGeometry, to_input, to_model, to_native, to_probabilities
 from edgeseg_runtime import Segmenter
 

@@ -4,10 +4,16 @@ from functools import lru_cache
 
 from edgeseg.boards import Board
 from edgeseg.manifest import Manifest
-from edgeseg.placement import memory_need
+from edgeseg.placement import pieces_and_slices, slice_bytes
 
 MARGIN = 2**20
 """Workers of one machine do not start with exactly the same memory."""
+
+
+def memory_need(manifest: Manifest, board: Board, here: frozenset[str], window: int) -> int:
+    """Bytes that a board's worker enters into its ledger for these pieces and that window."""
+    pieces = [piece for piece in manifest.pieces if piece.name in here]
+    return board.base_memory + pieces_and_slices(pieces, window * slice_bytes(manifest, here))
 
 
 def limit_for_runs(manifest: Manifest, base: int, count: int) -> int:

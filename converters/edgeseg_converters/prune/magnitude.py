@@ -1,17 +1,12 @@
 """Magnitude pruning: the smallest weights of each kernel, of all kernels, or of neighbours go."""
 
-from collections.abc import Callable, Iterator
-from typing import TypeAlias
-
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeseg.graph import Layer
 from edgeseg_converters.network import Network
-from edgeseg_converters.prune.threshold import is_kernel, prune_below_threshold
+from edgeseg_converters.prune.kernels import Kernel, kernels_of, with_kernels
+from edgeseg_converters.prune.threshold import prune_below_threshold
 from edgeseg_converters.recipe import Zeros
-
-Kernel: TypeAlias = NDArray[np.float32]
 
 _TRANSPOSED = "Conv2DTranspose"
 
@@ -37,29 +32,20 @@ def zero_weights(network: Network, request: Zeros) -> Network:
     """
     if request.pattern is not None:
         kept, group = map(int, request.pattern.split(":"))
-        return _changed(
+        return with_kernels(
             network, lambda layer, kernel: keep_largest(kernel, kept, group, _input_axis(layer))
         )
     if request.scope == "threshold":
         return prune_below_threshold(network, request.ratio)
     if request.scope == "layer":
-        return _changed(
+        return with_kernels(
             network, lambda _, kernel: _zero_below(kernel, _quantile([kernel], request.ratio))
         )
-    kernels = [kernel for layer in network.graph.layers for kernel in _kernels(network, layer)]
+    kernels = [
+        kernel for layer in network.graph.layers for kernel in kernels_of(layer, network.weights)
+    ]
     threshold = _quantile(kernels, request.ratio)
-    return _changed(network, lambda _, kernel: _zero_below(kernel, threshold))
-
-
-def sparsity_by_layer(network: Network) -> dict[str, float]:
-    """Return the share of zeros in the kernels of each layer that has any."""
-    shares = {}
-    for layer in network.graph.layers:
-        kernels = list(_kernels(network, layer))
-        if kernels:
-            zeros = sum(kernel.size - int(np.count_nonzero(kernel)) for kernel in kernels)
-            shares[layer.name] = zeros / sum(kernel.size for kernel in kernels)
-    return shares
+    return with_kernels(network, lambda _, kernel: _zero_below(kernel, threshold))
 
 
 def keep_largest(kernel: Kernel, kept: int, group: int, axis: int) -> Kernel:
@@ -82,26 +68,6 @@ def keep_largest(kernel: Kernel, kept: int, group: int, axis: int) -> Kernel:
 def _input_axis(layer: Layer) -> int:
     """Say which axis of the layer's kernels counts input channels."""
     return -1 if layer.kind == _TRANSPOSED else -2
-
-
-def _changed(network: Network, change: Callable[[Layer, Kernel], Kernel]) -> Network:
-    """Replace every kernel."""
-    weights = {
-        layer.name: tuple(
-            change(layer, array) if is_kernel(spec) else array
-            for spec, array in zip(layer.weights, network.weights[layer.name], strict=True)
-        )
-        for layer in network.graph.layers
-        if layer.weights
-    }
-    return Network(network.graph, weights)
-
-
-def _kernels(network: Network, layer: Layer) -> Iterator[Kernel]:
-    arrays = network.weights.get(layer.name, ())
-    for spec, array in zip(layer.weights, arrays, strict=True):
-        if is_kernel(spec):
-            yield array
 
 
 def _quantile(kernels: list[Kernel], share: float) -> np.float32:

@@ -1,11 +1,10 @@
 """Algorithm II of Rao et al. 2023 (doi 10.20944/preprints202308.0888.v1): threshold pruning."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeseg.errors import UsageError
-from edgeseg.graph import Graph, WeightSpec
-from edgeseg_converters.network import Network, Weights
+from edgeseg_converters.network import Network
+from edgeseg_converters.prune.kernels import Kernel, with_kernels
 
 
 def prune_below_threshold(network: Network, ratio: float) -> Network:
@@ -26,35 +25,8 @@ def prune_below_threshold(network: Network, ratio: float) -> Network:
     """
     if not ratio >= 0 or ratio == float("inf"):
         raise UsageError(f"--prune-ratio is {ratio}; give a number of at least 0, such as 0.5")
-    pruned = {
-        layer.name: tuple(
-            _prune(array, ratio) if is_kernel(spec) else array
-            for spec, array in zip(layer.weights, network.weights[layer.name], strict=True)
-        )
-        for layer in network.graph.layers
-        if layer.weights
-    }
-    return Network(network.graph, pruned)
+    return with_kernels(network, lambda _, kernel: _prune(kernel, ratio))
 
 
-def is_kernel(spec: WeightSpec) -> bool:
-    """Tell kernels from biases and statistics."""
-    return spec.name.endswith("kernel")
-
-
-def sparsity(graph: Graph, weights: Weights) -> float:
-    """Return the share of zeros among the kernel weights of a graph, 0 where it has none."""
-    kernels = [
-        array
-        for layer in graph.layers
-        if layer.weights
-        for spec, array in zip(layer.weights, weights[layer.name], strict=True)
-        if is_kernel(spec)
-    ]
-    total = sum(kernel.size for kernel in kernels)
-    kept = sum(int(np.count_nonzero(kernel)) for kernel in kernels)
-    return 1 - kept / total if total else 0.0
-
-
-def _prune(kernel: NDArray[np.float32], ratio: float) -> NDArray[np.float32]:
+def _prune(kernel: Kernel, ratio: float) -> Kernel:
     return np.where(np.abs(kernel) < ratio * kernel.std(), np.float32(0), kernel)

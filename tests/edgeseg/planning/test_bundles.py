@@ -3,12 +3,13 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from limits import memory_need
 from manifests import KIB, chain_manifest, manifests
 
 from edgeseg.boards import Board
 from edgeseg.errors import PlacementError
 from edgeseg.manifest import Manifest
-from edgeseg.placement import Lane, Placement, memory_need
+from edgeseg.placement import Lane, Placement
 from edgeseg.planning.plan import plan
 from edgeseg.planning.problem import LOOPBACK, problem_of
 

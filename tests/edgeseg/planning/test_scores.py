@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from limits import memory_need
 from manifests import manifests
 from planning_problems import assignments, reference, small_problem
 
 from edgeseg.boards import Board
 from edgeseg.manifest import Manifest
-from edgeseg.placement import memory_need
 from edgeseg.planning.problem import problem_of
 from edgeseg.planning.scores import latencies, score, tables_of
 

@@ -56,15 +56,22 @@ def compare(
     )
 
 
-def require_identical(check: Check) -> None:
-    """Refuse float32 pieces that do not give the uncut model's bits.
+def require_same(check: Check, tolerance: float = 0.0) -> None:
+    """Refuse float32 pieces that do not give the uncut model's output.
+
+    Parameters
+    ----------
+    check
+        What was compared.
+    tolerance
+        Largest difference of a probability; at zero every bit must agree.
 
     Raises
     ------
     EdgesegError
-        If any output differs.
+        If an output differs by more.
     """
-    if not check.identical:
+    if not check.identical and not check.max_abs_difference <= tolerance:
         raise EdgesegError(
             f"the pieces differ from the uncut model by {check.max_abs_difference:.3g}; "
             "no bundle is written, please report the model"

@@ -10,7 +10,7 @@ from edgeseg.terminal import progress
 from edgeseg_converters.assemble import assemble, compiler_versions, hash_model
 from edgeseg_converters.calibration import MAX_SLICES, noise_images, real_images, spread
 from edgeseg_converters.chain import Image
-from edgeseg_converters.check import compare, require_identical
+from edgeseg_converters.check import compare, require_same
 from edgeseg_converters.compress import compress
 from edgeseg_converters.export import compile_graph
 from edgeseg_converters.keras_file import load_model
@@ -122,20 +122,20 @@ def convert(  # noqa: PLR0913 - one keyword a flag
     compressed = compress(network, settings.recipe, images if settings.calibration else ())
     before, network = graph, compressed.network
     images = spread(images, MAX_SLICES)
-    partition = STRATEGIES[strategy](network.graph, settings.request)
+    cut = STRATEGIES[strategy](network, settings.request)
 
     # A step for the uncut model, one for the check, and one a piece for measuring it.
-    steps = 2 + (rounds(settings.recipe) + 1) * len(partition)
+    steps = 2 + (rounds(settings.recipe) + 1) * len(cut.pieces)
     with progress(steps, "compiling the uncut model") as advance:
         uncut = compile_graph(network.graph, network.weights)
         advance(note="compiling pieces")
-        chosen = compile_pieces(network, partition, settings.recipe, images, how, advance)
+        chosen = compile_pieces(cut.network, cut.pieces, settings.recipe, images, how, advance)
         few = spread(images, _CHECKED_SLICES)
         check = compare(uncut, chosen.compiled, few, preprocessing, how)
         if settings.recipe.quantize == "none":
-            require_identical(check)
+            require_same(check, cut.tolerance)
         advance(note="packing pieces")
-        assembled = assemble(chosen.compiled, network.weights, advance)
+        assembled = assemble(chosen.compiled, cut.network.weights, advance)
 
     manifest = Manifest(
         format=FORMAT,
@@ -149,7 +149,7 @@ def convert(  # noqa: PLR0913 - one keyword a flag
         versions=compiler_versions(),
     )
     write_bundle(target, manifest, assembled.packed)
-    notes = (*([note] if note else []), *compressed.notes)
+    notes = (*([note] if note else []), *compressed.notes, *cut.notes)
     history = History(before, chosen, assembled.measurements, notes)
     made = make_report(manifest, check, target.stat().st_size, history)
     if report is not None:

@@ -12,7 +12,7 @@ from edgeseg_converters.chain import Image, outputs_of
 from edgeseg_converters.export import Compiled, compile_graph
 from edgeseg_converters.keras_graph import read_network
 from edgeseg_converters.network import Network
-from edgeseg_converters.partition import STRATEGIES, Partition, PartitionRequest
+from edgeseg_converters.partition import Partition, PartitionRequest, adaptive
 from edgeseg_converters.precision import Chosen, _grows, _slows, compile_pieces, rounds
 from edgeseg_converters.prune.threshold import prune_below_threshold
 from edgeseg_converters.quiet import import_keras
@@ -34,7 +34,7 @@ def network_of(base: int = 8) -> Network:
 
 
 def cut(network: Network, most: int) -> Partition:
-    return STRATEGIES["adaptive"](network.graph, PartitionRequest(max_partitions=most))
+    return adaptive(network.graph, PartitionRequest(max_partitions=most))
 
 
 def chosen(network: Network, recipe: Recipe, most: int = 4) -> Chosen:

@@ -11,7 +11,7 @@ from edgeseg_converters.chain import Image, outputs_of, stages
 from edgeseg_converters.export import Compiled, compile_graph
 from edgeseg_converters.keras_graph import read_network
 from edgeseg_converters.network import Network
-from edgeseg_converters.partition import STRATEGIES, PartitionRequest
+from edgeseg_converters.partition import PartitionRequest, adaptive
 from edgeseg_converters.quantize import SETUPS, int8, setups
 from edgeseg_converters.quiet import import_keras
 from edgeseg_converters.recipe import Precision
@@ -24,7 +24,7 @@ def network_of(family: str) -> Network:
 
 
 def float_pieces(network: Network) -> list[Compiled]:
-    partition = STRATEGIES["adaptive"](network.graph, PartitionRequest(max_partitions=4))
+    partition = adaptive(network.graph, PartitionRequest(max_partitions=4))
     return [compile_graph(piece, network.weights) for piece in partition]
 
 

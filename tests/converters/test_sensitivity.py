@@ -12,7 +12,7 @@ from edgeseg_converters.chain import Image, outputs_of
 from edgeseg_converters.export import Compiled, compile_graph
 from edgeseg_converters.keras_graph import read_network
 from edgeseg_converters.network import Network
-from edgeseg_converters.partition import STRATEGIES, PartitionRequest
+from edgeseg_converters.partition import PartitionRequest, adaptive
 from edgeseg_converters.quiet import import_keras
 from edgeseg_converters.sensitivity import dice_loss, dice_losses, regions_of
 
@@ -54,7 +54,7 @@ def test_regions_follow_the_decoding() -> None:
 
 
 def pieces_of(network: Network) -> list[Compiled]:
-    partition = STRATEGIES["adaptive"](network.graph, PartitionRequest(max_partitions=4))
+    partition = adaptive(network.graph, PartitionRequest(max_partitions=4))
     return [compile_graph(piece, network.weights) for piece in partition]
 
 

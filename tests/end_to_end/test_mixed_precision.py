@@ -19,7 +19,7 @@ from edgeseg_converters.chain import outputs_of
 from edgeseg_converters.export import Compiled, compile_graph
 from edgeseg_converters.keras_graph import read_network
 from edgeseg_converters.network import Network
-from edgeseg_converters.partition import STRATEGIES, PartitionRequest
+from edgeseg_converters.partition import PartitionRequest, adaptive
 from edgeseg_converters.quantize import setups
 from edgeseg_converters.quiet import import_keras
 from edgeseg_converters.recipe import Precision
@@ -40,7 +40,7 @@ def network() -> Network:
 def mixed_pieces(network: Network, precisions: Sequence[Precision]) -> list[Compiled]:
     """Cut a network into as many pieces as there are precisions."""
     request = PartitionRequest(max_partitions=len(precisions))
-    partition = STRATEGIES["adaptive"](network.graph, request)
+    partition = adaptive(network.graph, request)
     exact = [compile_graph(piece, network.weights) for piece in partition]
     lower = setups(precisions, exact, IMAGES)
     return [

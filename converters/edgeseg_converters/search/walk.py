@@ -1,11 +1,11 @@
 """The search: rung after rung is tried, and the best bundle within the limit is the output."""
 
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgeseg.errors import OutputError, UsageError
+from edgeseg.errors import BudgetError, ModelError, OutputError, UsageError
 from edgeseg.files import atomic_path, check_writable, write_json
 from edgeseg.plotting import require_matplotlib
 from edgeseg_converters.compare.comparison import Comparison
@@ -53,7 +53,8 @@ def search(  # noqa: PLR0913 - one keyword a flag
         What should be least: ``size``, ``latency`` or ``memory``.
     rungs
         Recipes to try, the mildest first; None for :func:`ladder`. Those after several that lose
-        too much are not tried.
+        too much are not tried, and of those after the first the ones that this model can't be
+        compiled by are left out.
     report
         A JSON file to write the returned report to as well.
     **conversion
@@ -79,7 +80,7 @@ def search(  # noqa: PLR0913 - one keyword a flag
     bench = Bench(Path(model), folder, Path(calibration), conversion, validation, State(folder))
 
     wanted = ladder() if rungs is None else tuple(rungs)
-    trials = _climb(bench, wanted, drop)
+    trials, untried = _climb(bench, wanted, drop)
     comparison = _comparison(bench, trials)
     plot = folder.with_name(f"{folder.name}.png")
     write_plot(plot, comparison)
@@ -99,7 +100,7 @@ def search(  # noqa: PLR0913 - one keyword a flag
         comparison,
         (
             *(() if chosen is None else chosen.notes),
-            *_given_up(wanted[len(trials) :]),
+            *untried,
             f"all bundles and their reports are in {folder}, a plot of them in {plot}",
         ),
     )
@@ -108,20 +109,22 @@ def search(  # noqa: PLR0913 - one keyword a flag
     return made
 
 
-def _climb(bench: Bench, rungs: Iterable[Rung], drop: float) -> list[Trial]:
-    """Try one rung after the other, until several in a row lose too much."""
+def _climb(bench: Bench, rungs: Sequence[Rung], drop: float) -> tuple[list[Trial], list[str]]:
+    """Try one rung after the other, until several in a row lose too much; also what was not."""
     trials: list[Trial] = []
-    for rung in rungs:
+    notes: list[str] = []
+    for number, rung in enumerate(rungs):
         if hopeless(trials, drop):
+            names = ", ".join(rung.name for rung in rungs[number:])
+            notes.append(f"not tried, since milder ones lose too much: {names}")
             break
-        trials.append(bench.trial(rung))
-    return trials
-
-
-def _given_up(rungs: Sequence[Rung]) -> Iterator[str]:
-    if rungs:
-        names = ", ".join(rung.name for rung in rungs)
-        yield f"not tried, since milder ones lose too much: {names}"
+        try:
+            trials.append(bench.trial(rung))
+        except (UsageError, ModelError, BudgetError) as error:
+            if number == 0:
+                raise
+            notes.append(f"{rung.name} is left out: {error}")
+    return trials, notes
 
 
 def _folder(output: Path) -> Path:

@@ -20,7 +20,7 @@ from edgeseg_converters.commands.convert import convert as command
 from edgeseg_converters.compare import footprint
 from edgeseg_converters.compare.accuracy import Segmenter
 from edgeseg_converters.compare.bundle_runner import load_pieces
-from edgeseg_converters.recipe import Recipe, Zeros
+from edgeseg_converters.recipe import Filters, Recipe, Zeros
 from edgeseg_converters.report import Report
 from edgeseg_converters.search import bench
 from edgeseg_converters.search.ladder import Rung
@@ -207,6 +207,15 @@ def test_an_interrupted_search_goes_on_where_it_ended(
     searched(output, rungs=(EXACT,), max_partitions=2)
     (slices / "more.png").unlink()
     assert compiled[4:] == ["exact"]
+
+
+def test_a_recipe_that_does_not_fit_the_model_is_left_out(searched: Search, tmp_path: Path) -> None:
+    alien = Rung("alien", Recipe(filters=Filters(0.5, layers={"nowhere": 0.5})))
+    made = searched(tmp_path / "m.edgeseg", rungs=(EXACT, alien))
+    assert [one.name for one in made.tried] == ["exact"]
+    assert any(note.startswith("alien is left out: ") for note in made.notes)
+    with pytest.raises(UsageError, match="nowhere"):
+        searched(tmp_path / "n.edgeseg", rungs=(alien, EXACT))
 
 
 def test_nothing_within_the_drop_names_the_best_and_writes_nothing(

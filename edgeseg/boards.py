@@ -2,13 +2,15 @@
 
 import math
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import msgspec
 
 from edgeseg.errors import UsageError
+from edgeseg.manifest import Piece
 from edgeseg.units import MIB, parse_bytes, parse_rate
 
 if sys.version_info >= (3, 11):
@@ -18,6 +20,16 @@ else:
 
 WORKER_BASE = 72 * MIB
 """About what a worker takes before any piece."""
+
+_KEY_DIGITS = 16
+
+PieceKey: TypeAlias = Annotated[str, msgspec.Meta(pattern=rf"^[0-9a-f]{{{_KEY_DIGITS}}}\Z")]
+"""The first digits of a piece's SHA-256: figures of one piece are never taken for another's."""
+
+
+def piece_key(piece: Piece) -> str:
+    """Return what a boards file calls a piece."""
+    return piece.sha256[:_KEY_DIGITS]
 
 
 @dataclass(frozen=True)
@@ -68,7 +80,7 @@ class BoardEntry(LinkEntry, frozen=True, forbid_unknown_fields=True):
     """One ``[[board]]`` of a boards file.
 
     A worker that runs states its memory and cores itself; ``memory`` and ``cores`` are for
-    planning without it.
+    planning without it. ``piece_ms`` is what pieces were measured to take there on one core.
     """
 
     name: str
@@ -76,6 +88,7 @@ class BoardEntry(LinkEntry, frozen=True, forbid_unknown_fields=True):
     speed: float = 1.0
     memory: str | None = None
     cores: Annotated[int, msgspec.Meta(ge=1)] = 1
+    piece_ms: dict[PieceKey, float] = {}
 
     @property
     def address(self) -> str:
@@ -109,6 +122,14 @@ class BoardEntry(LinkEntry, frozen=True, forbid_unknown_fields=True):
             )
         return Board(self.name, parse_bytes(self.memory), WORKER_BASE, self.cores, self.speed)
 
+    def seconds(self, pieces: Iterable[Piece]) -> dict[str, float]:
+        """Return what pieces were measured to take on one core, by name; only those known."""
+        return {
+            piece.name: self.piece_ms[piece_key(piece)] / 1e3
+            for piece in pieces
+            if piece_key(piece) in self.piece_ms
+        }
+
     def check(self) -> None:
         """Raise a UsageError for figures of no sense."""
         super().check()
@@ -116,6 +137,8 @@ class BoardEntry(LinkEntry, frozen=True, forbid_unknown_fields=True):
             parse_bytes(self.memory)
         if not 0 < self.speed < math.inf:
             raise UsageError("speed must be a number above zero")
+        if not all(0 < milliseconds < math.inf for milliseconds in self.piece_ms.values()):
+            raise UsageError("piece_ms must be numbers above zero")
 
 
 class BoardsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -7,11 +7,27 @@ parallelism, and both are told apart by nothing but these lists.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from edgeseg.manifest import Manifest, Piece, Port
 
 SPARE_SLICES = 1
 """Slices in flight beyond one a board, so that no board waits for the coordinator."""
+
+
+class Loadable(Protocol):
+    """A piece, compiled or yet to be compiled, and the memory it takes."""
+
+    @property
+    def peak_memory_bytes(self) -> int:
+        """Bytes that loading and running it takes."""
+
+    @property
+    def resident_memory_bytes(self) -> int:
+        """Bytes that it keeps."""
+
+
+_Loadable = TypeVar("_Loadable", bound=Loadable)
 
 
 @dataclass(frozen=True)
@@ -65,7 +81,7 @@ def pieces_and_slices(pieces: Sequence[Piece], in_flight: int) -> int:
     return max(peak, kept + in_flight)
 
 
-def loading_order(pieces: Iterable[Piece]) -> list[Piece]:
+def loading_order(pieces: Iterable[_Loadable]) -> list[_Loadable]:
     """Order pieces such that loading one after the other has the smallest peak.
 
     What takes most on top of what it keeps goes first, while little else is there.

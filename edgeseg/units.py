@@ -15,6 +15,7 @@ _FACTORS = {
     "GIB": 2**30,
 }
 _BITS = {"BIT": 1, "KBIT": 10**3, "MBIT": 10**6, "GBIT": 10**9}
+_WRITTEN_BITS = {"Gbit": 10**9, "Mbit": 10**6, "kbit": 10**3}
 _PATTERN = re.compile(r"(?P<number>\d{1,18}(?:\.\d+)?)\s*(?P<unit>[A-Za-z]*)", re.ASCII)
 
 MIB = 2**20
@@ -54,6 +55,15 @@ def parse_rate(text: str) -> float:
     if rate <= 0:
         raise UsageError(f"{text!r} must be more than zero bits a second")
     return rate
+
+
+def format_rate(rate: float) -> str:
+    """Write bytes a second as :func:`parse_rate` reads it, to four digits: ``943.2Mbit``."""
+    bits = rate * 8
+    unit, factor = next(
+        ((unit, factor) for unit, factor in _WRITTEN_BITS.items() if bits >= factor), ("bit", 1)
+    )
+    return f"{float(f'{bits / factor:.4g}'):g}{unit}"
 
 
 def format_bytes(count: float) -> str:

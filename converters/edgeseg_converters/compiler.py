@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from edgeseg.boards import BoardsFile, read_boards
 from edgeseg.bundle import write_bundle
 from edgeseg.files import check_writable, write_json
 from edgeseg.manifest import FORMAT, Manifest, Preprocessing
@@ -21,6 +22,7 @@ from edgeseg_converters.precision import compile_pieces, rounds
 from edgeseg_converters.recipe import Recipe, chosen_recipe
 from edgeseg_converters.report import History, Report, make_report
 from edgeseg_converters.rewrite.logits import complete_logits, decoding
+from edgeseg_converters.rewrite.twins import merge_twins
 from edgeseg_converters.settings import Settings
 
 _CHECKED_SLICES = 4
@@ -36,6 +38,8 @@ def convert(  # noqa: PLR0913 - one keyword a flag
     metric: str = "flops",
     max_complexity: int | None = None,
     max_partitions: int | None = None,
+    ways: int | None = None,
+    boards: BoardsFile | Path | str | None = None,
     recipe: Recipe | Path | str | None = None,
     prune_ratio: float | None = None,
     quantize: str | None = None,
@@ -55,13 +59,21 @@ def convert(  # noqa: PLR0913 - one keyword a flag
     output
         The ``.edgeseg`` file to write.
     strategy
-        ``adaptive``, ``block`` or ``layer``.
+        Where the network is cut: ``adaptive`` shares complexity evenly, ``block`` cuts where the
+        resolution changes, ``layer`` wherever possible, ``optimal`` where that suits the boards;
+        ``data`` divides rows and ``channel`` channels over several boards; ``auto`` takes what
+        promises the most slices a second. Each function of
+        :mod:`edgeseg_converters.partition` says when to use it.
     metric
         What complexity means: ``flops``, ``parameters`` or ``memory`` (bytes).
     max_complexity
         No piece exceeds it; sets the number of pieces where ``max_partitions`` is None.
     max_partitions
         Most pieces allowed.
+    ways
+        Tiles or branches that ``data`` and ``channel`` divide into, at least 2.
+    boards
+        What the pieces are for: a boards file, or its contents.
     recipe
         How the network is compressed: a recipe, the name of a preset, or a TOML file.
     prune_ratio
@@ -95,8 +107,11 @@ def convert(  # noqa: PLR0913 - one keyword a flag
         If the calibration slices can't be read.
     OutputError
         If a file can't be written; nothing half-written is left.
+    PlacementError
+        If no cut was found whose pieces fit the boards.
     EdgesegError
-        If float32 pieces are not bit-identical to the uncut model.
+        If float32 pieces do not give the uncut model's output: bit by bit, or within rounding
+        where ``data`` or ``channel`` adds up in another order.
     """
     source, target = Path(model), Path(output)
     scan = None if calibration is None else Path(calibration)
@@ -109,13 +124,16 @@ def convert(  # noqa: PLR0913 - one keyword a flag
         scan,
         window,
         spacing_mm,
+        ways,
+        boards if boards is None or isinstance(boards, BoardsFile) else read_boards(Path(boards)),
     )
     for file in (target, *([] if report is None else [Path(report)])):
         check_writable(file)
 
     network = read_network(load_model(source), input_shape)
     graph, note = complete_logits(network.graph)
-    network = Network(graph, network.weights)
+    network = merge_twins(Network(graph, network.weights))
+    graph = network.graph
     how, named = decoding(graph, labels)
     preprocessing = settings.preprocessing(graph.inputs[0])
     images = _images(settings, preprocessing)
@@ -150,7 +168,7 @@ def convert(  # noqa: PLR0913 - one keyword a flag
     )
     write_bundle(target, manifest, assembled.packed)
     notes = (*([note] if note else []), *compressed.notes, *cut.notes)
-    history = History(before, chosen, assembled.measurements, notes)
+    history = History(before, network.graph, chosen, assembled.measurements, notes, cut.comparison)
     made = make_report(manifest, check, target.stat().st_size, history)
     if report is not None:
         write_json(Path(report), made)

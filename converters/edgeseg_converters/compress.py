@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from edgeseg.units import format_count
 from edgeseg_converters.chain import Image
 from edgeseg_converters.finetune.tune import fine_tune
 from edgeseg_converters.network import Network
@@ -39,7 +40,12 @@ def compress(original: Network, recipe: Recipe, images: Sequence[Image]) -> Comp
     """
     network = original
     notes: list[str] = []
-    if recipe.filters is not None:
+    if recipe.filters is not None and network.graph.parameters <= recipe.filters.above:
+        notes.append(
+            f"all filters are kept: the network has {format_count(network.graph.parameters)} "
+            f"parameters, and the recipe prunes above {format_count(recipe.filters.above)}"
+        )
+    elif recipe.filters is not None:
         pruning = prune_filters(network, recipe.filters, images)
         network = recalibrate(pruning.network, images)
         notes += _notes(pruning)

@@ -26,7 +26,8 @@ class Filters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     """Structured pruning: ``ratio`` of the filters is removed.
 
     ``uniform`` takes the share from every layer, ``global`` where filters matter least; ``layers``
-    gives layers a share of their own. What is kept is a multiple of ``multiple``.
+    gives layers a share of their own. What is kept is a multiple of ``multiple``. A network of
+    at most ``above`` parameters keeps all: one that is small already has none to spare.
     """
 
     ratio: Share
@@ -34,6 +35,7 @@ class Filters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     importance: Literal["l1", "batch_norm", "taylor"] = "l1"
     multiple: Annotated[int, msgspec.Meta(ge=1)] = 8
     layers: dict[str, Share] = {}
+    above: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 class Zeros(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

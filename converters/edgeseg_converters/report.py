@@ -7,13 +7,14 @@ import msgspec
 from rich.markup import escape
 from rich.table import Table
 
-from edgeseg.cost import LayerCost, layer_cost
+from edgeseg.cost import LayerCost, graph_cost, layer_cost
 from edgeseg.graph import Graph
 from edgeseg.manifest import Manifest, Piece
 from edgeseg.measure import Measurement
 from edgeseg.terminal import RESEARCH_NOTE, figure_table
 from edgeseg.units import format_bytes, format_count
 from edgeseg_converters.check import Check
+from edgeseg_converters.partition import Alternative
 from edgeseg_converters.precision import Chosen
 
 
@@ -59,7 +60,10 @@ class PieceReport(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """Figures of a conversion; ``crossing_bytes`` counts each tensor between pieces once."""
+    """Figures of a conversion; ``crossing_bytes`` counts each tensor between pieces once.
+
+    ``strategies`` are those that were looked at, where there were several.
+    """
 
     pieces: tuple[PieceReport, ...]
     crossing_bytes: int
@@ -69,6 +73,7 @@ class Report(msgspec.Struct, frozen=True):
     settings: dict[str, str | int | float | bool | None]
     versions: dict[str, str]
     notes: tuple[str, ...]
+    strategies: tuple[Alternative, ...] = ()
     research_note: str = RESEARCH_NOTE
 
 
@@ -80,18 +85,24 @@ class History:
     ----------
     before
         The network before it was compressed.
+    uncut
+        The network after that, before a strategy divided layers of it.
     chosen
         The precision of each piece, and why.
     measurements
         Memory and time of each piece.
     notes
         What the user should know besides, a line each.
+    strategies
+        Those that were looked at.
     """
 
     before: Graph
+    uncut: Graph
     chosen: Chosen
     measurements: tuple[Measurement, ...]
     notes: tuple[str, ...] = ()
+    strategies: tuple[Alternative, ...] = ()
 
 
 def make_report(manifest: Manifest, check: Check, bundle_bytes: int, history: History) -> Report:
@@ -106,6 +117,7 @@ def make_report(manifest: Manifest, check: Check, bundle_bytes: int, history: Hi
         settings=manifest.settings,
         versions=manifest.versions,
         notes=(*history.notes, *history.chosen.notes),
+        strategies=history.strategies,
     )
 
 
@@ -115,7 +127,7 @@ def _piece_reports(manifest: Manifest, history: History) -> Iterator[PieceReport
     for piece, measured, precision, loss in zip(
         manifest.pieces, history.measurements, chosen.precisions, chosen.losses, strict=True
     ):
-        before = _cost_before(piece, history.before)
+        before = _cost_before(piece, history)
         yield PieceReport(
             name=piece.name,
             inputs=tuple(port.tensor for port in piece.inputs),
@@ -136,10 +148,20 @@ def _piece_reports(manifest: Manifest, history: History) -> Iterator[PieceReport
         )
 
 
-def _cost_before(piece: Piece, before: Graph) -> LayerCost:
-    """Add up what the layers of those names cost before the compression."""
-    layers = (before.layer(name) for name in piece.layers if name in before.position)
-    return sum((layer_cost(before, layer) for layer in layers), LayerCost())
+def _cost_before(piece: Piece, history: History) -> LayerCost:
+    """Work out what the layers of a piece cost before the compression.
+
+    Where a strategy divided some of them, the piece has shrunk as much as the whole network has.
+    """
+    before, after = history.before, history.uncut
+    if set(piece.layers) <= after.position.keys():
+        layers = (before.layer(name) for name in piece.layers if name in before.position)
+        return sum((layer_cost(before, layer) for layer in layers), LayerCost())
+    was, became = graph_cost(before), graph_cost(after)
+    return LayerCost(
+        parameters=round(piece.parameters * was.parameters / max(became.parameters, 1)),
+        flops=round(piece.flops * was.flops / max(became.flops, 1)),
+    )
 
 
 @dataclass(frozen=True)
@@ -165,6 +187,31 @@ def summary_table(report: Report) -> Table:
     table.add_section()
     table.add_row("all", *(column.cell(report.pieces) for column in columns))
     return table
+
+
+def strategies_table(report: Report) -> Table:
+    """Lay out the strategies that were looked at in 100 columns, the chosen one marked."""
+    table = figure_table(
+        ("strategy", "placed"),
+        ("pieces", "slices/s", "s a slice", "largest need", "crossing"),
+        title="predicted for the boards",
+    )
+    for row in report.strategies:
+        if row.reason is not None:
+            table.add_row(row.strategy, "not at all")
+            continue
+        name = f"{row.strategy} (kept)" if row.chosen else row.strategy
+        table.add_row(name, *_predicted(row))
+    return table
+
+
+def _predicted(row: Alternative) -> Iterator[str]:
+    yield row.placement or ""
+    yield f"{row.pieces}"
+    yield f"{row.slices_per_second:.3g}"
+    yield f"{row.latency_seconds:.3g}"
+    yield format_bytes(row.largest_memory_bytes or 0)
+    yield format_bytes(row.crossing_bytes or 0)
 
 
 def _parameters(pieces: Sequence[PieceReport]) -> str:

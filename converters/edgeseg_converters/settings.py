@@ -2,15 +2,23 @@
 
 import math
 from collections.abc import Collection
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from edgeseg.boards import BoardsFile
 from edgeseg.errors import UsageError
 from edgeseg.graph import Tensor
 from edgeseg.manifest import Preprocessing
-from edgeseg_converters.partition import METRICS, STRATEGIES, PartitionRequest
+from edgeseg_converters.partition import (
+    DIVIDING,
+    METRICS,
+    PLACING,
+    STRATEGIES,
+    PartitionRequest,
+)
 from edgeseg_converters.recipe import Recipe
 
 
@@ -32,6 +40,8 @@ class Settings:
     calibration: Path | None
     window: tuple[float, float]
     spacing_mm: float | None
+    ways: int | None = None
+    boards: BoardsFile | None = None
 
     def __post_init__(self) -> None:
         """Refuse what can't be done."""
@@ -40,6 +50,12 @@ class Settings:
         _require_positive("--max-complexity", self.max_complexity)
         _require_positive("--max-partitions", self.max_partitions)
         _require_positive("--spacing", self.spacing_mm)
+        if self.ways is not None and self.ways < 2:
+            raise UsageError(f"--ways is {self.ways}; give at least 2 tiles or branches")
+        _require_use("--ways", self.ways, self.strategy, DIVIDING)
+        _require_use("--boards", self.boards, self.strategy, PLACING)
+        for entry in self.boards.board if self.boards is not None else ():
+            _ = entry.expected  # says what is lacking
         low, high = self.window
         if not -math.inf < low < high < math.inf:
             raise UsageError(f"--window is {low:g},{high:g}; give two HU, the lower one first")
@@ -53,7 +69,14 @@ class Settings:
     @property
     def request(self) -> PartitionRequest:
         """The budget of the partition."""
-        return PartitionRequest(self.metric, self.max_complexity, self.max_partitions)
+        return PartitionRequest(
+            self.metric,
+            self.max_complexity,
+            self.max_partitions,
+            self.ways,
+            self.boards,
+            self.recipe.quantize,
+        )
 
     def preprocessing(self, image: Tensor) -> Preprocessing:
         """Return how slices become the model's input tensor."""
@@ -67,6 +90,8 @@ class Settings:
             "metric": self.metric,
             "max_complexity": self.max_complexity,
             "max_partitions": self.max_partitions,
+            "ways": self.ways,
+            "boards": None if self.boards is None else len(self.boards.board),
             "quantize": self.recipe.quantize,
             "recipe": msgspec.json.encode(self.recipe).decode(),
         }
@@ -75,6 +100,14 @@ class Settings:
 def _require_one_of(flag: str, value: str, known: Collection[str]) -> None:
     if value not in known:
         raise UsageError(f"{flag} is {value!r}; choose one of {', '.join(known)}")
+
+
+def _require_use(flag: str, value: object, strategy: str, users: AbstractSet[str]) -> None:
+    if value is not None and strategy not in users:
+        raise UsageError(
+            f"{flag} tells --strategy {strategy} nothing; leave it out, or choose one of "
+            f"{', '.join(sorted(users & STRATEGIES.keys()))}"
+        )
 
 
 def _require_positive(flag: str, value: float | None) -> None:

@@ -71,6 +71,7 @@ def _problem(manifest: "Manifest", file: "BoardsFile") -> "Problem":
     return problem_of(
         manifest,
         [entry.expected for entry in file.board],
+        seconds={entry.name: entry.seconds(manifest.pieces) for entry in file.board},
         links={entry.name: link_of(entry) for entry in file.board},
         coordinator=link_of(file.coordinator),
     )

@@ -1,10 +1,15 @@
 """What no placement can beat, whatever its lanes, by linear programs that are quickly solved."""
 
+import time
+
 import numpy as np
 
+from edgeseg.planning.delays import limit_latency
 from edgeseg.planning.model import any_lanes
 from edgeseg.planning.problem import Problem
+from edgeseg.planning.room import limit_in_flight, limit_memory
 from edgeseg.planning.scores import tables_of
+from edgeseg.planning.traffic import limit_busy
 
 _SECONDS = 10.0
 """Far more than a program without whole numbers takes."""
@@ -13,7 +18,7 @@ _ROUNDS = 3
 """How often a bound on the period is used to sharpen itself."""
 
 
-def least_period(problem: Problem) -> float:
+def least_period(problem: Problem, deadline: float = np.inf) -> float:
     """Return seconds between two slices that no lanes are below, not even such as share boards.
 
     Pieces may run and be stored in part, so memory is what bounds least.
@@ -22,6 +27,8 @@ def least_period(problem: Problem) -> float:
     ----------
     problem
         P pieces and B boards.
+    deadline
+        When to stop sharpening the bound, as ``time.monotonic`` counts.
 
     Returns
     -------
@@ -29,7 +36,9 @@ def least_period(problem: Problem) -> float:
         Infinite where the boards together have no room.
     """
     known = 0.0
-    for _ in range(_ROUNDS):
+    for sharper in range(_ROUNDS):
+        if sharper and time.monotonic() > deadline:
+            break
         known = max(known, _relaxed_period(problem, known))
     return known
 
@@ -65,9 +74,9 @@ def most_in_flight(problem: Problem) -> int:
 def _relaxed_period(problem: Problem, known: float) -> float:
     model = any_lanes(problem)
     period, latency = model.add_time(), model.add_time()
-    model.limit_busy(period)
-    model.limit_memory(1)
-    model.limit_in_flight(period, least_latency(problem), known)
-    model.limit_latency(latency)
+    limit_busy(model, period)
+    limit_memory(model, 1)
+    limit_in_flight(model, period, least_latency(problem), known)
+    limit_latency(model, latency)
     model.program.at_most(0, {latency: 1, period: -most_in_flight(problem)})
     return model.program.least(period, _SECONDS).bound * model.second

@@ -1,24 +1,34 @@
-"""The best lane there is, as far as time allows: all of them looked at, or HiGHS."""
+"""The best lane there is, as far as time allows: all looked at, branch and bound, HiGHS."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from edgeseg.planning.bound import least_latency, most_in_flight
+from edgeseg.planning.branch import branch
+from edgeseg.planning.delays import limit_latency
 from edgeseg.planning.linear import Solution
 from edgeseg.planning.model import Model, one_lane
 from edgeseg.planning.objective import LACKING, Objective, costs
 from edgeseg.planning.prediction import busy_window
 from edgeseg.planning.problem import Problem
+from edgeseg.planning.room import limit_memory, limit_need
 from edgeseg.planning.scores import Assignments, latencies
 from edgeseg.planning.search import descend
+from edgeseg.planning.traffic import limit_busy
 
 _WORTHWHILE = 1e-5
 """The least improvement that is looked for, as a part of the cost."""
 
 MOST_ENUMERATED = 20_000
 """Assignments that are all looked at."""
+
+_BRANCHING_SHARE = 0.8
+"""Part of the time after which HiGHS takes over from branch and bound."""
+
+_STEPS = (0.7, 0.8, 0.87, 0.93, 0.97, 1.0)
+"""Parts of the cost below which lanes are looked for, each a bound if there are none."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +74,45 @@ def improve(
     """
     count = len(problem.boards) ** len(problem.pieces)
     if count <= MOST_ENUMERATED:
-        digits = np.unravel_index(np.arange(count), (len(problem.boards),) * len(problem.pieces))
-        best = _cheapest(problem, np.stack(digits, axis=1), objective)
+        best = _cheapest(problem, _all(len(problem.boards), len(problem.pieces)), objective)
         cost = _cost(problem, best, objective)
         return Exact(best, cost, cost) if cost < LACKING else Exact(None, np.inf, np.inf)
-    if objective == "throughput":
-        return _fastest(problem, found, time.monotonic() + seconds, below)
-    return _least(problem, found, objective, seconds)
+    deadline = time.monotonic() + seconds
+    if objective == "memory":
+        return _least(problem, found, objective, seconds)
+    quick = branched(problem, found, objective, seconds * _BRANCHING_SHARE, below)
+    if quick.bound >= min(quick.cost, below) * (1 - _WORTHWHILE):
+        return quick
+    if objective == "latency":
+        solved = _least(problem, quick.assignment, objective, deadline - time.monotonic())
+    else:
+        solved = _fastest(problem, quick.assignment, deadline, below)
+    return replace(solved, bound=max(solved.bound, quick.bound))
+
+
+def branched(
+    problem: Problem,
+    found: Assignments | None,
+    objective: Objective,
+    seconds: float,
+    below: float,
+) -> Exact:
+    """Look for lanes below a part of the cost, and then below a larger one.
+
+    Parameters and result are those of :func:`improve`.
+    """
+    deadline = time.monotonic() + seconds
+    cost, bound = _cost(problem, found, objective), 0.0
+    wanted = min(cost, below) * (1 - _WORTHWHILE)
+    for step in _STEPS if np.isfinite(wanted) else (1.0,):
+        reached = branch(problem, objective, wanted * step, deadline - time.monotonic())
+        if reached.assignment is not None:
+            cost = _cost(problem, reached.assignment, objective)
+            return Exact(reached.assignment, cost, cost if reached.complete else bound)
+        if not reached.complete:
+            break
+        bound = wanted * step
+    return Exact(found, cost, bound)
 
 
 @dataclass
@@ -130,9 +172,9 @@ def _fastest(problem: Problem, found: Assignments | None, deadline: float, below
 def _period_with(model: Model, window: int, in_flight: int) -> int:
     """Add the period of lanes with room for a window, and with no more slices in flight."""
     period, latency = model.add_time(), model.add_time()
-    model.limit_busy(period)
-    model.limit_memory(window)
-    model.limit_latency(latency)
+    limit_busy(model, period)
+    limit_memory(model, window)
+    limit_latency(model, latency)
     model.program.at_most(0, {latency: 1, period: -in_flight})
     return period
 
@@ -145,12 +187,12 @@ def _least(
     The program's latency is a bound: it is the answer where the schedule keeps to it.
     """
     model = one_lane(problem)
-    model.limit_memory(1)
+    limit_memory(model, 1)
     goal = model.add_time()
     if objective == "latency":
-        model.limit_latency(goal)
+        limit_latency(model, goal)
     else:
-        model.limit_need(1, goal)
+        limit_need(model, 1, goal)
     unit = model.second if objective == "latency" else model.byte
     known = _cost(problem, found, objective)
     if np.isfinite(known):
@@ -172,6 +214,12 @@ def _better(
     rows = [descend(model.problem, solved, objective), *(() if best is None else (best,))]
     cheapest = _cheapest(model.problem, np.array(rows), objective)
     return cheapest if _cost(model.problem, cheapest, objective) < LACKING else best
+
+
+def _all(boards: int, pieces: int) -> Assignments:
+    """List all assignments, (boards ** pieces, pieces)."""
+    powers = np.array([boards**place for place in range(pieces)], np.int64)
+    return np.arange(boards**pieces)[:, None] // powers % boards
 
 
 def _cheapest(problem: Problem, rows: Assignments, objective: Objective) -> Assignments:

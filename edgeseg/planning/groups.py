@@ -81,11 +81,11 @@ class Groups:
             if period < LACKING:
                 self.assignments[counts], self.rates[counts] = assignment, 1 / period
 
-    def learn(self, assignment: Assignments) -> None:
-        """Take in a lane over all boards if it is better than the one known."""
-        rate = 1 / float(costs(self.problem, assignment[None], "throughput")[0])
-        if rate > self.rates.get(self.full, 1 / LACKING):
-            self.assignments[self.full], self.rates[self.full] = assignment, rate
+    def enter(self, counts: Counts, assignment: Assignments) -> None:
+        """Take in a lane over the boards of a group if it is better than the one known."""
+        rate = 1 / float(costs(self.part(counts), assignment[None], "throughput")[0])
+        if rate > self.rates.get(counts, 1 / LACKING):
+            self.assignments[counts], self.rates[counts] = assignment, rate
 
     def part(self, counts: Counts) -> Problem:
         """Return the problem of one group."""
@@ -142,7 +142,7 @@ def _few(full: Counts) -> bool:
 def has_room(problem: Problem) -> bool:
     """Tell whether the boards together could hold all pieces and one slice."""
     t = tables_of(problem)
-    return bool((t.limit - t.base).clip(0).sum() >= t.resident.sum() + t.held.sum())
+    return bool((t.limit - t.base).clip(0).sum() >= t.least_bytes)
 
 
 def division(full: Counts, rates: Mapping[Counts, float]) -> tuple[Counts, ...]:

@@ -6,6 +6,7 @@ from edgeseg.errors import PlacementError
 from edgeseg.planning.model import one_lane
 from edgeseg.planning.objective import Objective
 from edgeseg.planning.problem import Problem
+from edgeseg.planning.room import limit_lack
 from edgeseg.planning.scores import Assignments, Floats, score, tables_of
 from edgeseg.units import format_bytes
 
@@ -50,7 +51,7 @@ def feasible_start(problem: Problem, part: Problem, seconds: float) -> Assignmen
     """
     model = one_lane(part)
     lack = model.add_time()
-    model.limit_lack(1, lack)
+    limit_lack(model, 1, lack)
     solution = model.program.least(lack, seconds)
     if solution.values is None:
         raise PlacementError(f"no placement was found in {seconds:.1f} s; add boards {_REMEDY}")

@@ -7,17 +7,23 @@ from dataclasses import dataclass, replace
 from edgeseg.placement import Lane, Placement
 from edgeseg.planning.bound import least_latency, least_period
 from edgeseg.planning.exact import improve
-from edgeseg.planning.groups import Groups, group_up
+from edgeseg.planning.groups import Groups, division, group_up
 from edgeseg.planning.lack import feasible_start, usable_boards, why_left_out
 from edgeseg.planning.objective import LACKING, Objective, costs
-from edgeseg.planning.prediction import Prediction, predict
+from edgeseg.planning.prediction import Prediction, assignments_of, predict
 from edgeseg.planning.problem import Problem
 from edgeseg.planning.refine import refine
 from edgeseg.planning.search import search
+from edgeseg.planning.settle import settle
 from edgeseg.planning.strategies import Strategy, chains, strategy, whole_slices
+from edgeseg.planning.timeline import followed
 
 _HELPS = 1e-6
 """Part of the rate that a lane must bring, or its boards are left out."""
+
+
+_PROVING = 0.75
+"""Part of the time after which the best lanes are settled by following slices."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,8 @@ class Plan:
     left_out
         Why boards run nothing, by name.
     method
-        The strategy that found the lanes; ``exact`` where the exact search did better than all.
+        The strategy that found the lanes; ``exact`` where the exact search did better than all,
+        ``tuned`` where following slices led to a lane that is better still.
     strategies
         The best of each strategy that fits: ``whole`` slices on each board, ``contiguous`` runs
         of pieces, ``folded`` for one lane of any shape, ``mixed`` for lanes of any shape.
@@ -83,7 +90,9 @@ def plan(problem: Problem, objective: Objective = "throughput", time_limit: floa
     PlacementError
         If nothing fits; the message says what is needed and what is there.
     """
-    deadline = time.monotonic() + time_limit
+    start = time.monotonic()
+    end = start + time_limit
+    deadline = start + time_limit * _PROVING
     part = problem.only(usable_boards(problem))
     folded = search(part, objective)
     if costs(part, folded[None], objective)[0] >= LACKING:
@@ -95,7 +104,7 @@ def plan(problem: Problem, objective: Objective = "throughput", time_limit: floa
     }
     if objective == "throughput":
         groups = group_up(part, lambda some: search(some, objective, quick=True))
-        groups.learn(folded)
+        groups.enter(groups.full, folded)
         rows["mixed"] = groups.lanes()
         bound = _prove(part, groups, deadline)
         rows["exact"] = groups.lanes()
@@ -104,15 +113,22 @@ def plan(problem: Problem, objective: Objective = "throughput", time_limit: floa
         rows["exact"] = [folded if found.assignment is None else found.assignment]
         bound = max(found.bound, least_latency(part) if objective == "latency" else 0.0)
     tried = [strategy(part, name, lanes, objective) for name, lanes in rows.items()]
-    fitting = tuple(_without_idlers(part, one) for one in tried if one is not None)
+    fitting = [_without_idlers(part, one) for one in tried if one is not None]
+    if objective == "throughput":
+        best = min(fitting, key=lambda one: one.cost(objective))
+        settled = settle(part, list(assignments_of(part, best.lanes)), end)
+        tuned = strategy(part, "tuned", settled, objective)
+        fitting += [] if tuned is None else [_without_idlers(part, tuned)]
     return _plan(problem, objective, fitting, bound)
 
 
 def _prove(problem: Problem, groups: Groups, deadline: float) -> float:
     """Improve the groups as far as time allows and return the least period there may be."""
-    shared = least_period(problem)
-    rate = refine(groups, deadline)
-    return max(shared, 1 / rate)
+    bound = 1 / refine(groups, deadline)
+    known = sum(groups.rates[counts] for counts in division(groups.full, groups.rates))
+    if bound * known >= 1 - _HELPS:
+        return bound
+    return max(bound, least_period(problem, deadline))
 
 
 def _plan(
@@ -134,12 +150,12 @@ def _plan(
             if board.name not in members
         },
         method=best.name,
-        strategies=tuple(one for one in fitting if one.name != "exact"),
+        strategies=tuple(one for one in fitting if one.name not in {"exact", "tuned"}),
     )
 
 
 def _without_idlers(problem: Problem, one: Strategy) -> Strategy:
-    """Drop lanes that bring nothing, the slowest first."""
+    """Drop lanes that bring nothing, the slowest first; follow slices through the others."""
     lanes = one.lanes
     while len(lanes) > 1:
         rates = predict(problem, lanes).lane_rates
@@ -148,4 +164,4 @@ def _without_idlers(problem: Problem, one: Strategy) -> Strategy:
         if predict(problem, fewer).rate < sum(rates) * (1 - _HELPS):
             break
         lanes = fewer
-    return replace(one, lanes=lanes, prediction=predict(problem, lanes))
+    return replace(one, lanes=lanes, prediction=followed(problem, lanes))

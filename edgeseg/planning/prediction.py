@@ -14,6 +14,10 @@ COORDINATOR = "coordinator"
 """Name of the machine that feeds the slices, among those of the boards."""
 
 
+_STALL = 0.01
+"""Part of the time that the bottleneck may be idle before the window is what limits."""
+
+
 @dataclass(frozen=True)
 class Prediction:
     """What lanes of which every board is in at most one would do.
@@ -51,12 +55,14 @@ class Prediction:
         return max(self.memory.values())
 
 
-def predict(problem: Problem, lanes: Sequence[Lane]) -> Prediction:
+def predict(
+    problem: Problem, lanes: Sequence[Lane], rates: Sequence[float] | None = None
+) -> Prediction:
     """Say what lanes would do.
 
     A lane's slowest core or link decides its rate, unless its window is too small to keep all of
-    them busy: then it is the slices in flight over the time of one (Little's law). All lanes
-    share the coordinator's link; where it is too slow they slow down alike.
+    them busy: then it is at most the slices in flight over the time of one (Little's law). All
+    lanes share the coordinator's link; where it is too slow they slow down alike.
 
     Parameters
     ----------
@@ -64,10 +70,15 @@ def predict(problem: Problem, lanes: Sequence[Lane]) -> Prediction:
         Pieces, boards and links.
     lanes
         At least one; no board may be in two.
+    rates
+        Slices a second that each lane was seen to reach on its own, where that is known: waiting
+        may take more than Little's law knows of.
     """
     rows = assignments_of(problem, lanes)
     scores, latency = score(problem, rows), latencies(problem, rows)
     stalls = latency / np.array([lane.window for lane in lanes])
+    if rates is not None:
+        stalls = np.maximum(stalls, 1 / np.array(rates))
     lane_rates = 1 / np.maximum(scores.bottleneck, stalls)
     shared = max(float(lane_rates @ scores.up[:, -1]), float(lane_rates @ scores.down[:, -1]))
     lane_rates = lane_rates / max(shared, 1.0)
@@ -84,7 +95,9 @@ def predict(problem: Problem, lanes: Sequence[Lane]) -> Prediction:
         up=up,
         down=down,
         memory=_memory(names, lanes, scores),
-        bottleneck=_bottleneck(compute, up, down, bool((stalls > scores.bottleneck).all())),
+        bottleneck=_bottleneck(
+            compute, up, down, bool((stalls > scores.bottleneck * (1 + _STALL)).all())
+        ),
     )
 
 

@@ -3,10 +3,12 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from edgeseg.boards import Board, LinkEntry
-from edgeseg.manifest import Manifest
-from edgeseg.placement import loading_order
+from edgeseg.manifest import Manifest, Port
+from edgeseg.placement import Loadable, loading_order
+from edgeseg.planning.runs import RunMemory
 from edgeseg.units import parse_rate
 
 REFERENCE_FLOPS = 8e9
@@ -86,8 +88,12 @@ class Problem:
     ----------
     loading
         Numbers of the pieces in the order in which a board loads them.
-    estimated
-        Whether the seconds of a piece were worked out from its FLOPs, not measured.
+    estimated_boards
+        Names of the boards where the seconds of a piece that fits there were worked out from its
+        FLOPs, not measured.
+    merged
+        What runs take, where pieces next to each other on a board are yet to become one; a
+        piece's own ``resident_bytes`` are then the least that it adds.
     """
 
     pieces: tuple[Work, ...]
@@ -96,7 +102,13 @@ class Problem:
     links: tuple[Link, ...]
     coordinator: Link
     loading: tuple[int, ...]
-    estimated: bool = False
+    estimated_boards: tuple[str, ...] = ()
+    merged: RunMemory | None = None
+
+    @property
+    def estimated(self) -> bool:
+        """Whether any of the seconds were not measured."""
+        return bool(self.estimated_boards)
 
     def only(self, boards: Sequence[int]) -> "Problem":
         """Return the same problem for some of its boards, by number."""
@@ -114,6 +126,26 @@ class Problem:
         """Return what tells a board from others but its name: boards of one kind are alike."""
         seconds = tuple(piece.seconds[board] for piece in self.pieces)
         return (replace(self.boards[board], name="", speed=1.0), self.links[board], seconds)
+
+
+class Placeable(Loadable, Protocol):
+    """A piece, compiled or yet to be compiled, as far as planning sees it."""
+
+    @property
+    def name(self) -> str:
+        """Unique among the pieces."""
+
+    @property
+    def inputs(self) -> tuple[Port, ...]:
+        """The ports it reads."""
+
+    @property
+    def outputs(self) -> tuple[Port, ...]:
+        """The ports it makes."""
+
+    @property
+    def flops(self) -> int:
+        """What it computes a slice."""
 
 
 def problem_of(
@@ -139,11 +171,19 @@ def problem_of(
     coordinator
         The link of the machine that sends images and collects masks.
     """
+    return problem_of_pieces(manifest.pieces, boards, seconds, links, coordinator)
+
+
+def problem_of_pieces(
+    pieces: Sequence[Placeable],
+    boards: Sequence[Board],
+    seconds: Mapping[str, Mapping[str, float]] | None = None,
+    links: Mapping[str, Link] | None = None,
+    coordinator: Link = GIGABIT,
+) -> Problem:
+    """State the problem for pieces in the order of the partition; see :func:`problem_of`."""
     measured = seconds or {}
-    complete = all(
-        piece.name in measured.get(board.name, {}) for piece in manifest.pieces for board in boards
-    )
-    pieces = tuple(
+    works = tuple(
         Work(
             name=piece.name,
             seconds=tuple(
@@ -153,33 +193,43 @@ def problem_of(
             peak_bytes=piece.peak_memory_bytes,
             resident_bytes=piece.resident_memory_bytes,
         )
-        for piece in manifest.pieces
+        for piece in pieces
     )
-    order = {piece.name: number for number, piece in enumerate(manifest.pieces)}
+    order = {piece.name: number for number, piece in enumerate(pieces)}
     return Problem(
-        pieces=pieces,
-        flows=_flows(manifest),
+        pieces=works,
+        flows=_flows(pieces),
         boards=tuple(boards),
         links=tuple((links or {}).get(board.name, GIGABIT) for board in boards),
         coordinator=coordinator,
-        loading=tuple(order[piece.name] for piece in loading_order(manifest.pieces)),
-        estimated=not complete,
+        loading=tuple(order[piece.name] for piece in loading_order(pieces)),
+        estimated_boards=tuple(
+            board.name
+            for board in boards
+            if not _complete(measured.get(board.name, {}), pieces, board)
+        ),
     )
+
+
+def _complete(known: Mapping[str, float], pieces: Sequence[Placeable], board: Board) -> bool:
+    """Tell whether all pieces that a board could hold were measured there."""
+    room = board.memory_limit - board.base_memory
+    return all(piece.name in known or piece.peak_memory_bytes > room for piece in pieces)
 
 
 def _estimate(flops: int, board: Board) -> float:
     return max(flops, 1) / (board.speed * REFERENCE_FLOPS)
 
 
-def _flows(manifest: Manifest) -> tuple[Flow, ...]:
+def _flows(pieces: Sequence[Placeable]) -> tuple[Flow, ...]:
     """List all tensors; image and mask travel as 8-bit values, others as their producer's type.
 
     A tensor that ports of two types hold is counted as the larger.
     """
-    image, mask = manifest.input, manifest.output
-    producers = {port.tensor: n for n, p in enumerate(manifest.pieces) for port in p.outputs}
-    made = [port for piece in manifest.pieces for port in piece.outputs]
-    ports = [port for piece in manifest.pieces for port in (*piece.inputs, *piece.outputs)]
+    image, mask = pieces[0].inputs[0], pieces[-1].outputs[-1]
+    producers = {port.tensor: n for n, p in enumerate(pieces) for port in p.outputs}
+    made = [port for piece in pieces for port in piece.outputs]
+    ports = [port for piece in pieces for port in (*piece.inputs, *piece.outputs)]
     return tuple(
         Flow(
             name=source.tensor,
@@ -188,7 +238,7 @@ def _flows(manifest: Manifest) -> tuple[Flow, ...]:
             producer=producers.get(source.tensor),
             readers=tuple(
                 number
-                for number, piece in enumerate(manifest.pieces)
+                for number, piece in enumerate(pieces)
                 if any(port.tensor == source.tensor for port in piece.inputs)
             ),
             returns=source == mask,

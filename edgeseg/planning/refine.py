@@ -5,9 +5,9 @@ from collections import Counter
 
 import numpy as np
 
-from edgeseg.planning.bound import least_period
-from edgeseg.planning.exact import improve
+from edgeseg.planning.exact import branched, improve
 from edgeseg.planning.groups import Counts, Groups, candidates, division, has_room
+from edgeseg.planning.linear import Program
 from edgeseg.planning.problem import Problem
 from edgeseg.planning.scores import tables_of
 
@@ -19,6 +19,12 @@ _PATIENCE = (0.3, 0.5, 1.0)
 
 _LEAST_SECONDS = 0.1
 """Time in which nothing would come of a search."""
+
+_GLANCE = 0.1
+"""Part of the time for a first look at a group."""
+
+_WORTHWHILE = 1 + 1e-5
+"""What a better lane must bring at least, over the one that is known."""
 
 
 def refine(groups: Groups, deadline: float) -> float:
@@ -41,12 +47,12 @@ def refine(groups: Groups, deadline: float) -> float:
         Slices a second that no lanes exceed of which each board is in at most one.
     """
     failed: Counter[Counts] = Counter()
-    for counts in dict.fromkeys(division(groups.full, groups.rates)):
-        left = deadline - time.monotonic()
-        _improve(groups, counts, left * _PATIENCE[0], below=np.inf)
     if not groups.complete:
+        for counts in dict.fromkeys(division(groups.full, groups.rates)):
+            left = deadline - time.monotonic()
+            _improve(groups, counts, left * _PATIENCE[0], below=np.inf)
         return np.inf
-    highest = {counts: _quickest(groups.part(counts)) for counts in candidates(groups.full)}
+    highest = _at_prices(groups, deadline)
     while True:
         chosen = division(groups.full, highest)
         possible = sum(highest[counts] for counts in chosen)
@@ -68,18 +74,47 @@ def refine(groups: Groups, deadline: float) -> float:
         highest[widest] = reached
 
 
+def _at_prices(groups: Groups, deadline: float) -> dict[Counts, float]:
+    """Return a rate that each group cannot exceed: what its boards are worth, where that holds.
+
+    Boards of a kind are worth what they bring in the best division that may use parts of
+    groups. If no group is worth more than its boards, no division is.
+    """
+    worth = _prices(groups)
+    highest = {}
+    for counts in candidates(groups.full):
+        part = groups.part(counts)
+        highest[counts] = _quickest(part) if has_room(part) else 0.0
+        price = float(np.dot(counts, worth))
+        if 0 < price < highest[counts]:
+            seconds = (deadline - time.monotonic()) * _GLANCE
+            known = groups.assignments.get(counts)
+            found = branched(part, known, "throughput", seconds, 1 / price)
+            if found.assignment is not None:
+                groups.enter(counts, found.assignment)
+            if found.bound > 0:
+                highest[counts] = min(highest[counts], 1 / found.bound)
+    return highest
+
+
+def _prices(groups: Groups) -> list[float]:
+    """Return slices a second that a board of each kind is worth."""
+    program = Program()
+    total = program.variable(np.inf)
+    worth = [program.variable(np.inf) for _ in groups.full]
+    program.at_most(0, {total: -1, **dict(zip(worth, groups.full, strict=True))})
+    for counts, rate in groups.rates.items():
+        held = zip(worth, counts, strict=True)
+        program.at_most(-rate * _WORTHWHILE, {price: -count for price, count in held})
+    values = program.least(total, _LEAST_SECONDS).values
+    return [0.0] * len(worth) if values is None else [values[price] for price in worth]
+
+
 def _search_one(
     groups: Groups, counts: Counts, highest: float, lowest: float, seconds: float
 ) -> float:
-    """Search one group, first for a quick bound, and return the rate that it cannot exceed."""
-    part = groups.part(counts)
-    if not has_room(part):
-        return 0.0
-    quick = 1 / least_period(part)
-    if quick < highest * (1 - _CLOSE):
-        return quick
-    below = 1 / lowest if lowest > 0 else np.inf
-    bound = _improve(groups, counts, seconds, below)
+    """Search one group and return the rate that it cannot exceed."""
+    bound = _improve(groups, counts, seconds, 1 / max(lowest, highest / 2))
     return min(highest, 1 / bound if bound > 0 else np.inf)
 
 
@@ -88,7 +123,7 @@ def _improve(groups: Groups, counts: Counts, seconds: float, below: float) -> fl
     known = groups.assignments.get(counts)
     found = improve(groups.part(counts), known, "throughput", seconds, below)
     if found.assignment is not None:
-        groups.assignments[counts], groups.rates[counts] = found.assignment, 1 / found.cost
+        groups.enter(counts, found.assignment)
     return found.bound
 
 

@@ -12,6 +12,7 @@ from edgeseg.terminal import RESEARCH_NOTE
 class BoardPlan(msgspec.Struct, frozen=True):
     """One board: seconds of each of its pieces on one core, and what a slice takes there.
 
+    ``estimated`` says that seconds were worked out from FLOPs where nothing was measured.
     Seconds and bytes a slice are over all slices, those that other boards run among them.
     """
 
@@ -23,6 +24,7 @@ class BoardPlan(msgspec.Struct, frozen=True):
     memory_limit_bytes: int
     sent_bytes_per_slice: float
     received_bytes_per_slice: float
+    estimated: bool
     left_out: str | None
 
 
@@ -111,6 +113,7 @@ def _board(problem: Problem, found: Plan, number: int) -> BoardPlan:
         memory_limit_bytes=board.memory_limit,
         sent_bytes_per_slice=does.up.get(board.name, 0.0) * link.up,
         received_bytes_per_slice=does.down.get(board.name, 0.0) * link.down,
+        estimated=board.name in problem.estimated_boards,
         left_out=found.left_out.get(board.name),
     )
 

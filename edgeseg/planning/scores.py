@@ -4,7 +4,7 @@ An assignment is a row of board numbers, one a piece: arrays of shape (N, pieces
 numbered like the boards; the coordinator's comes last.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeseg.planning.problem import Problem
+from edgeseg.planning.runs import runs_of
 
 Floats = NDArray[np.float64]
 Assignments = NDArray[np.int64]
@@ -76,6 +77,32 @@ class Tables:
     def read(self) -> Floats:
         """Which pieces read a flow, (F, P) of 0 and 1."""
         return self._incidence([flow.readers for flow in self.problem.flows])
+
+    @cached_property
+    def maker(self) -> NDArray[np.int64]:
+        """Number of the piece that makes a flow, 0 for the image, (F,)."""
+        return np.array([flow.producer or 0 for flow in self.problem.flows], np.int64)
+
+    @cached_property
+    def last_reader(self) -> NDArray[np.int64]:
+        """Number of the last piece that reads a flow, (F,)."""
+        return np.array([max(flow.readers, default=0) for flow in self.problem.flows], np.int64)
+
+    @cached_property
+    def read_before(self) -> Floats:
+        """How many of the pieces before each end read a flow, (P + 1, F)."""
+        return np.vstack([np.zeros(len(self.problem.flows)), np.cumsum(self.read.T, axis=0)])
+
+    @cached_property
+    def seconds_before(self) -> Floats:
+        """Seconds of all pieces before each end on one core, (P + 1, B)."""
+        return np.vstack([np.zeros(len(self.problem.boards)), np.cumsum(self.seconds, axis=0)])
+
+    @cached_property
+    def least_bytes(self) -> float:
+        """Bytes that the pieces and one slice take at least, on all boards together."""
+        least = self.resident.sum()
+        return float(least if self.problem.merged else least + self.held.sum())
 
     @cached_property
     def images(self) -> NDArray[np.bool_]:
@@ -193,15 +220,22 @@ def score(problem: Problem, assignments: Assignments) -> Scores:
     up = np.concatenate([sent, copies[:, t.images].sum(axis=1)[:, None]], axis=1)
     back = np.full((len(assignments), 1), t.wire[t.masks].sum())
     down = np.concatenate([np.einsum("nfb,f->nb", came, t.wire), back], axis=1)
-    resident = np.einsum("npb,p->nb", placed, t.resident)
+    kept = read | made
+    if problem.merged is None:
+        loading = _loading_peak(problem, placed)
+        resident = np.einsum("npb,p->nb", placed, t.resident)
+    else:
+        runs = runs_of(assignments)
+        loading, resident = problem.merged.needs(runs, placed)
+        kept &= ~(runs.hold(t.maker, t.last_reader) & ~t.images & ~t.masks)[:, :, None]
     return Scores(
         compute=np.einsum("npb,pb->nb", placed, t.seconds) / t.cores,
         up=up / t.up,
         down=down / t.down,
         used=placed.any(axis=1),
-        loading=t.base + _loading_peak(problem, placed),
+        loading=t.base + loading,
         resident=t.base + resident,
-        held=np.einsum("nfb,f->nb", read | made, t.held),
+        held=np.einsum("nfb,f->nb", kept, t.held),
     )
 
 
@@ -219,7 +253,8 @@ def latencies(problem: Problem, assignments: Assignments) -> Floats:
     """Seconds from a slice's departure to its mask when nothing else is in flight, (N,).
 
     Pieces take the cores and tensors the links in the order of the partition; a transfer keeps
-    the sender's way up and the receiver's way down busy until it is through.
+    the sender's way up and the receiver's way down busy until it is through. A run that is to
+    become one piece waits for all that it reads, and sends when all of it is done.
     """
     t = tables_of(problem)
     count, boards = len(assignments), len(problem.boards)
@@ -251,15 +286,38 @@ def latencies(problem: Problem, assignments: Assignments) -> Floats:
     for number, flow in enumerate(problem.flows):
         if flow.producer is None:
             publish(number, np.full(count, boards), np.zeros(count))
-    for piece in range(len(problem.pieces)):
+    end = np.zeros(count)
+    for piece, (inputs, needed, seconds, begins) in enumerate(_steps(problem, assignments)):
         here = assignments[:, piece]
-        inputs = [f for f, flow in enumerate(problem.flows) if piece in flow.readers]
-        ready = there[rows[:, None], inputs, here[:, None]].max(axis=1, initial=0.0)
+        arrived = there[rows[:, None], inputs, here[:, None]]
+        ready = arrived.max(axis=1, initial=0.0, where=needed)
         core = free[rows, here].argmin(axis=1)
-        end = np.maximum(ready, free[rows, here, core]) + t.seconds[piece, here]
-        free[rows, here, core] = end
+        since = free[rows, here, core]
+        end = np.where(begins, np.maximum(ready, since) + seconds, end)
+        free[rows, here, core] = np.where(begins, end, since)
         for number, flow in enumerate(problem.flows):
             if flow.producer == piece:
                 publish(number, here, end)
     masks = there[:, t.masks, boards]
     return np.asarray(masks.max(axis=1), float)
+
+
+def _steps(
+    problem: Problem, assignments: Assignments
+) -> Iterator[tuple[Assignments, NDArray[np.bool_], Floats, NDArray[np.bool_]]]:
+    """Yield for each piece flows, which of them it waits for, its seconds, whether it is a start.
+
+    The start of a run that is to become one piece waits for all of it and takes its seconds.
+    """
+    t = tables_of(problem)
+    always = np.ones((len(assignments), 1), bool)
+    if problem.merged is None:
+        for piece, here in enumerate(assignments.T):
+            yield np.flatnonzero(t.read[:, piece]), always, t.seconds[piece, here], always[:, 0]
+        return
+    runs = runs_of(assignments)
+    for piece, here in enumerate(assignments.T):
+        end = runs.end[:, piece]
+        needed = (t.read_before[end] > t.read_before[piece]) & (t.images | (t.maker < piece))
+        seconds = t.seconds_before[end, here] - t.seconds_before[piece, here]
+        yield np.arange(len(problem.flows)), needed, seconds, runs.first[:, piece]

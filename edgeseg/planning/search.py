@@ -13,6 +13,11 @@ _SEEDS = 192
 _DESCENTS = 3
 _KICKS = 3
 _LONGEST_RUN = 3
+_LARGE = 256
+"""Pieces times boards beyond which one descent must be enough."""
+
+_BLOCK = 1024
+"""Neighbours that are compared at once; where there are more, the first block that helps counts."""
 
 
 def search(
@@ -37,14 +42,16 @@ def search(
     starts
         Assignments to begin with, each of shape (P,).
     quick
-        Go down from the best start only.
+        Go down from the best start only, as is done for large problems anyway.
     """
     random = np.random.default_rng(len(problem.pieces))
     chain = contiguous(problem, objective)
     known = (*starts, *(() if chain is None else (chain,)))
     seeds = np.unique(np.concatenate([*(k[None] for k in known), _seeds(problem, random)]), axis=0)
     order = costs(problem, seeds, objective, smooth=True).argsort(kind="stable")
-    descents, kicks = (1, 0) if quick or len(problem.boards) == 1 else (_DESCENTS, _KICKS)
+    size = len(problem.pieces) * len(problem.boards)
+    once = quick or len(problem.boards) == 1 or size > _LARGE
+    descents, kicks = (1, 0) if once else (_DESCENTS, _KICKS)
     found = [descend(problem, seed, objective) for seed in seeds[order[:descents]]]
     found += [start if quick else descend(problem, start, objective) for start in known]
     best = _best(problem, found, objective)
@@ -60,15 +67,25 @@ def descend(problem: Problem, start: Assignments, objective: Objective) -> Assig
     """Improve an assignment of shape (P,) until no move helps; never return a worse one."""
     current = start
     cost = float(costs(problem, current[None], objective, smooth=True)[0])
-    while True:
-        near = _neighbours(problem, current)
-        if not len(near):
-            break
-        reached = costs(problem, near, objective, smooth=True, below=cost)
-        if reached.min() >= cost * (1 - 1e-9):
-            break
-        current, cost = near[reached.argmin()], float(reached.min())
+    better: tuple[Assignments, float] | None = (current, cost)
+    while better is not None:
+        current, cost = better
+        better = _step(problem, current, objective, cost)
     return _best(problem, [start, current], objective)
+
+
+def _step(
+    problem: Problem, current: Assignments, objective: Objective, cost: float
+) -> tuple[Assignments, float] | None:
+    """Return a better neighbour and its cost, or None where none is better."""
+    near = neighbours(problem, current)
+    count = -(-len(near) // _BLOCK)
+    for first in range(count):
+        block = near[first::count]
+        reached = costs(problem, block, objective, smooth=True, below=cost)
+        if reached.min() < cost * (1 - 1e-9):
+            return block[reached.argmin()], float(reached.min())
+    return None
 
 
 def _best(problem: Problem, found: list[Assignments], objective: Objective) -> Assignments:
@@ -76,7 +93,7 @@ def _best(problem: Problem, found: list[Assignments], objective: Objective) -> A
     return np.asarray(rows[costs(problem, rows, objective).argmin()], np.int64)
 
 
-def _neighbours(problem: Problem, current: Assignments) -> Assignments:
+def neighbours(problem: Problem, current: Assignments) -> Assignments:
     """Return all assignments one move away, shape (N, P)."""
     count, boards = len(problem.pieces), range(len(problem.boards))
     runs = [
@@ -106,12 +123,12 @@ def _neighbours(problem: Problem, current: Assignments) -> Assignments:
 def _seeds(problem: Problem, random: np.random.Generator) -> Assignments:
     """Return chains over random boards with random cuts, half of them folded, shape (N, P)."""
     t = tables_of(problem)
-    boards, leaders = len(problem.boards), _leaders(problem)
+    boards, leading = len(problem.boards), leaders(problem)
     work = t.seconds.mean(axis=1)
     speed = t.cores / t.seconds.sum(axis=0)
     rows = []
     for number in range(_SEEDS):
-        led = leaders if number % 2 else list(range(len(leaders)))
+        led = leading if number % 2 else list(range(len(leading)))
         weight = np.bincount(led, work, len(led))
         members = random.permutation(boards)[: random.integers(1, boards + 1)]
         shares = speed[members] * random.uniform(0.6, 1.4, len(members))
@@ -121,19 +138,19 @@ def _seeds(problem: Problem, random: np.random.Generator) -> Assignments:
     return np.array(rows, np.int64)
 
 
-def _leaders(problem: Problem) -> list[int]:
+def leaders(problem: Problem) -> list[int]:
     """For each piece, the piece whose board it shares in a folded chain, itself on the way down.
 
     A piece that reads a skip goes where the skip was made; those behind it stay with it.
     """
-    leaders: list[int] = []
+    found: list[int] = []
     for piece in range(len(problem.pieces)):
         made = [(f.wire_bytes, f.producer) for f in problem.flows if piece in f.readers]
         skips = [(size, p) for size, p in made if p is not None and p < piece - 1]
         if skips:
-            leaders.append(leaders[max(skips)[1]])
-        elif piece and leaders[piece - 1] != piece - 1:
-            leaders.append(leaders[piece - 1])
+            found.append(found[max(skips)[1]])
+        elif piece and found[piece - 1] != piece - 1:
+            found.append(found[piece - 1])
         else:
-            leaders.append(piece)
-    return leaders
+            found.append(piece)
+    return found

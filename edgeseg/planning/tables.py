@@ -37,7 +37,7 @@ def pages(report: PlanReport) -> Iterator[RenderableType]:
         f"{_cost(report, report.lower_bound)}: gap {100 * report.gap:.1f} %"
     )
     if report.estimated:
-        yield "Times are estimated from FLOPs and link rates."
+        yield "~ is estimated from FLOPs; edgeseg profile measures it."
     yield f"[dim]{RESEARCH_NOTE}.[/dim]"
 
 
@@ -69,7 +69,7 @@ def _boards(report: PlanReport) -> Table:
         table.add_row(
             escape(board.name),
             runs(list(board.pieces), order),
-            f"{board.seconds_per_slice:.3g}",
+            f"{'~' * board.estimated}{board.seconds_per_slice:.3g}",
             f"{100 * board.busy:.0f} %",
             format_bytes(board.memory_bytes),
             format_bytes(board.memory_limit_bytes),

@@ -2,13 +2,23 @@
 
 import heapq
 import itertools
-from collections.abc import Callable
+from bisect import insort
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
 
 from edgeseg.placement import Lane
-from edgeseg.planning.prediction import COORDINATOR, assignments_of
-from edgeseg.planning.problem import Problem
-from edgeseg.planning.scores import tables_of
+from edgeseg.planning.prediction import COORDINATOR, Prediction, assignments_of, lane_of, predict
+from edgeseg.planning.problem import Link, Problem
+
+_COUNTED = 60
+"""Slices that a rate is taken from, at least."""
+
+_WARM_UP = 8
+"""Slices that are not counted, beside two windows of them."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +67,57 @@ def timeline(problem: Problem, lane: Lane, slices: int = 3) -> tuple[Bar, ...]:
     tuple of Bar
         In the order in which they begin.
     """
-    return _Run(problem, lane, slices).bars()
+    run = _Run(problem, lane, slices)
+    run.go()
+    return tuple(sorted(run.bars, key=lambda bar: (bar.start, bar.index)))
 
 
-@dataclass(frozen=True, order=True)
-class _Task:
+def followed(problem: Problem, lanes: Sequence[Lane]) -> Prediction:
+    """Say what lanes would do, with rates at which slices were seen to come out of them.
+
+    Parameters
+    ----------
+    problem
+        Pieces, boards and links.
+    lanes
+        At least one; no board may be in two.
+    """
+    rows = assignments_of(problem, lanes).tolist()
+    windows = [lane.window for lane in lanes]
+    rates = [_steady_rate(problem, tuple(row), w) for row, w in zip(rows, windows, strict=True)]
+    return predict(problem, lanes, rates)
+
+
+def steady_rate(problem: Problem, lane: Lane) -> float:
+    """Return the slices a second of a lane that has been busy for a while.
+
+    Counted are as many windows of slices as make a good average: what happens repeats from window
+    to window.
+
+    Parameters
+    ----------
+    problem
+        Pieces, boards and links.
+    lane
+        One of the lanes of a plan.
+    """
+    (row,) = assignments_of(problem, [lane]).tolist()
+    return _steady_rate(problem, tuple(row), lane.window)
+
+
+@lru_cache(maxsize=256)
+def _steady_rate(problem: Problem, row: tuple[int, ...], window: int) -> float:
+    lane = lane_of(problem, np.array(row), window)
+    counted = lane.window * -(-_COUNTED // lane.window)
+    run = _Run(problem, lane, 2 * lane.window + _WARM_UP + counted)
+    run.go()
+    return counted / (run.finished[-1] - run.finished[-1 - counted])
+
+
+class _Task(NamedTuple):
     """A piece to run, or a tensor to send to a machine; the smaller goes first."""
 
-    index: int
+    slice: int
     position: int
     sends: bool
     number: int
@@ -76,20 +129,28 @@ class _Run:
 
     def __init__(self, problem: Problem, lane: Lane, slices: int) -> None:
         self._problem, self._lane, self._slices = problem, lane, slices
-        self._tables = tables_of(problem)
         self._here: list[int] = assignments_of(problem, [lane])[0].tolist()
         self._home = len(problem.boards)
         self._cores = [list(range(board.cores, 0, -1)) for board in problem.boards]
         self._ways = {(m, part) for m in range(self._home + 1) for part in ("up", "down")}
-        self._there: set[tuple[int, int, int]] = set()
-        self._waiting: set[_Task] = set()
+        self._made: dict[int | None, list[int]] = {}
+        for number, flow in enumerate(problem.flows):
+            self._made.setdefault(flow.producer, []).append(number)
+        self._inputs = [0] * len(problem.pieces)
+        for flow in problem.flows:
+            for reader in flow.readers:
+                self._inputs[reader] += 1
+        self._missing: dict[tuple[int, int], int] = {}
+        self._waiting: list[_Task] = []
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._count = itertools.count()
         self._now = 0.0
-        self._departed = self._done = 0
-        self._bars: list[Bar] = []
+        self._departed = 0
+        self.bars: list[Bar] = []
+        self.finished: list[float] = []
 
-    def bars(self) -> tuple[Bar, ...]:
+    def go(self) -> None:
+        """Let all slices pass."""
         self._depart()
         self._start()
         while self._events:
@@ -97,64 +158,64 @@ class _Run:
             happen()
             if not self._events or self._events[0][0] > self._now:
                 self._start()
-        return tuple(sorted(self._bars, key=lambda bar: (bar.start, bar.index)))
 
     def _at(self, time: float, happen: Callable[[], None]) -> None:
         heapq.heappush(self._events, (time, next(self._count), happen))
 
     def _depart(self) -> None:
         """Let slices depart while the window has room."""
-        while self._departed < self._slices and self._departed - self._done < self._lane.window:
+        room = self._lane.window + len(self.finished)
+        while self._departed < min(self._slices, room):
             self._departed += 1
-            for number, flow in enumerate(self._problem.flows):
-                if flow.producer is None:
-                    self._arrive(self._departed - 1, number, self._home)
+            for number in self._made[None]:
+                self._publish(self._departed - 1, number, self._home)
+
+    def _publish(self, index: int, number: int, source: int) -> None:
+        """Send a tensor from where it is made to whoever needs it."""
+        flow = self._problem.flows[number]
+        position = -1 if flow.producer is None else flow.producer
+        targets = [self._here[reader] for reader in flow.readers] + [self._home] * flow.returns
+        for target in dict.fromkeys(targets):
+            if target != source:
+                insort(self._waiting, _Task(index, position, True, number, target))
+        self._arrive(index, number, source)
 
     def _arrive(self, index: int, number: int, machine: int) -> None:
         """Note that a tensor is on a machine, and what that lets happen."""
-        self._there.add((index, number, machine))
-        flow = self._problem.flows[number]
-        if machine == self._home and flow.producer is not None:
-            self._done += 1
-            self._depart()
-            return
-        position = -1 if flow.producer is None else flow.producer
-        if machine == (self._home if flow.producer is None else self._here[flow.producer]):
-            targets = [self._here[reader] for reader in flow.readers]
-            targets += [self._home] * flow.returns
-            for target in dict.fromkeys(targets):
-                if target != machine:
-                    self._waiting.add(_Task(index, position, True, number, target))
-        for reader in flow.readers:
-            if self._here[reader] == machine and self._ready(index, reader):
-                self._waiting.add(_Task(index, reader, False, reader, machine))
+        for reader in self._problem.flows[number].readers:
+            if self._here[reader] == machine:
+                key = (index, reader)
+                self._missing[key] = self._missing.get(key, self._inputs[reader]) - 1
+                if not self._missing[key]:
+                    del self._missing[key]
+                    insort(self._waiting, _Task(index, reader, False, reader, machine))
 
-    def _ready(self, index: int, piece: int) -> bool:
-        return all(
-            (index, number, self._here[piece]) in self._there
-            for number, flow in enumerate(self._problem.flows)
-            if piece in flow.readers
-        )
+    def _come_back(self) -> None:
+        """Note that a mask is there: a slice is done."""
+        self.finished.append(self._now)
+        self._depart()
 
     def _start(self) -> None:
-        for task in sorted(self._waiting):
-            if self._transfer(task) if task.sends else self._compute(task):
-                self._waiting.remove(task)
+        self._waiting = [
+            task
+            for task in self._waiting
+            if not (self._transfer(task) if task.sends else self._compute(task))
+        ]
 
     def _compute(self, task: _Task) -> bool:
         if not self._cores[task.target]:
             return False
-        end = self._now + float(self._tables.seconds[task.number, task.target])
+        piece = self._problem.pieces[task.number]
+        end = self._now + piece.seconds[task.target]
         core = self._cores[task.target].pop()
-        self._draw(task, task.target, f"core {core}", self._problem.pieces[task.number].name, end)
+        self._draw(task, task.target, f"core {core}", piece.name, end)
         self._at(end, lambda: self._computed(task, core))
         return True
 
     def _computed(self, task: _Task, core: int) -> None:
         self._cores[task.target].append(core)
-        for number, flow in enumerate(self._problem.flows):
-            if flow.producer == task.number:
-                self._arrive(task.index, number, task.target)
+        for number in self._made.get(task.number, ()):
+            self._publish(task.slice, number, task.target)
 
     def _transfer(self, task: _Task) -> bool:
         flow = self._problem.flows[task.number]
@@ -162,17 +223,23 @@ class _Run:
         ways = {(source, "up"), (task.target, "down")}
         if not ways <= self._ways:
             return False
-        t = self._tables
-        end = self._now + float(t.wire[task.number] / min(t.up[source], t.down[task.target]))
+        sender, receiver = self._link(source), self._link(task.target)
+        end = self._now + flow.wire_bytes / min(sender.up, receiver.down)
         self._ways -= ways
         for machine, part in ways:
             self._draw(task, machine, part, flow.name, end)
         self._at(end, lambda: self._ways.update(ways))
-        arrival = end + float(t.delay[source] + t.delay[task.target])
-        self._at(arrival, lambda: self._arrive(task.index, task.number, task.target))
+        arrival = end + sender.latency + receiver.latency
+        if task.target == self._home:
+            self._at(arrival, self._come_back)
+        else:
+            self._at(arrival, lambda: self._arrive(task.slice, task.number, task.target))
         return True
+
+    def _link(self, machine: int) -> Link:
+        return self._problem.coordinator if machine == self._home else self._problem.links[machine]
 
     def _draw(self, task: _Task, machine: int, part: str, what: str, end: float) -> None:
         boards = self._problem.boards
         name = COORDINATOR if machine == self._home else boards[machine].name
-        self._bars.append(Bar(name, part, task.index, what, self._now, end))
+        self.bars.append(Bar(name, part, task.slice, what, self._now, end))

@@ -1,54 +1,33 @@
 """The process that knows all boards: hands out pieces, admits slices, collects what comes back."""
 
-import secrets
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-
-import zmq
 
 from edgeseg.boards import Board, BoardEntry
 from edgeseg.bundle import Bundle
 from edgeseg.errors import BoardError
+from edgeseg.manifest import Piece
 from edgeseg.placement import Placement
 from edgeseg.slices import Grey, SliceGeometry
-from edgeseg_runtime.orders import assignment_for, readers
-from edgeseg_runtime.transport import Link, normalize_endpoint
+from edgeseg_runtime.connections import Connections
+from edgeseg_runtime.orders import assignment_for, readers, trial_of
 from edgeseg_runtime.wire import (
-    PROTOCOL,
-    AnyMessage,
-    Bye,
+    Assignment,
+    Echo,
     Failed,
-    Hello,
     Job,
     Need,
     Outcome,
     PieceData,
-    Ping,
     Pong,
+    Probe,
     Ready,
-    Refused,
     TensorData,
-    Welcome,
+    Trial,
+    Tried,
     tensor_array,
 )
-
-CONNECT_SECONDS = 5.0
-PING_SECONDS = 0.5
-SILENCE_SECONDS = 3.0
-"""A board unheard of for so long has vanished."""
-
-
-@dataclass
-class _Connection:
-    """One board: its entry, its link, and what it last said of itself."""
-
-    entry: BoardEntry
-    link: Link
-    welcome: Welcome | None = None
-    pong: Pong | None = None
-    asked: float | None = None
-    """When the oldest ping went out that nothing has come after."""
 
 
 @dataclass(frozen=True)
@@ -88,37 +67,19 @@ class Coordinator:
     def __init__(self, bundle: Bundle, entries: Sequence[BoardEntry]) -> None:
         self._bundle = bundle
         self._manifest = bundle.manifest
-        self._session = secrets.token_hex(16)
         self._epoch = 0
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._poller = zmq.Poller()
-        self._connections: dict[str, _Connection] = {}
-        self._last_ping = 0.0
+        self._connections = Connections(entries)
         self.placement: Placement | None = None
-        try:
-            for entry in entries:
-                link = Link(self._context, normalize_endpoint(entry.address))
-                self._poller.register(link.socket, zmq.POLLIN)
-                self._connections[entry.name] = _Connection(entry, link)
-            self._greet()
-        except BaseException:
-            self.close()
-            raise
 
     @property
     def boards(self) -> tuple[Board, ...]:
         """The boards as placement sees them, from what their workers said."""
-        return tuple(
-            Board(
-                name=name,
-                memory_limit=connection.welcome.memory_limit_bytes,
-                base_memory=connection.welcome.base_memory_bytes,
-                cores=connection.welcome.cores,
-                speed=connection.entry.speed,
-            )
-            for name, connection in self._connections.items()
-            if connection.welcome is not None
-        )
+        return self._connections.boards
+
+    @property
+    def received_bytes(self) -> int:
+        """Bytes that came back from the boards."""
+        return self._connections.received_bytes
 
     def deploy(self, placement: Placement) -> None:
         """Give every board its pieces and wait until all have loaded them; the epoch rises.
@@ -129,20 +90,50 @@ class Coordinator:
             If a board refuses or vanishes.
         """
         # Planning takes its time, and a worker forgets a coordinator that is silent for too long.
-        self._greet()
+        self._connections.greet()
         self._epoch += 1
         self.placement = placement
-        endpoints = {name: c.link.endpoint for name, c in self._connections.items()}
-        for name in placement.members:
-            assignment = assignment_for(name, self._manifest, placement, self._epoch, endpoints)
-            self._connections[name].link.send(assignment)
-        waiting = set(placement.members)
-        while waiting:
-            for name, message, _ in self._turn():
-                if isinstance(message, Need):
-                    self._send_piece(name, message.sha256)
-                elif isinstance(message, Ready) and message.epoch == self._epoch:
-                    waiting.discard(name)
+        endpoints = self._connections.endpoints
+        self._hand_out(
+            {
+                name: assignment_for(name, self._manifest, placement, self._epoch, endpoints)
+                for name in placement.members
+            }
+        )
+
+    def load(self, board: str, pieces: Sequence[Piece]) -> None:
+        """Have a board load pieces in place of what it has, to be tried; the epoch rises.
+
+        Raises
+        ------
+        BoardError
+            If the board refuses or vanishes.
+        """
+        self._epoch += 1
+        self._hand_out({board: trial_of(self._manifest, pieces, self._epoch)})
+
+    def try_piece(self, board: str, piece: Piece) -> float:
+        """Run a loaded piece once on one core of its board; return the seconds it took there.
+
+        Raises
+        ------
+        BoardError
+            If the board vanishes.
+        """
+        return self._connections.ask(board, Trial(self._epoch, piece.name), Tried).seconds
+
+    def probe(self, board: str, sent: int, returned: int) -> float:
+        """Send bytes to a board that holds no pieces and have bytes back; return the seconds.
+
+        Raises
+        ------
+        BoardError
+            If the board vanishes.
+        """
+        payload = bytes(sent)
+        start = time.perf_counter()
+        self._connections.ask(board, Probe(returned), Echo, payload)
+        return time.perf_counter() - start
 
     def wake(self) -> None:
         """Deploy again after a pause: boards drop what they hold for a coordinator gone silent.
@@ -152,14 +143,8 @@ class Coordinator:
         BoardError
             If a board has gone meanwhile.
         """
-        if time.monotonic() - self._last_ping > SILENCE_SECONDS:
+        if self._connections.given_up:
             self.deploy(self._deployed)
-
-    @property
-    def _deployed(self) -> Placement:
-        if self.placement is None:
-            raise RuntimeError("deploy a placement before streaming")
-        return self.placement
 
     def stream(self, images: Iterable[Image]) -> Iterator[Result]:
         """Send slices through the boards and yield each as it comes back, in any order.
@@ -182,7 +167,7 @@ class Coordinator:
                 if image is not None:
                     in_flight[lane].add(image.index)
                     self._admit(image, lane)
-            for name, message, payload in self._turn():
+            for name, message, payload in self._connections.turn():
                 if isinstance(message, Failed):
                     raise BoardError(
                         f"{name} failed on slice {message.job.slice}: {message.reason}"
@@ -192,11 +177,6 @@ class Coordinator:
                     array = tensor_array("uint8", message.shape, payload)
                     yield Result(message.job.slice, message.kind, array)
 
-    @property
-    def received_bytes(self) -> int:
-        """Bytes that came back from the boards."""
-        return sum(c.link.received_bytes for c in self._connections.values())
-
     def pongs(self) -> dict[str, Pong]:
         """Ask every board how it fares and wait for the answers.
 
@@ -205,78 +185,40 @@ class Coordinator:
         BoardError
             If a board has vanished.
         """
-        for connection in self._connections.values():
-            connection.pong = None
-        self._last_ping = 0.0
-        while any(connection.pong is None for connection in self._connections.values()):
-            self._turn()
-        return {name: c.pong for name, c in self._connections.items() if c.pong is not None}
+        return self._connections.pongs()
 
     def versions(self) -> dict[str, dict[str, str]]:
         """Return what runs on each board."""
-        return {n: c.welcome.versions for n, c in self._connections.items() if c.welcome}
+        return self._connections.versions()
 
     def close(self) -> None:
         """Release the boards and close the sockets."""
-        for connection in self._connections.values():
-            connection.link.send(Bye(self._session))
-            connection.link.close()
-        self._context.term()
+        self._connections.close()
 
-    def _greet(self) -> None:
-        for connection in self._connections.values():
-            connection.welcome = None
-            connection.link.send(Hello(self._session, PROTOCOL))
-        deadline = time.monotonic() + CONNECT_SECONDS
-        while silent := [c for c in self._connections.values() if c.welcome is None]:
-            if time.monotonic() > deadline:
-                entry = silent[0].entry
-                raise BoardError(
-                    f"no worker answers at {entry.address} ({entry.name}); "
-                    "start one there with: edgeseg worker --listen ENDPOINT"
-                )
-            for name, message, _ in self._receive():
-                if isinstance(message, Welcome):
-                    self._connections[name].welcome = message
+    @property
+    def _deployed(self) -> Placement:
+        if self.placement is None:
+            raise RuntimeError("deploy a placement before streaming")
+        return self.placement
 
-    def _turn(self) -> list[tuple[str, AnyMessage, memoryview]]:
-        """Ping where it is time, take in what has come, and make sure that nobody is silent."""
-        now = time.monotonic()
-        if now - self._last_ping > PING_SECONDS:
-            self._last_ping = now
-            for connection in self._connections.values():
-                connection.asked = connection.asked or now
-                connection.link.send(Ping(self._session))
-        received = self._receive()
-        for name, connection in self._connections.items():
-            if connection.asked and time.monotonic() - connection.asked > SILENCE_SECONDS:
-                raise BoardError(
-                    f"{name} at {connection.entry.address} has vanished: not a word for "
-                    f"{SILENCE_SECONDS:.0f} s; see whether its worker still runs, then start again"
-                )
-        return received
-
-    def _receive(self) -> list[tuple[str, AnyMessage, memoryview]]:
-        """Return the messages that are there, waiting a moment for the first."""
-        self._poller.poll(round(PING_SECONDS * 1000))
-        received: list[tuple[str, AnyMessage, memoryview]] = []
-        for name, connection in self._connections.items():
-            while (got := connection.link.receive()) is not None:
-                connection.asked = None
-                message, payload = got
-                if isinstance(message, Refused):
-                    raise BoardError(f"{name} at {connection.entry.address}: {message.reason}")
-                if isinstance(message, Pong):
-                    connection.pong = message
-                received.append((name, message, payload))
-        return received
+    def _hand_out(self, assignments: Mapping[str, Assignment]) -> None:
+        """Give boards their assignments and wait until all have loaded their pieces."""
+        for name, assignment in assignments.items():
+            self._connections.send(name, assignment)
+        waiting = set(assignments)
+        while waiting:
+            for name, message, _ in self._connections.turn():
+                if isinstance(message, Need):
+                    self._send_piece(name, message.sha256)
+                elif isinstance(message, Ready) and message.epoch == self._epoch:
+                    waiting.discard(name)
 
     def _send_piece(self, board: str, sha256: str) -> None:
         piece = next((p for p in self._manifest.pieces if p.sha256 == sha256), None)
         if piece is None:
             raise BoardError(f"{board} asks for a piece that this bundle does not have")
         packed = self._bundle.packed_piece(piece)
-        self._connections[board].link.send(PieceData(self._epoch, sha256), packed)
+        self._connections.send(board, PieceData(self._epoch, sha256), packed)
 
     def _lane_with_room(self, in_flight: Sequence[set[int]]) -> int | None:
         """Return the lane with the largest share of its window free, or None where all are full."""
@@ -294,4 +236,4 @@ class Coordinator:
         tensor = self._manifest.input.tensor
         for board in readers(self._manifest, self._deployed.lanes[lane], tensor):
             header = TensorData(job, tensor, "uint8", image.grey.shape)
-            self._connections[board].link.send(header, image.grey)
+            self._connections.send(board, header, image.grey)

@@ -1,7 +1,9 @@
 """What a board does in one epoch: its pieces, the slices on them, and where the tensors go."""
 
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, TypeAlias, cast
 
@@ -12,7 +14,7 @@ from edgeseg.errors import BoardError, EdgesegError, WireError
 from edgeseg.interpreter import Interpreter
 from edgeseg.placement import loading_order, pieces_and_slices
 from edgeseg.quantization import dequantize
-from edgeseg.slices import cheaper_on_board, to_input, to_native, to_probabilities
+from edgeseg.slices import SliceGeometry, cheaper_on_board, to_input, to_native, to_probabilities
 from edgeseg_runtime.executor import Arrays, Executor, Firing
 from edgeseg_runtime.ledger import Ledger
 from edgeseg_runtime.orders import contradiction
@@ -31,6 +33,8 @@ from edgeseg_runtime.wire import (
     Ready,
     Refused,
     TensorData,
+    Trial,
+    Tried,
     tensor_array,
 )
 
@@ -68,7 +72,7 @@ class Deployment:
         self._links = {name: Link(context, peer) for name, peer in assignment.peers.items()}
         self._missing = [piece for piece in assignment.pieces if not is_cached(piece.sha256)]
         self._closed = False
-        self.piece_times = {piece: PieceTime(0, 0.0) for piece in self._pieces}
+        self.piece_times = {piece: PieceTime() for piece in self._pieces}
 
     @property
     def sent_bytes(self) -> int:
@@ -117,6 +121,29 @@ class Deployment:
         self._executor.offer(data.job, data.tensor, array)
         self._dispatch()
 
+    def try_piece(self, trial: Trial) -> None:
+        """Run a piece once on made-up tensors and say how long that kept a core from others.
+
+        Raises
+        ------
+        WireError
+            If the piece is not ready to run.
+        """
+        if trial.epoch != self._assignment.epoch or trial.piece not in self._pool.idle:
+            raise WireError(f"{trial.piece} is not ready to be tried")
+        piece, interpreter = self._pieces[trial.piece], self._pool.borrow(trial.piece)
+        job = Job(trial.epoch, 0, 0, SliceGeometry(*self._assignment.preprocessing.size))
+        firing = Firing(job, piece, self._pool.made_up(piece))
+        start = time.perf_counter()
+
+        def tried(future: "Future[Computed]") -> None:
+            seconds = time.perf_counter() - start
+            if not self._closed and not self._refuse_after(future):
+                self._pool.give_back(trial.piece, interpreter)
+                self._reply(Tried(trial.epoch, trial.piece, seconds), None)
+
+        self._threads.submit(partial(self._compute, interpreter, firing), tried)
+
     def close(self) -> None:
         """Drop everything; what runs now is forgotten when it ends."""
         self._closed = True
@@ -129,13 +156,14 @@ class Deployment:
 
     def _load(self) -> None:
         for piece in loading_order(self._pieces.values()):
-            self._pool.load(piece, self._threads.count // self._copies, self._copies)
+            threads = self._threads.count // self._copies if self._routes else 1
+            self._pool.load(piece, threads, self._copies)
 
     def _loaded(self, future: "Future[None]") -> None:
         if not self._closed and not self._refuse_after(future):
             self._reply(Ready(self._assignment.epoch), None)
 
-    def _refuse_after(self, future: "Future[None]") -> bool:
+    def _refuse_after(self, future: "Future[Any]") -> bool:
         error = future.exception()
         if error is not None:
             self._reply(Refused(self._assignment.epoch, _reason(error)), None)
@@ -151,11 +179,12 @@ class Deployment:
             self._threads.submit(work, partial(self._computed, interpreter, firing))
 
     def _compute(self, interpreter: Interpreter, firing: Firing) -> Computed:
+        start = time.perf_counter()
         computed = self._pool.compute(interpreter, firing.piece, firing.inputs)
         output = self._assignment.output.tensor
         if output in computed.outputs:
             computed.outputs[output] = self._decode(firing.job, computed.outputs[output])
-        return computed
+        return replace(computed, busy_seconds=time.perf_counter() - start)
 
     def _decode(self, job: Job, array: NDArray[Any]) -> NDArray[Any]:
         """Turn the model's output into what travels: 8-bit probabilities or the native mask."""
@@ -182,13 +211,17 @@ class Deployment:
         if error is not None:
             self._reply(Failed(firing.job, _reason(error)), None)
         else:
-            self._account(firing.piece.name, future.result().seconds)
+            self._account(firing.piece.name, future.result())
             self._pass_on(firing.job, future.result().outputs)
         self._dispatch()
 
-    def _account(self, piece: str, seconds: float) -> None:
+    def _account(self, piece: str, computed: Computed) -> None:
         before = self.piece_times[piece]
-        self.piece_times[piece] = PieceTime(before.runs + 1, before.seconds + seconds)
+        self.piece_times[piece] = PieceTime(
+            before.runs + 1,
+            before.seconds + computed.seconds,
+            before.busy_seconds + computed.busy_seconds,
+        )
 
     def _pass_on(self, job: Job, outputs: Arrays) -> None:
         destinations = self._routes[job.lane].destinations
@@ -204,12 +237,15 @@ class Deployment:
 
 
 def _enter(assignment: Assignment, ledger: Ledger, cores: int) -> int:
-    """Enter slices and pieces; return how many interpreters of each piece fit, one a core."""
+    """Enter slices and pieces; return how many interpreters of each piece fit, one a core.
+
+    Pieces without routes are there to be tried one at a time: one interpreter is enough.
+    """
     need = pieces_and_slices(assignment.pieces, assignment.reserved_bytes)
     ledger.enter("what the pieces and the slices in flight take", need)
     more = pieces_and_slices(assignment.pieces, 0)
-    copies = 1
-    while copies < cores and 0 < more <= ledger.free:
+    copies, most = 1, cores if assignment.routes else 1
+    while copies < most and 0 < more <= ledger.free:
         copies += 1
         ledger.enter(f"interpreters {copies}", more)
     return copies

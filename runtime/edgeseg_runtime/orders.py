@@ -1,9 +1,9 @@
 """What each board is told: a placement, taken apart into one assignment a board. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
-from edgeseg.manifest import Manifest, Port
+from edgeseg.manifest import Manifest, Piece, Port
 from edgeseg.placement import Lane, Placement, slice_bytes
 from edgeseg_runtime.wire import Assignment, Routes
 
@@ -34,6 +34,29 @@ def assignment_for(
             for lane, route in zip(lanes.values(), routes, strict=True)
         ),
     )
+
+
+def trial_of(manifest: Manifest, pieces: Sequence[Piece], epoch: int) -> Assignment:
+    """Return the order to load pieces that are to be tried one at a time: without routes."""
+    read = {port.tensor for piece in pieces for port in piece.inputs}
+    made = (port for piece in manifest.pieces for port in piece.outputs)
+    return Assignment(
+        epoch=epoch,
+        pieces=tuple(pieces),
+        sources=tuple(port for port in (_image(manifest), *made) if port.tensor in read),
+        routes=(),
+        peers={},
+        input=manifest.input.tensor,
+        output=manifest.output,
+        preprocessing=manifest.preprocessing,
+        decoding=manifest.decoding,
+        reserved_bytes=tried_bytes(manifest, pieces),
+    )
+
+
+def tried_bytes(manifest: Manifest, pieces: Iterable[Piece]) -> int:
+    """Bytes of tensors while pieces are tried one at a time."""
+    return max(slice_bytes(manifest, frozenset({piece.name})) for piece in pieces)
 
 
 def readers(manifest: Manifest, lane: Lane, tensor: str) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ def problem_for(
 ) -> Problem:
     """State the problem of placing a bundle on running workers.
 
+    Seconds are those that were measured, else estimated.
     Rates that are not said are those of loopback for workers on this machine, and gigabit for
     others.
 
@@ -26,11 +27,12 @@ def problem_for(
     boards
         The boards as their workers describe them.
     entries
-        Where they listen, and what is known of their links.
+        Where they listen, and what is known of their links and of the pieces there.
     coordinator
         The link of this machine.
     """
     here = {entry.name: is_local(normalize_endpoint(entry.address)) for entry in entries}
     links = {e.name: link_of(e, LOOPBACK if here[e.name] else GIGABIT) for e in entries}
     own = link_of(coordinator, LOOPBACK if all(here.values()) else GIGABIT)
-    return problem_of(manifest, boards, links=links, coordinator=own)
+    seconds = {entry.name: entry.seconds(manifest.pieces) for entry in entries}
+    return problem_of(manifest, boards, seconds, links, own)

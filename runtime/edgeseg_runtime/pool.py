@@ -3,6 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgeseg.bundle import digest_file, unpack
 from edgeseg.cache import cache_folder
@@ -15,10 +19,11 @@ from edgeseg_runtime.executor import Arrays
 
 @dataclass(frozen=True)
 class Computed:
-    """What one firing made, and how long the inference took."""
+    """What one firing made, how long the inference took, and how long the core was busy."""
 
     outputs: Arrays
     seconds: float
+    busy_seconds: float = 0.0
 
 
 class Pool:
@@ -54,6 +59,10 @@ class Pool:
         """Return a borrowed interpreter."""
         self._free[piece].append(interpreter)
 
+    def made_up(self, piece: Piece) -> Arrays:
+        """Make up tensors such as reach a piece."""
+        return {port.tensor: _made_up(self._sources[port.tensor]) for port in piece.inputs}
+
     def compute(self, interpreter: Interpreter, piece: Piece, inputs: Arrays) -> Computed:
         """Run a piece on the tensors that reach it; safe in any thread."""
         arrays = [
@@ -62,6 +71,14 @@ class Pool:
         made = interpreter.run(arrays)
         names = (port.tensor for port in piece.outputs)
         return Computed(dict(zip(names, made, strict=True)), interpreter.seconds)
+
+
+def _made_up(port: Port) -> NDArray[Any]:
+    """Repeat 256 values: random ones would take a module, and with it memory."""
+    steps = np.arange(-128, 128, dtype=np.int8)
+    return np.resize(
+        steps if port.dtype == "int8" else np.linspace(0, 1, 256, dtype=np.float32), port.shape
+    )
 
 
 def cached_piece(sha256: str) -> Path:

@@ -6,20 +6,33 @@ import msgspec
 
 from edgeseg.boards import Board
 from edgeseg.placement import Placement
+from edgeseg.planning.prediction import Prediction
+from edgeseg.planning.problem import Problem
 from edgeseg.terminal import RESEARCH_NOTE
 from edgeseg_runtime.wire import PieceTime, Pong
 
 
+class BoardFares(msgspec.Struct, frozen=True):
+    """What a run takes of a board: seconds of its cores together, memory, bytes on its link."""
+
+    busy_seconds: float
+    peak_memory_bytes: int
+    sent_bytes: int
+    received_bytes: int
+
+
 class BoardReport(msgspec.Struct, frozen=True):
-    """One board: what it ran, within which memory, and what it sent and received."""
+    """One board: what it ran, within which memory, and what that took and was planned to take."""
 
     name: str
     pieces: tuple[str, ...]
     cores: int
     memory_limit_bytes: int
+    busy_seconds: float
     peak_memory_bytes: int
     sent_bytes: int
     received_bytes: int
+    planned: BoardFares
     versions: dict[str, str]
     left_out: str | None
 
@@ -67,6 +80,7 @@ def since(before: Pong, after: Pong) -> Pong:
         piece: PieceTime(
             now.runs - before.piece_times[piece].runs,
             now.seconds - before.piece_times[piece].seconds,
+            now.busy_seconds - before.piece_times[piece].busy_seconds,
         )
         for piece, now in after.piece_times.items()
     }
@@ -78,9 +92,23 @@ def since(before: Pong, after: Pong) -> Pong:
     )
 
 
+def planned_fares(problem: Problem, does: Prediction, slices: int) -> dict[str, BoardFares]:
+    """Return what a run of so many slices should take of each board, by name."""
+    return {
+        board.name: BoardFares(
+            busy_seconds=slices * board.cores * does.compute[board.name],
+            peak_memory_bytes=does.memory.get(board.name, 0),
+            sent_bytes=round(slices * does.up[board.name] * link.up),
+            received_bytes=round(slices * does.down[board.name] * link.down),
+        )
+        for board, link in zip(problem.boards, problem.links, strict=True)
+    }
+
+
 def board_reports(
     boards: tuple[Board, ...],
     placement: Placement,
+    planned: Mapping[str, BoardFares],
     pongs: Mapping[str, Pong],
     versions: Mapping[str, dict[str, str]],
 ) -> tuple[BoardReport, ...]:
@@ -98,6 +126,8 @@ def board_reports(
             ),
             cores=board.cores,
             memory_limit_bytes=board.memory_limit,
+            planned=planned[board.name],
+            busy_seconds=sum(t.busy_seconds for t in pongs[board.name].piece_times.values()),
             peak_memory_bytes=pongs[board.name].peak_memory_bytes,
             sent_bytes=pongs[board.name].sent_bytes,
             received_bytes=pongs[board.name].received_bytes,

@@ -21,7 +21,7 @@ from edgeseg.terminal import (
 )
 from edgeseg.units import format_bytes, parse_bytes
 from edgeseg_runtime.preview import write_preview
-from edgeseg_runtime.report import RunReport
+from edgeseg_runtime.report import BoardFares, BoardReport, RunReport
 from edgeseg_runtime.segmenter import Segmentation, Segmenter
 from edgeseg_runtime.statistics import Statistics, measure
 
@@ -125,6 +125,8 @@ def _show(request: Request, report: RunReport, statistics: Statistics) -> None:
         f"{report.slices} slices in {report.seconds:.1f} s, "
         f"{report.slices_per_second:.2f} slices/s, {format_bytes(report.wire_bytes)} on the wire"
     )
+    estimated = ", estimated from FLOPs" if report.planned_from_estimates else ""
+    console.print(f"planned: {report.planned_slices_per_second:.2f} slices/s{estimated}")
     for path in _written(request):
         console.print(f"wrote {path}", markup=False, soft_wrap=True)
     console.print(f"{RESEARCH_NOTE}.", style="dim")
@@ -150,15 +152,24 @@ def _label_table(statistics: Statistics) -> Table:
 
 
 def _board_table(report: RunReport) -> Table:
-    table = figure_table(("board", "pieces"), ("peak", "limit", "sent", "received"))
+    table = figure_table(("board", "pieces"), ("busy", "peak", "limit", "sent", "received"))
     order = tuple(report.lanes[0].pieces)
     for board in report.boards:
         table.add_row(
             board.name,
             runs(board.pieces, order) if board.pieces else f"left out: {board.left_out}",
-            format_bytes(board.peak_memory_bytes),
-            format_bytes(board.memory_limit_bytes),
-            format_bytes(board.sent_bytes),
-            format_bytes(board.received_bytes),
+            *_fares(board, format_bytes(board.memory_limit_bytes)),
         )
+        if board.pieces:
+            table.add_row("", "planned", *_fares(board.planned), style="dim")
     return table
+
+
+def _fares(fares: BoardFares | BoardReport, limit: str = "") -> tuple[str, ...]:
+    return (
+        f"{fares.busy_seconds:.2f} s",
+        format_bytes(fares.peak_memory_bytes),
+        limit,
+        format_bytes(fares.sent_bytes),
+        format_bytes(fares.received_bytes),
+    )

@@ -24,7 +24,14 @@ from edgeseg.slices import Mask, SliceGeometry, to_model, to_native
 from edgeseg_runtime.coordinator import Coordinator, Image, Result
 from edgeseg_runtime.local import LocalWorkers, this_machine
 from edgeseg_runtime.planning import problem_for
-from edgeseg_runtime.report import RunReport, board_reports, lane_reports, piece_reports, since
+from edgeseg_runtime.report import (
+    RunReport,
+    board_reports,
+    lane_reports,
+    piece_reports,
+    planned_fares,
+    since,
+)
 from edgeseg_runtime.wire import Pong
 
 PLANNING_SECONDS = 1.0
@@ -184,9 +191,9 @@ class Segmenter:
     def _report(
         self, slices: int, seconds: float, pongs: Mapping[str, Pong], returned_bytes: int
     ) -> RunReport:
-        boards = board_reports(
-            self._coordinator.boards, self.placement, pongs, self._coordinator.versions()
-        )
+        does, speaker = self._plan.prediction, self._coordinator
+        planned = planned_fares(self._problem, does, slices)
+        boards = board_reports(speaker.boards, self.placement, planned, pongs, speaker.versions())
         return RunReport(
             edgeseg=__version__,
             model=self.manifest.model_name,
@@ -194,7 +201,7 @@ class Segmenter:
             slices=slices,
             seconds=seconds,
             slices_per_second=slices / seconds,
-            planned_slices_per_second=self._plan.prediction.rate,
+            planned_slices_per_second=does.rate,
             planned_from_estimates=self._problem.estimated,
             wire_bytes=returned_bytes + sum(board.received_bytes for board in boards),
             boards=boards,

@@ -7,7 +7,7 @@ checks that a payload is as long as its header says.
 """
 
 import math
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 import numpy as np
@@ -17,10 +17,11 @@ from edgeseg.errors import WireError
 from edgeseg.manifest import Count, Decoding, Piece, Port, Preprocessing
 from edgeseg.slices import SliceGeometry
 
-PROTOCOL = 1
+PROTOCOL = 2
 MAX_HEADER_BYTES = 2**20
 MAX_TENSOR_BYTES = 2**30
 MAX_AXES = 8
+MAX_PROBE_BYTES = 2**24
 
 Dtype: TypeAlias = Literal["float32", "int8", "uint8"]
 """Types that tensors have on the wire."""
@@ -109,6 +110,31 @@ class Refused(Message, frozen=True):
     reason: str
 
 
+class Probe(Message, frozen=True):
+    """Coordinator: answer at once with so many bytes; my own payload only filled the link."""
+
+    answer_bytes: Annotated[int, msgspec.Meta(ge=0, le=MAX_PROBE_BYTES)]
+
+
+class Echo(Message, frozen=True):
+    """Worker: the answer to a probe; its payload only fills the link."""
+
+
+class Trial(Message, frozen=True):
+    """Coordinator: run this piece of yours once, on tensors that you make up."""
+
+    epoch: int
+    piece: str
+
+
+class Tried(Message, frozen=True):
+    """Worker: the piece has run, and what it took from its inputs to its outputs."""
+
+    epoch: int
+    piece: str
+    seconds: float
+
+
 class TensorData(Message, frozen=True):
     """Anybody: a tensor of a slice, in the payload."""
 
@@ -140,10 +166,14 @@ class Ping(Message, frozen=True):
 
 
 class PieceTime(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How often a piece has run on a board, and for how long in all."""
+    """How often a piece has run on a board, and for how long in all.
 
-    runs: int
-    seconds: float
+    ``seconds`` are of inference alone, ``busy_seconds`` of all that a core does for it.
+    """
+
+    runs: int = 0
+    seconds: float = 0.0
+    busy_seconds: float = 0.0
 
 
 class Pong(Message, frozen=True):
@@ -169,6 +199,10 @@ AnyMessage: TypeAlias = (
     | PieceData
     | Ready
     | Refused
+    | Probe
+    | Echo
+    | Trial
+    | Tried
     | TensorData
     | Outcome
     | Failed

@@ -25,13 +25,16 @@ from edgeseg_runtime.wire import (
     PROTOCOL,
     Assignment,
     Bye,
+    Echo,
     Failed,
     Hello,
     PieceData,
     Ping,
     Pong,
+    Probe,
     Refused,
     TensorData,
+    Trial,
     Welcome,
 )
 
@@ -193,8 +196,12 @@ class Worker:
         message = received.message
         if isinstance(message, Assignment):
             self._assign(message)
+        elif isinstance(message, Probe):
+            self._echo(message)
         elif isinstance(message, PieceData) and self._deployment is not None:
             self._deployment.accept_piece(message.sha256, received.payload)
+        elif isinstance(message, Trial) and self._deployment is not None:
+            self._deployment.try_piece(message)
         else:
             raise WireError(f"{type(message).__name__} is nothing a worker is told")
 
@@ -213,6 +220,12 @@ class Worker:
             reply(Refused(assignment.epoch, str(error)))
         else:
             self._deployment.prepare()
+
+    def _echo(self, probe: Probe) -> None:
+        """Answer a probe; while pieces are here there may be no room for that."""
+        if self._deployment is not None:
+            raise WireError("a probe must come before the pieces")
+        self._listener.send(self._coordinator, Echo(), bytes(probe.answer_bytes))
 
     def _pong(self) -> None:
         deployment = self._deployment

@@ -1,4 +1,4 @@
-"""Writes the U-Nets that the benchmarks compile: the paper's, at base width 64 and 16."""
+"""Writes the U-Nets that the benchmarks compile: the paper's, at base width 64, 32 and 16."""
 
 import sys
 from pathlib import Path
@@ -11,6 +11,6 @@ from edgeseg_converters.quiet import import_keras, quiet
 
 if __name__ == "__main__":
     keras = import_keras()
-    for base in (64, 16):
+    for base in (64, 32, 16):
         with quiet():
             zoo.paper_unet(keras, base=base).save(Path(sys.argv[1]) / f"base{base}.keras")

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
+from forecast import forecast
 from measures import convert, on_workers, piece_seconds, uncut, worker_start
 from rich.table import Table
 
@@ -35,16 +36,18 @@ _MODELS = Path(__file__).with_name("models.py")
 
 @dataclass(frozen=True)
 class Figure:
-    """One thing measured, and the goal it is held against."""
+    """One thing measured, and the goal it is held against, if there is one."""
 
     name: str
     value: float
-    goal: float
+    goal: float | None = None
     at_least: bool = False
 
     @property
     def reached(self) -> bool:
         """Whether the goal is met."""
+        if self.goal is None:
+            return True
         return self.value >= self.goal if self.at_least else self.value <= self.goal
 
 
@@ -67,6 +70,7 @@ def _figures(folder: Path) -> Iterator[Figure]:
     yield from _pieces(folder)
     yield from _two_workers(folder)
     yield from _overhead(folder)
+    yield from _forecasts(folder)
     yield from _worker()
 
 
@@ -125,6 +129,21 @@ def _overhead(folder: Path) -> Iterator[Figure]:
         yield Figure(f"work beside inference, base {base}", run.overhead, goal)
 
 
+def _forecasts(folder: Path) -> Iterator[Figure]:
+    for base in (16, 32):
+        messages.print(f"planned beside measured, base {base}")
+        bundle = folder / f"forecast{base}.edgeseg"
+        flags = ["--metric", "parameters", "--max-partitions", "6"]
+        convert(folder / f"base{base}.keras", bundle, folder / "a", flags)
+        found = [forecast(bundle, slices=SLICES * 64 // base) for _ in range(ROUNDS)]
+        middle = sorted(found, key=lambda one: one.ratio)[len(found) // 2]
+        name = f"base {base} over {middle.boards} workers"
+        yield Figure(f"{name}, planned slices/s", middle.planned)
+        yield Figure(f"{name}, measured slices/s", middle.measured)
+        yield Figure(f"{name}, planned / measured", middle.ratio, 1.1)
+        yield Figure(f"{name}, measured / planned", 1 / middle.ratio, 1.1)
+
+
 def _worker() -> Iterator[Figure]:
     starts = [worker_start() for _ in range(5)]
     yield Figure("worker ready, s", statistics.median(seconds for seconds, _ in starts), 1.5)
@@ -134,7 +153,7 @@ def _worker() -> Iterator[Figure]:
 def _table(figures: list[Figure]) -> Table:
     table = figure_table(("figure",), ("measured", "goal", ""))
     for figure in figures:
-        goal = f"{'>=' if figure.at_least else '<='} {figure.goal:g}"
+        goal = "" if figure.goal is None else f"{'<>'[figure.at_least]}= {figure.goal:g}"
         table.add_row(figure.name, f"{figure.value:.3g}", goal, "" if figure.reached else "missed")
     return table
 

@@ -16,14 +16,23 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import edgeseg_converters
+from edgeseg.boards import BoardEntry, BoardsFile
 from edgeseg.bundle import Bundle
-from edgeseg.errors import BudgetError, EdgesegError, ModelError, OutputError, UsageError
+from edgeseg.errors import (
+    BudgetError,
+    EdgesegError,
+    ModelError,
+    OutputError,
+    PlacementError,
+    UsageError,
+)
 from edgeseg.interpreter import Interpreter
 from edgeseg_converters.commands.convert import convert as command
 from edgeseg_converters.commands.convert import parse_complexity
+from edgeseg_converters.partition import STRATEGIES
 from edgeseg_converters.quiet import import_keras, quiet
 
-KEYS = {"pieces", "crossing_bytes", "check", "bundle_bytes", "settings", "versions"}
+KEYS = {"pieces", "crossing_bytes", "check", "bundle_bytes", "settings", "versions", "strategies"}
 PIECE_KEYS = {
     "name",
     "inputs",
@@ -42,6 +51,11 @@ PIECE_KEYS = {
     "steady_ms",
     "dice_loss",
 }
+BOARDS = BoardsFile(
+    (BoardEntry(name="pi-a", memory="1GiB"), BoardEntry(name="pi-b", memory="1GiB"))
+)
+UNSAID = BoardsFile((BoardEntry(name="pi"),))
+TINY = BoardsFile((BoardEntry(name="pi", memory="73MiB"),))
 app = typer.Typer()
 app.command()(command)
 
@@ -183,6 +197,13 @@ def test_logits_are_completed_and_the_user_is_told(tmp_path: Path) -> None:
         ({"prune_ratio": -1.0}, UsageError, "--prune-ratio is -1"),
         ({"labels": ["kidney"]}, UsageError, "--labels gives 1 names; the model needs 3"),
         ({"max_complexity": 1000}, BudgetError, "alone needs"),
+        ({"strategy": "data", "ways": 1}, UsageError, "--ways is 1; give at least 2"),
+        ({"ways": 2}, UsageError, "--ways tells --strategy adaptive nothing"),
+        ({"strategy": "optimal", "ways": 2}, UsageError, "choose one of auto, channel, data"),
+        ({"strategy": "data", "ways": 33}, UsageError, "33 tiles are more than"),
+        ({"boards": BOARDS}, UsageError, "--boards tells --strategy adaptive nothing"),
+        ({"strategy": "auto", "boards": UNSAID}, UsageError, "pi has no memory to plan with"),
+        ({"strategy": "optimal", "boards": TINY}, PlacementError, "needs .* on pi, which has"),
     ],
 )
 def test_bad_settings_end_in_one_line_and_no_bundle(
@@ -258,3 +279,63 @@ def test_command_refuses_a_senseless_window(plain: Path, tmp_path: Path) -> None
         CliRunner().invoke(
             app, [str(plain), "-o", str(tmp_path / "m"), "--window", "0"], catch_exceptions=False
         )
+
+
+def boards_file(folder: Path, text: str = "") -> Path:
+    file = folder / "boards.toml"
+    file.write_text(text or '[[board]]\nname = "a"\nmemory = "1GiB"\n')
+    return file
+
+
+def test_auto_compares_at_the_terminal_and_in_json(plain: Path, tmp_path: Path) -> None:
+    file = boards_file(tmp_path)
+    words = [str(plain), "-o", str(tmp_path / "m.edgeseg"), "--strategy", "auto", "--json"]
+    run = CliRunner().invoke(app, [*words, "--boards", str(file)], catch_exceptions=False)
+    assert run.exit_code == 0
+    rows = json.loads(run.stdout)["strategies"]
+    assert [row["strategy"] for row in rows if row["chosen"]] == ["optimal"]
+    assert {row["strategy"] for row in rows} == set(STRATEGIES) - {"auto"}
+    assert "optimal (kept)" in run.stderr
+    assert max(map(len, run.stderr.splitlines())) <= 100
+
+
+def test_where_the_boards_file_is_leaves_no_trace(plain: Path, tmp_path: Path) -> None:
+    bundles = []
+    for name in ("here", "there"):
+        folder = tmp_path / name
+        folder.mkdir()
+        bundles.append(folder / "m.edgeseg")
+        converted(plain, bundles[-1], strategy="optimal", boards=boards_file(folder))
+    assert bundles[0].read_bytes() == bundles[1].read_bytes()
+    settings = Bundle(bundles[0]).manifest.settings
+    assert (settings["strategy"], settings["ways"], settings["boards"]) == ("optimal", None, 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[[board]]\nname = "a"\nmemory = "1GiB"\nsped = 2.0',
+        '[[board]]\nname = "a"\nmemory = "1GiB"\n' * 2,
+        '[[board]]\nname = "a"\nmemory = "-1GiB"',
+        '[[board]]\nname = "a"\nmemory = "1GiB"\nspeed = -1.0',
+        '[[board]]\nname = "a"',
+        '[[board]]\nname = "a"\nmemory = "1 gallon"',
+        '[[board]]\nname = "a"\nmemory = "1GiB"\nup = "5 knots"',
+    ],
+    ids=["key", "twice", "memory", "speed", "missing", "bytes", "rate"],
+)
+def test_a_boards_file_of_no_sense_is_refused(plain: Path, tmp_path: Path, text: str) -> None:
+    words = [str(plain), "-o", str(tmp_path / "m.edgeseg"), "--strategy", "auto"]
+    with pytest.raises(UsageError) as caught:
+        CliRunner().invoke(
+            app, [*words, "--boards", str(boards_file(tmp_path, text))], catch_exceptions=False
+        )
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "m.edgeseg").exists()
+
+
+def test_divided_layers_are_reported_as_they_were(plain: Path, tmp_path: Path) -> None:
+    report = converted(plain, tmp_path / "m.edgeseg", strategy="data", ways=2)
+    assert all(piece.parameters_before == piece.parameters for piece in report.pieces)
+    assert report.check.max_abs_difference <= 1e-5
+    assert report.settings["ways"] == 2

@@ -12,8 +12,15 @@ from edgeseg.graph import Graph, Layer, Tensor, WeightSpec
 from edgeseg.manifest import Manifest
 from edgeseg.measure import Measurement
 from edgeseg_converters.check import Check
+from edgeseg_converters.partition import Alternative
 from edgeseg_converters.precision import Chosen
-from edgeseg_converters.report import History, Report, make_report, summary_table
+from edgeseg_converters.report import (
+    History,
+    Report,
+    make_report,
+    strategies_table,
+    summary_table,
+)
 
 EXACT = Check(0.0, 4, identical=True, mask_agreement=1.0)
 ROUGH = Check(0.01, 4, identical=False, mask_agreement=0.999)
@@ -54,7 +61,7 @@ def text_of(report: Report) -> str:
 
 def test_pieces_are_reported_before_and_after() -> None:
     chosen = Chosen((), ("int8", "none"), (0.004, 0.031), ("piece_01 is kept in float32",))
-    history = History(graph_of((40, 80)), chosen, MEASURED, ("a note",))
+    history = History(graph_of((40, 80)), graph_of(), chosen, MEASURED, ("a note",))
     report = make_report(manifest_of(), ROUGH, 1234, history)
     one, other = report.pieces
     assert (one.precision, other.precision) == ("int8", "float32")
@@ -69,13 +76,52 @@ def test_pieces_are_reported_before_and_after() -> None:
 
 def test_layers_that_compression_added_had_no_cost_before() -> None:
     renamed = replace(graph_of(), layers=graph_of().layers[:1], outputs=("layer_0",))
-    report = make_report(manifest_of(), EXACT, 1, History(renamed, UNCHANGED, MEASURED))
+    report = make_report(manifest_of(), EXACT, 1, History(renamed, graph_of(), UNCHANGED, MEASURED))
     assert [piece.parameters_before for piece in report.pieces] == [10, 0]
+
+
+def test_divided_layers_shrank_as_the_whole_network_did() -> None:
+    """Half of the network is left, and the pieces hold layers that a strategy made of it."""
+    pieces = tuple(
+        msgspec.structs.replace(piece, layers=tuple(f"{name}.rows0" for name in piece.layers))
+        for piece in manifest_of().pieces
+    )
+    divided = msgspec.structs.replace(manifest_of(), pieces=pieces)
+    history = History(graph_of((20, 40)), graph_of((10, 20)), UNCHANGED, MEASURED)
+    report = make_report(divided, EXACT, 1, history)
+    assert [piece.parameters_before for piece in report.pieces] == [20, 40]
+    assert [piece.flops_before for piece in report.pieces] == [2000, 6000]
+
+
+def test_strategies_fit_100_columns_with_the_kept_one_marked() -> None:
+    kept = Alternative(
+        strategy="optimal",
+        chosen=True,
+        placement="contiguous",
+        pieces=15,
+        slices_per_second=0.00123,
+        latency_seconds=1234.5,
+        largest_memory_bytes=999 * 2**20,
+        crossing_bytes=999 * 2**20,
+    )
+    none = Alternative(strategy="channel", reason="no two convolutions")
+    history = History(graph_of(), graph_of(), UNCHANGED, MEASURED, strategies=(none, kept))
+    report = make_report(manifest_of(), EXACT, 1, history)
+    assert msgspec.json.decode(msgspec.json.encode(report), type=Report).strategies == (none, kept)
+    console = Console(width=100, file=StringIO())
+    with console.capture() as capture:
+        console.print(strategies_table(report))
+    text = capture.get()
+    assert max(map(len, text.splitlines())) <= 100
+    for cell in ("channel", "not at all", "optimal (kept)", "contiguous", "0.00123", "999 MiB"):
+        assert cell in text
 
 
 def test_table_of_an_exact_bundle_has_no_idle_columns() -> None:
     text = text_of(
-        make_report(manifest_of(), EXACT, 1234, History(graph_of(), UNCHANGED, MEASURED))
+        make_report(
+            manifest_of(), EXACT, 1234, History(graph_of(), graph_of(), UNCHANGED, MEASURED)
+        )
     )
     for heading in ("params", "FLOPs", "crossing", "ms", "peak"):
         assert heading in text
@@ -97,7 +143,7 @@ def test_widest_table_fits_80_columns(losses: tuple[float | None, float | None])
     manifest = msgspec.structs.replace(manifest, pieces=wide)
     chosen = Chosen((), ("dynamic", "none"), losses)
     slow = Measurement(1023 * 2**10, 2**20, 1e4, 9999.9)
-    history = History(graph_of((33_300_000, 44_400_000)), chosen, (slow, slow))
+    history = History(graph_of((33_300_000, 44_400_000)), graph_of(), chosen, (slow, slow))
     text = text_of(make_report(manifest, ROUGH, 10**8, history))
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= 80

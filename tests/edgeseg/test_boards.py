@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from manifests import chain_manifest
 
 from edgeseg.boards import WORKER_BASE, Board, BoardEntry, BoardsFile, LinkEntry, read_boards
 from edgeseg.errors import UsageError
@@ -34,6 +36,14 @@ down = "90Mbit"
 latency_ms = 0.5
 """
 
+_MEASURED = """
+[[board]]
+name = "pi"
+[board.piece_ms]
+0123456789abcdef = 12.5
+fedcba9876543210 = 3
+"""
+
 
 def _read(folder: Path, text: str) -> BoardsFile:
     (folder / "boards.toml").write_text(text)
@@ -55,6 +65,19 @@ def test_a_file_may_describe_boards_for_planning(tmp_path: Path) -> None:
     assert pi.expected == Board("pi", 512 * 2**20, WORKER_BASE, cores=4)
     assert (pi.up, pi.down, pi.latency_ms) == ("100Mbit", "90Mbit", 0.5)
     assert file.coordinator == LinkEntry(up="1Gbit")
+
+
+def test_measured_figures_are_those_of_the_very_piece(tmp_path: Path) -> None:
+    (pi,) = _read(tmp_path, _MEASURED).board
+    pieces = chain_manifest([1, 1, 1]).pieces
+    known = [
+        msgspec.structs.replace(piece, sha256=digits * 4)
+        for piece, digits in zip(
+            pieces, ("0123456789abcdef", "fedcba9876543210", "0123456789abcdee"), strict=True
+        )
+    ]
+    assert pi.seconds(known) == {"piece_00": 0.0125, "piece_01": 0.003}
+    assert pi.seconds(pieces) == {}
 
 
 def test_what_a_board_lacks_is_said_with_its_name(tmp_path: Path) -> None:
@@ -94,6 +117,12 @@ def test_what_a_board_lacks_is_said_with_its_name(tmp_path: Path) -> None:
         _PLANNED.replace("0.5", ""),
         _PLANNED.replace("latency_ms", "latency"),
         _PLANNED.replace('up = "1Gbit"', 'name = "me"'),
+        _PLANNED.replace("cores = 4", "piece_ms = 3"),
+        *(_MEASURED.replace("12.5", value) for value in ("'12'", "[12]", "true", "-1", "0", "nan")),
+        _MEASURED.replace("12.5", "inf"),
+        _MEASURED.replace("0123456789abcdef", "piece_00"),
+        _MEASURED.replace("0123456789abcdef", "0123456789abcdef0"),
+        _MEASURED.replace("0123456789abcdef", "0123456789ABCDEF"),
     ],
 )
 def test_what_is_no_boards_file_is_refused(tmp_path: Path, text: str) -> None:

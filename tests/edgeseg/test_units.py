@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeseg.errors import UsageError
-from edgeseg.units import format_bytes, format_count, parse_bytes, parse_rate
+from edgeseg.units import format_bytes, format_count, format_rate, parse_bytes, parse_rate
 
 
 @pytest.mark.parametrize(
@@ -71,3 +71,18 @@ def test_bytes_are_written_in_binary_units(count: int, text: str) -> None:
 )
 def test_counts_are_written_in_decimal_units(count: float, text: str) -> None:
     assert format_count(count) == text
+
+
+@pytest.mark.parametrize(
+    ("rate", "text"),
+    [
+        (117.9e6, "943.2Mbit"),
+        (2.5e9, "20Gbit"),
+        (0.125e6, "1Mbit"),
+        (100, "800bit"),
+        (1.249999e8, "1000Mbit"),
+    ],
+)
+def test_rates_are_written_as_they_are_read(rate: float, text: str) -> None:
+    assert format_rate(rate) == text
+    assert parse_rate(text) == pytest.approx(rate, rel=1e-3)

@@ -8,7 +8,7 @@ from manifests import KIB, chain_manifest, manifests
 
 from edgeseg.manifest import Manifest, Port
 from edgeseg.placement import Lane, Placement, slice_bytes
-from edgeseg_runtime.orders import assignment_for, contradiction, readers
+from edgeseg_runtime.orders import assignment_for, contradiction, readers, trial_of
 from edgeseg_runtime.wire import Assignment
 
 _NAMES = ("a", "b", "c")
@@ -136,3 +136,15 @@ def test_the_image_comes_as_floats_whatever_the_first_piece_reads() -> None:
     placement = Placement((Lane({"piece_00": "a"}, 1),), {})
     (source,) = assignment_for("a", manifest, placement, 1, _ENDPOINTS).sources
     assert (source.tensor, source.dtype) == ("image", "float32")
+
+
+@given(manifests(), st.data())
+def test_pieces_to_be_tried_come_with_what_they_read_and_no_routes(
+    manifest: Manifest, data: st.DataObject
+) -> None:
+    pieces = data.draw(st.lists(st.sampled_from(manifest.pieces), min_size=1, unique=True))
+    told = trial_of(manifest, pieces, 3)
+    assert contradiction(told) is None
+    assert (told.epoch, told.pieces, told.routes, told.peers) == (3, tuple(pieces), (), {})
+    each = [slice_bytes(manifest, frozenset({piece.name})) for piece in pieces]
+    assert told.reserved_bytes == max(each)

@@ -18,8 +18,10 @@ from edgeseg.slices import SliceGeometry
 from edgeseg_runtime.orders import assignment_for
 from edgeseg_runtime.wire import (
     MAX_HEADER_BYTES,
+    MAX_PROBE_BYTES,
     Assignment,
     Bye,
+    Echo,
     Failed,
     Hello,
     Job,
@@ -29,9 +31,12 @@ from edgeseg_runtime.wire import (
     PieceTime,
     Ping,
     Pong,
+    Probe,
     Ready,
     Refused,
     TensorData,
+    Trial,
+    Tried,
     Welcome,
     decode,
     encode,
@@ -96,10 +101,16 @@ _MESSAGES: st.SearchStrategy[Any] = st.one_of(
         sent_bytes=_INTS,
         received_bytes=_INTS,
         piece_times=st.dictionaries(
-            _TEXTS, st.builds(PieceTime, runs=_INTS, seconds=st.floats(0, 100)), max_size=3
+            _TEXTS,
+            st.builds(PieceTime, runs=_INTS, seconds=st.floats(0, 9), busy_seconds=st.floats(0, 9)),
+            max_size=3,
         ),
     ),
     st.builds(Bye, session=_TEXTS),
+    st.builds(Probe, answer_bytes=st.integers(0, MAX_PROBE_BYTES)),
+    st.just(Echo()),
+    st.builds(Trial, epoch=_INTS, piece=_TEXTS),
+    st.builds(Tried, epoch=_INTS, piece=_TEXTS, seconds=st.floats(0, 100)),
 )
 
 

@@ -16,9 +16,11 @@ from edgeseg.placement import Lane, Placement
 from edgeseg.slices import SliceGeometry
 from edgeseg_runtime.orders import assignment_for
 from edgeseg_runtime.wire import (
+    MAX_PROBE_BYTES,
     PROTOCOL,
     Assignment,
     Bye,
+    Echo,
     Failed,
     Hello,
     Job,
@@ -26,8 +28,10 @@ from edgeseg_runtime.wire import (
     PieceData,
     Ping,
     Pong,
+    Probe,
     Refused,
     TensorData,
+    Trial,
     encode,
 )
 
@@ -88,6 +92,15 @@ def test_it_says_what_it_has(worker: RunningWorker, sockets: Sockets) -> None:
     pong = hear(link, Pong)
     assert welcome.base_memory_bytes <= pong.peak_memory_bytes < 200 * _MIB
     assert pong.received_bytes > 0
+
+
+def test_a_probe_is_answered_with_as_many_bytes(worker: RunningWorker, sockets: Sockets) -> None:
+    link = sockets.link(worker.endpoint)
+    greet(link)
+    link.received_bytes = 0
+    link.send(Probe(2**20), bytes(2**20))
+    hear(link, Echo)
+    assert 2**20 < link.received_bytes < 2**20 + 100
 
 
 def test_a_second_coordinator_waits_for_the_first(worker: RunningWorker, sockets: Sockets) -> None:
@@ -166,6 +179,8 @@ def test_garbage_does_not_harm_it(worker: RunningWorker, sockets: Sockets) -> No
     for message in (_assignment(), Bye("x"), Ping("x"), PieceData(1, "0" * 64), Pong(1, 1, 1, {})):
         raw.send_multipart([encode(message)])
         link.send(PieceData(1, "f" * 64), b"not asked for")
+        link.send(Probe(MAX_PROBE_BYTES))
+        link.send(Trial(1, chance.choice(["piece_00", "piece_99"])))
     where = urlsplit(worker.endpoint)
     with socket.create_connection((where.hostname, where.port)) as plain:
         plain.sendall(chance.randbytes(4096))

@@ -21,6 +21,10 @@ class Strategy(str, Enum):
     adaptive = "adaptive"
     block = "block"
     layer = "layer"
+    optimal = "optimal"
+    data = "data"
+    channel = "channel"
+    auto = "auto"
 
 
 class Metric(str, Enum):
@@ -57,8 +61,18 @@ def convert(
     ],
     *,
     strategy: Annotated[
-        Strategy, typer.Option(help="Share complexity evenly, or cut at blocks or at every layer.")
+        Strategy, typer.Option(help="How to cut; see below when to use which.")
     ] = Strategy.adaptive,
+    ways: Annotated[
+        int | None,
+        typer.Option(min=2, metavar="N", help="Tiles or branches for data, channel and auto."),
+    ] = None,
+    boards: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.toml", help="The boards to cut for: optimal, data, channel and auto."
+        ),
+    ] = None,
     metric: Annotated[Metric, typer.Option(help="What complexity means.")] = Metric.flops,
     max_complexity: Annotated[
         str | None,
@@ -138,10 +152,20 @@ def convert(
 
     With --max-dice-drop, try a ladder of recipes and write the best bundle that loses no more
     Dice; together with --recipe, hold that one to the limit.
+
+    Strategies:
+    adaptive shares complexity evenly, for boards that are alike;
+    block cuts where the resolution changes, which moves few bytes;
+    layer cuts wherever possible, for boards that are yet unknown;
+    optimal cuts for the boards given, where the network fits none of them whole;
+    data divides the rows of a slice, for the soonest slice;
+    channel divides convolutions by channels, where weights fill the memory;
+    auto tries them all for the boards given and keeps the fastest.
     """
     limits = _window(window)
     budget = None if max_complexity is None else parse_complexity(max_complexity, metric.value)
 
+    from edgeseg.boards import read_boards
     from edgeseg_converters.input_shape import parse_input_shape
     from edgeseg_converters.search.asked import asked_rungs, asked_search
 
@@ -154,6 +178,8 @@ def convert(
         "metric": metric.value,
         "max_complexity": budget,
         "max_partitions": max_partitions,
+        "ways": ways,
+        "boards": None if boards is None else read_boards(boards),
         "window": limits,
         "spacing_mm": spacing,
         "labels": None if labels is None else [name.strip() for name in labels.split(",")],
@@ -161,7 +187,7 @@ def convert(
     }
     if asked is None:
         from edgeseg_converters.compiler import convert as compile_model
-        from edgeseg_converters.report import summary_table
+        from edgeseg_converters.report import strategies_table, summary_table
 
         made = compile_model(
             model,
@@ -171,6 +197,8 @@ def convert(
             report=report,
             **conversion,
         )
+        if made.strategies:
+            messages.print(strategies_table(made))
         _show(made, summary_table, as_json=as_json)
         return
 

@@ -1,15 +1,20 @@
 """Strategies that cut a network into pieces; each takes a network and a request."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TypeAlias
 
 from edgeseg.graph import Graph
 from edgeseg_converters.network import Network
 from edgeseg_converters.partition.adaptive import adaptive
+from edgeseg_converters.partition.auto import auto
 from edgeseg_converters.partition.block import block
+from edgeseg_converters.partition.channel import channel
 from edgeseg_converters.partition.complexity import METRICS
+from edgeseg_converters.partition.data import data
 from edgeseg_converters.partition.layer import layer
-from edgeseg_converters.partition.request import Cut, Partition, PartitionRequest
+from edgeseg_converters.partition.optimal import optimal
+from edgeseg_converters.partition.request import Alternative, Cut, Partition, PartitionRequest
 
 Strategy: TypeAlias = Callable[[Network, PartitionRequest], Cut]
 
@@ -19,10 +24,35 @@ def _as_it_is(partition: Callable[[Graph, PartitionRequest], Partition]) -> Stra
     return lambda network, request: Cut(network, partition(network.graph, request))
 
 
-STRATEGIES: Mapping[str, Strategy] = {
+_CANDIDATES: Mapping[str, Strategy] = {
     "adaptive": _as_it_is(adaptive),
     "block": _as_it_is(block),
     "layer": _as_it_is(layer),
+    "optimal": optimal,
+    "data": data,
+    "channel": channel,
 }
 
-__all__ = ["METRICS", "STRATEGIES", "Cut", "Partition", "PartitionRequest", "Strategy", "adaptive"]
+STRATEGIES: Mapping[str, Strategy] = {
+    **_CANDIDATES,
+    "auto": partial(auto, candidates=_CANDIDATES),
+}
+
+DIVIDING = frozenset({"data", "channel", "auto"})
+"""Strategies that divide spans of layers, and so heed the number of ways."""
+
+PLACING = frozenset({"optimal", "data", "channel", "auto"})
+"""Strategies that look at the boards."""
+
+__all__ = [
+    "DIVIDING",
+    "METRICS",
+    "PLACING",
+    "STRATEGIES",
+    "Alternative",
+    "Cut",
+    "Partition",
+    "PartitionRequest",
+    "Strategy",
+    "adaptive",
+]

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import msgspec
+
 from edgeseg.boards import BoardsFile
 from edgeseg.graph import Graph
 from edgeseg_converters.network import Network
@@ -28,6 +30,8 @@ class PartitionRequest:
         How many branches or tiles a span is divided into, where the strategy divides spans.
     boards
         What the pieces are for, where it is known.
+    precision
+        What the pieces will compute in: ``none`` (float32), ``float16``, ``dynamic`` or ``int8``.
     """
 
     metric: str = "flops"
@@ -35,6 +39,35 @@ class PartitionRequest:
     max_partitions: int | None = None
     ways: int | None = None
     boards: BoardsFile | None = None
+    precision: str = "none"
+
+
+class Alternative(msgspec.Struct, frozen=True, kw_only=True):
+    """A strategy that was looked at, and what its pieces are predicted to do on the boards.
+
+    Attributes
+    ----------
+    chosen
+        Whether the pieces are those of this strategy.
+    reason
+        Why it was out of the question; the figures are then None.
+    placement
+        How its pieces are best placed: ``whole``, ``contiguous``, ``folded`` or ``mixed``.
+    largest_memory_bytes
+        Of the board that needs most.
+    crossing_bytes
+        Of the tensors between pieces, each counted once.
+    """
+
+    strategy: str
+    chosen: bool = False
+    reason: str | None = None
+    placement: str | None = None
+    pieces: int | None = None
+    slices_per_second: float | None = None
+    latency_seconds: float | None = None
+    largest_memory_bytes: int | None = None
+    crossing_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +85,15 @@ class Cut:
         compute the very same bits.
     notes
         What the user should know, a line each.
+    comparison
+        The strategies that were looked at, where there were several.
     """
 
     network: Network
     pieces: Partition
     tolerance: float = 0.0
     notes: tuple[str, ...] = ()
+    comparison: tuple[Alternative, ...] = ()
 
 
 def pieces_of(graph: Graph, runs: Iterable[Iterable[tuple[str, ...]]]) -> Partition:

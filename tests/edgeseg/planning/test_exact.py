@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
-from planning_problems import assignments, reference, small_problem
+from planning_problems import NO_LIMIT, assignments, make_problem, reference, small_problem
 
+from edgeseg.boards import Board
 from edgeseg.planning import exact
 from edgeseg.planning.exact import improve
 from edgeseg.planning.objective import Objective
+from edgeseg.planning.problem import Flow
 
 
 @pytest.mark.parametrize("solver", ["enumeration", "highs"])
@@ -35,3 +37,12 @@ def test_no_assignment_costs_less(
         assert reached <= 1.2 * best
     else:
         assert reached == pytest.approx(best, rel=1e-4)
+
+
+def test_many_pieces_on_one_board_are_one_assignment() -> None:
+    board = Board("only", 10**6)
+    flows = [Flow("image", 1, 1, None, (0,))]
+    flows += [Flow(f"t{n}", 1, 1, n, (n + 1,)) for n in range(79)]
+    flows.append(Flow("mask", 1, 1, 79, (), returns=True))
+    problem = make_problem([[1.0]] * 80, flows, [board], [NO_LIMIT])
+    assert improve(problem, None, "throughput", 1.0).cost == pytest.approx(80.0)

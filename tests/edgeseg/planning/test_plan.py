@@ -18,7 +18,9 @@ from edgeseg.boards import Board
 from edgeseg.errors import PlacementError
 from edgeseg.planning.objective import Objective
 from edgeseg.planning.plan import Plan, plan
+from edgeseg.planning.prediction import predict
 from edgeseg.planning.problem import GIGABIT, Link, Problem
+from edgeseg.planning.timeline import followed
 
 
 def _best_cost(problem: Problem, objective: Objective) -> float:
@@ -86,6 +88,26 @@ def test_thirty_two_pieces_on_eight_boards_take_less_than_five_seconds() -> None
     found = plan(problem, time_limit=1.0)
     assert time.process_time() - start < 5.0
     assert _within_memory(problem, found)
+
+
+def test_the_cost_is_what_slices_that_are_followed_show_where_memory_limits_the_window() -> None:
+    """Little's law promises more than waiting for one another leaves."""
+    boards = [Board(f"b{n}", 400 * MIB) for n in range(2)]
+    problem = unet_problem(4, boards, [GIGABIT] * 2)
+    found = plan(problem, time_limit=1.0)
+    assert found.prediction == followed(problem, found.lanes)
+    assert found.bound <= found.cost == 1 / found.prediction.rate
+    folded = next(row for row in found.strategies if row.name == "folded")
+    assert folded.prediction.rate < 0.9 * predict(problem, folded.lanes).rate
+    assert found.prediction.rate >= max(row.prediction.rate for row in found.strategies)
+
+
+def test_eight_boards_of_tight_memory_are_planned_to_the_bound() -> None:
+    """What lanes of any size could bring is settled without a solver."""
+    boards = [Board(f"b{n}", 250 * MIB, 60 * MIB) for n in range(8)]
+    found = plan(unet_problem(4, boards, [GIGABIT] * 8), time_limit=20.0)
+    assert [len(lane.members) for lane in found.lanes] == [4, 4]
+    assert found.gap < 0.03
 
 
 def test_a_board_that_would_only_slow_the_others_is_left_out_with_the_reason() -> None:

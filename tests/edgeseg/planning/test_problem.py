@@ -1,11 +1,11 @@
 """From a manifest to a planning problem."""
 
-from manifests import IMAGE, chain_manifest
+from manifests import IMAGE, KIB, chain_manifest
 
 from edgeseg.boards import Board
 from edgeseg.planning.problem import GIGABIT, REFERENCE_FLOPS, Link, problem_of
 
-BOARDS = [Board("a", 100, speed=2.0), Board("b", 100)]
+BOARDS = [Board("a", 2**20, speed=2.0), Board("b", 2**20)]
 
 
 def test_image_and_mask_travel_as_bytes_and_tensors_as_floats() -> None:
@@ -26,6 +26,15 @@ def test_seconds_are_measured_where_they_are_known_and_estimated_elsewhere() -> 
     assert problem.pieces[1].seconds == (1e9 / REFERENCE_FLOPS / 2, 1e9 / REFERENCE_FLOPS)
     measured = {name: {"piece_00": 1.0, "piece_01": 2.0} for name in "ab"}
     assert not problem_of(manifest, BOARDS, seconds=measured).estimated
+
+
+def test_it_is_known_which_boards_were_not_measured() -> None:
+    manifest = chain_manifest([1, 1], [100 * KIB, 300 * KIB])
+    small, large = Board("small", 200 * KIB), Board("large", 400 * KIB)
+    alone = {"piece_00": 0.1}
+    problem = problem_of(manifest, [small, large], {"small": alone, "large": alone})
+    assert problem.estimated_boards == ("large",)
+    assert problem.only([0]).estimated_boards == ("large",)
 
 
 def test_links_are_gigabit_where_nothing_is_known() -> None:

@@ -1,5 +1,7 @@
 """Slices followed through a lane agree with what is predicted for it."""
 
+from dataclasses import replace
+
 import pytest
 from planning_problems import MIB, assignments, reference, small_problem, unet_problem
 
@@ -7,8 +9,8 @@ from edgeseg.boards import Board
 from edgeseg.placement import Lane
 from edgeseg.planning.plan import plan
 from edgeseg.planning.prediction import predict
-from edgeseg.planning.problem import GIGABIT, Problem
-from edgeseg.planning.timeline import Bar, timeline
+from edgeseg.planning.problem import GIGABIT, Link, Problem
+from edgeseg.planning.timeline import Bar, followed, steady_rate, timeline
 
 
 def _lane(problem: Problem, row: tuple[int, ...], window: int) -> Lane:
@@ -56,6 +58,31 @@ def test_many_slices_come_at_the_rate_that_is_predicted() -> None:
     lane = Lane(lane.boards, 8)
     few, many = (_end(timeline(problem, lane, slices)) for slices in (10, 60))
     assert 50 / (many - few) == pytest.approx(predict(problem, [lane]).rate, rel=0.05)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_steady_rate_is_that_of_many_slices_and_never_above_what_is_possible(seed: int) -> None:
+    problem = small_problem(seed)
+    row = tuple(piece % len(problem.boards) for piece in range(len(problem.pieces)))
+    for window in (1, 2, 5):
+        lane = _lane(problem, row, window)
+        few, many = (_end(timeline(problem, lane, slices)) for slices in (40, 240))
+        rate = steady_rate(problem, lane)
+        assert rate == pytest.approx(200 / (many - few), rel=0.03)
+        possible = reference(problem, row)
+        assert rate <= window / possible.latency * (1 + 1e-9)
+        assert rate <= 1 / possible.busy * 1.02
+        assert followed(problem, [lane]).rate <= predict(problem, [lane]).rate
+
+
+def test_lanes_that_share_a_link_are_slowed_down_by_it() -> None:
+    boards = [Board(f"b{n}", 4096 * MIB) for n in range(2)]
+    problem = unet_problem(3, boards, [GIGABIT] * 2)
+    count = len(problem.pieces)
+    lanes = [_lane(problem, (board,) * count, 2) for board in (0, 1)]
+    assert followed(problem, lanes).rate == pytest.approx(2 * followed(problem, lanes[:1]).rate)
+    slow = replace(problem, coordinator=Link(1e4, 1e4))
+    assert followed(slow, lanes).rate == pytest.approx(1e4 / problem.flows[-1].wire_bytes)
 
 
 def test_the_window_bounds_what_is_in_flight() -> None:

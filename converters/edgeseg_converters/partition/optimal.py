@@ -1,0 +1,178 @@
+"""Cuts where they suit the boards best, found by dynamic programming and local search."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from typing import TypeAlias
+
+import numpy as np
+
+from edgeseg.errors import BudgetError, PlacementError
+from edgeseg.graph import Graph
+from edgeseg.planning.contiguous import contiguous
+from edgeseg.planning.groups import group_up
+from edgeseg.planning.prediction import assignments_of
+from edgeseg.planning.problem import Problem
+from edgeseg.planning.quick import quick_plans, rounded_cost
+from edgeseg.planning.runs import RunMemory
+from edgeseg.planning.scores import Assignments
+from edgeseg.planning.strategies import Strategy as Placed
+from edgeseg.terminal import working
+from edgeseg.units import format_bytes
+from edgeseg_converters.fusion import fused_groups
+from edgeseg_converters.network import Network
+from edgeseg_converters.partition.adaptive import adaptive
+from edgeseg_converters.partition.block import block
+from edgeseg_converters.partition.complexity import check_budget, complexity
+from edgeseg_converters.partition.estimate import Sketch, estimate, forecast
+from edgeseg_converters.partition.request import Cut, Partition, PartitionRequest, pieces_of
+
+Ends: TypeAlias = tuple[int, ...]
+"""Number of the group behind each piece's last."""
+
+_FEWER = 4
+"""How many chains are looked at besides where the number of pieces is limited."""
+
+
+def optimal(network: Network, request: PartitionRequest) -> Cut:
+    """Cut where the best placement of the finest partition goes from one board to another.
+
+    Use it where the boards are known and the whole network is too large for some of them: each
+    gets one piece where boards are best chained, two where the way up is folded onto the way
+    down. Where all hold the whole network it stays whole: sending whole slices costs least.
+
+    What counts is the time between two slices, that of the busiest core or link, within every
+    board's memory. Layers that follow each other on a board count as the piece that they become.
+
+    Raises
+    ------
+    BudgetError
+        If no partition keeps to the request.
+    PlacementError
+        If no cut was found whose pieces fit the boards.
+    """
+    with working("looking for the best cuts"):
+        placed = [
+            (_placed(pieces, request), pieces) for pieces in proposals(network.graph, request)
+        ]
+    fitting = [(where, pieces) for where, pieces in placed if where is not None]
+    if not fitting:
+        raise PlacementError(_lack(network.graph, request))
+    where, pieces = min(fitting, key=lambda pair: (rounded_cost(pair[0]), len(pair[1])))
+    return Cut(network, pieces, notes=_notes(where, len(pieces), request))
+
+
+def proposals(graph: Graph, request: PartitionRequest) -> list[Partition]:
+    """List partitions worth placing: those that suit each shape of placement, and fixed ones.
+
+    Raises
+    ------
+    BudgetError
+        If none keeps to the request.
+    PlacementError
+        If a layer fits on no board.
+    """
+    problem = finest(graph, request)
+    ends = [_ends(assignments_of(problem, one.lanes)) for one in quick_plans(problem)]
+    if request.max_partitions is not None:
+        ends += _fewer(problem, request.max_partitions)
+    shaped = (pieces_of(graph, _runs(graph, one, request)) for one in dict.fromkeys(ends))
+    found = [pieces for pieces in shaped if _keeps(pieces, request)]
+    return [*found, *_fixed(graph, request)] or [adaptive(graph, request)]
+
+
+def finest(graph: Graph, request: PartitionRequest) -> Problem:
+    """State the problem of placing groups of layers, such that runs of them become pieces.
+
+    The pieces of the problem are named by the last layer of each group.
+    """
+    groups = fused_groups(graph)
+    count = len(groups)
+    peak, resident = np.zeros((2, count + 1, count + 1))
+    for start in range(count):
+        for end in range(start + 1, count + 1):
+            layers = (name for group in groups[start:end] for name in group)
+            run = Sketch(graph.subgraph("run", layers), request.precision)
+            peak[start, end] = run.peak_memory_bytes
+            resident[start, end] = run.resident_memory_bytes
+    pieces = tuple(graph.subgraph(group[-1], group) for group in groups)
+    problem = estimate(pieces, request)
+    least = (Sketch(piece, request.precision).weight_bytes for piece in pieces)
+    return replace(
+        problem,
+        pieces=tuple(
+            replace(work, resident_bytes=weights)
+            for work, weights in zip(problem.pieces, least, strict=True)
+        ),
+        merged=RunMemory(peak, resident),
+    )
+
+
+def _ends(rows: Assignments) -> Ends:
+    """Cut wherever one of the lanes, shape (lanes, groups), goes to another board."""
+    changes = (rows[:, 1:] != rows[:, :-1]).any(axis=0)
+    return (*(np.flatnonzero(changes) + 1).tolist(), rows.shape[1])
+
+
+def _fewer(problem: Problem, most: int) -> list[Ends]:
+    """Cut for the quickest chains of no more boards than pieces are allowed."""
+    chains = group_up(problem, lambda part: contiguous(part, "throughput"))
+    ordered = sorted(chains.rates, key=lambda counts: -chains.rates[counts])
+    ends = dict.fromkeys(_ends(chains.assignments[counts][None]) for counts in ordered)
+    return [one for one in ends if len(one) <= most][:_FEWER]
+
+
+def _runs(graph: Graph, ends: Ends, request: PartitionRequest) -> Iterator[list[tuple[str, ...]]]:
+    """Yield the groups of each piece, cut further where it would be too complex."""
+    groups, bound = fused_groups(graph), request.max_complexity
+    for start, end in zip((0, *ends), ends, strict=False):
+        run = [groups[start]]
+        for group in groups[start + 1 : end]:
+            if bound is not None and complexity(graph, [*run, group], request.metric) > bound:
+                yield run
+                run = []
+            run.append(group)
+        yield run
+
+
+def _fixed(graph: Graph, request: PartitionRequest) -> Iterator[Partition]:
+    """Yield what other strategies make of the network, as far as it keeps to the request."""
+    for strategy in (block, adaptive):
+        with suppress(BudgetError):
+            yield strategy(graph, request)
+
+
+def _keeps(pieces: Partition, request: PartitionRequest) -> bool:
+    try:
+        check_budget(pieces, request)
+    except BudgetError:
+        return False
+    return True
+
+
+def _placed(pieces: Partition, request: PartitionRequest) -> Placed | None:
+    try:
+        return forecast(pieces, request)
+    except PlacementError:
+        return None
+
+
+def _lack(graph: Graph, request: PartitionRequest) -> str:
+    boards = estimate((graph,), request).boards
+    most = max(board.memory_limit - board.base_memory for board in boards)
+    need = Sketch(graph, request.precision).peak_memory_bytes
+    return (
+        f"no cut was found whose pieces fit the boards: uncut, the network needs about "
+        f"{format_bytes(need)} and room for slices, and the largest of {len(boards)} boards has "
+        f"{format_bytes(most)} for both; raise the limits, add boards, or convert with "
+        "--quantize int8"
+    )
+
+
+def _notes(where: Placed, count: int, request: PartitionRequest) -> tuple[str, ...]:
+    does = where.prediction
+    cut = f"cut into {count} pieces" if count > 1 else "left whole"
+    told = f"{cut}: {does.rate:.3g} slices/s are predicted ({where.name}, before compiling)"
+    if request.boards is not None:
+        return (told,)
+    return (told, "every board is taken to hold the whole network; say what they have: --boards")

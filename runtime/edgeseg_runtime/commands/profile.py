@@ -1,0 +1,42 @@
+"""``edgeseg profile``: what pieces and links really take on the boards at hand."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def profile(
+    bundle: Annotated[Path, typer.Argument(help="A .edgeseg file.")],
+    boards: Annotated[
+        Path, typer.Option(help="TOML file that lists the workers; the figures go into it.")
+    ],
+    rounds: Annotated[
+        int, typer.Option(min=1, max=1000, help="How often each piece runs; the median counts.")
+    ] = 9,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Run every piece on every board and fill every link, and keep the figures for planning.
+
+    Research use only, not a medical device.
+    """
+    from edgeseg.boards import read_boards
+    from edgeseg.bundle import Bundle
+    from edgeseg.figures import write_figures
+    from edgeseg.files import check_writable
+    from edgeseg.terminal import console, emit_json, progress
+    from edgeseg_runtime.profile import Profiler, own_link
+    from edgeseg_runtime.profile_report import profile_pages, profile_report
+
+    opened, file = Bundle(bundle), read_boards(boards)
+    check_writable(boards)
+    profiler = Profiler(opened, file.board, file.coordinator, rounds)
+    with progress(profiler.steps, "profiling") as advance:
+        figures = profiler.measure(advance)
+    write_figures(boards, opened.manifest, figures, own_link(file.coordinator, figures))
+    report = profile_report(opened.manifest, figures)
+    if json:
+        emit_json(report)
+        return
+    console.print(*profile_pages(report), sep="\n")
+    console.print(f"wrote {boards}", markup=False, soft_wrap=True)

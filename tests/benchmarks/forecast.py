@@ -1,0 +1,81 @@
+"""Slices a second as planned from a profile, and as they came: local workers of one core each."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from measures import images, worker_start
+
+from edgeseg.boards import Board, BoardEntry, LinkEntry, piece_key
+from edgeseg.bundle import Bundle
+from edgeseg.figures import BoardFigures
+from edgeseg.planning.problem import Link
+from edgeseg.units import format_rate
+from edgeseg_runtime import Segmenter
+from edgeseg_runtime.local import LocalWorkers, Share
+from edgeseg_runtime.profile import Profiler, own_link
+
+sys.path.append(str(Path(__file__).parents[1] / "support"))
+from limits import limit_for_runs, memory_need
+
+_ROUNDS = 15
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Slices a second, and how many workers a slice passed through."""
+
+    planned: float
+    measured: float
+    boards: int
+
+    @property
+    def ratio(self) -> float:
+        """What was planned, as a part of what came."""
+        return self.planned / self.measured
+
+
+def forecast(path: Path, *, slices: int) -> Forecast:
+    """Profile a bundle on two workers that only together hold it, then plan and segment."""
+    bundle = Bundle(path)
+    with LocalWorkers(Share(2, 1, _limit_for_two(bundle))) as entries:
+        figures = Profiler(bundle, entries, LinkEntry(), _ROUNDS).measure(lambda: None)
+        known = {each.board.name: each for each in figures}
+        boards = [_with_figures(entry, known[entry.name], bundle) for entry in entries]
+        proven = own_link(LinkEntry(), figures)
+        here = LinkEntry() if proven is None else _entry_of(proven)
+        with Segmenter(path, boards, coordinator=here) as segmenter:
+            segmenter.segment(images(2))
+            report = segmenter.segment(images(slices)).report
+    return Forecast(
+        report.planned_slices_per_second,
+        report.slices_per_second,
+        boards=max(len(set(lane.pieces.values())) for lane in report.lanes),
+    )
+
+
+def _limit_for_two(bundle: Bundle) -> int:
+    """Half way between what two workers need each, and what one needs that holds all."""
+    base = worker_start()[1]
+    everything = frozenset(piece.name for piece in bundle.manifest.pieces)
+    alone = memory_need(bundle.manifest, Board("any", 0, base), everything, 1)
+    return (limit_for_runs(bundle.manifest, base, 2) + alone) // 2
+
+
+def _with_figures(entry: BoardEntry, figures: BoardFigures, bundle: Bundle) -> BoardEntry:
+    link, pieces = _entry_of(figures.link), bundle.manifest.pieces
+    times = {piece_key(piece): 1e3 * figures.seconds[piece.name] for piece in pieces}
+    return msgspec.structs.replace(
+        entry, up=link.up, down=link.down, latency_ms=link.latency_ms, piece_ms=times
+    )
+
+
+def _entry_of(link: Link) -> LinkEntry:
+    rates = (format_rate(link.up), format_rate(link.down))
+    return LinkEntry(up=rates[0], down=rates[1], latency_ms=1e3 * link.latency)
+
+
+if __name__ == "__main__":
+    found = forecast(Path(sys.argv[1]), slices=int(sys.argv[2]))
+    print(f"planned {found.planned:.2f}, measured {found.measured:.2f}, ratio {found.ratio:.3f}")

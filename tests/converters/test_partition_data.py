@@ -1,0 +1,171 @@
+"""The data strategy: row tiles in pieces, and what it refuses."""
+
+from functools import cache
+from typing import Any
+
+import pytest
+import zoo
+
+from edgeseg.boards import BoardEntry, BoardsFile
+from edgeseg.cost import graph_cost
+from edgeseg.errors import BudgetError, UsageError
+from edgeseg.manifest import Preprocessing
+from edgeseg_converters.calibration import noise_images
+from edgeseg_converters.check import compare, require_same
+from edgeseg_converters.export import Compiled, compile_graph
+from edgeseg_converters.fusion import fused_groups
+from edgeseg_converters.keras_graph import read_network
+from edgeseg_converters.network import Network
+from edgeseg_converters.partition.data import data
+from edgeseg_converters.partition.request import Cut, PartitionRequest
+from edgeseg_converters.quiet import import_keras
+from edgeseg_converters.rewrite.logits import decoding
+from edgeseg_converters.rewrite.twins import merge_twins
+
+PREPROCESSING = Preprocessing((0.0, 255.0), (zoo.SIZE, zoo.SIZE))
+IMAGES = noise_images(PREPROCESSING, 2)
+FAMILIES = sorted(zoo.FAMILIES)
+WITH_MANY_PIECES = frozenset({"plain", "u_net_3_plus", "up_sampling"})
+"""Families of which the many pieces of slow boards are compiled too."""
+
+
+@cache
+def network_of(family: str) -> Network:
+    return merge_twins(read_network(zoo.FAMILIES[family](import_keras())))
+
+
+@cache
+def uncut_of(family: str) -> Compiled:
+    network = network_of(family)
+    return compile_graph(network.graph, network.weights)
+
+
+def boards(count: int, speed: float = 1.0) -> BoardsFile:
+    return BoardsFile(
+        tuple(BoardEntry(name=f"b{i}", memory="1GiB", speed=speed) for i in range(count))
+    )
+
+
+def slow(count: int) -> PartitionRequest:
+    """Boards on which computing a row twice takes longer than anything else."""
+    return PartitionRequest(boards=boards(count, speed=1e-4))
+
+
+def assert_runs_in_order(network: Network, cut: Cut) -> None:
+    assert [piece.name for piece in cut.pieces] == [
+        f"piece_{i:02d}" for i in range(len(cut.pieces))
+    ]
+    covered = [layer.name for piece in cut.pieces for layer in piece.layers]
+    assert sorted(covered) == sorted(cut.network.graph.position)
+    (image,) = network.graph.inputs
+    assert cut.pieces[0].inputs == (image,)
+    made = {image.name}
+    for piece in cut.pieces:
+        assert piece.inputs
+        assert piece.outputs
+        assert {tensor.name for tensor in piece.inputs} <= made
+        made |= set(piece.outputs)
+    assert cut.pieces[-1].outputs == network.graph.outputs
+    home = {layer.name: piece.name for piece in cut.pieces for layer in piece.layers}
+    for group in fused_groups(cut.network.graph):
+        assert len({home[name] for name in group}) == 1
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_pieces_of_every_family_give_the_uncut_output(family: str) -> None:
+    ways = 2 + FAMILIES.index(family) % 3
+    network = network_of(family)
+    requests = [PartitionRequest(ways=ways), *([slow(2)] if family in WITH_MANY_PIECES else [])]
+    for request in requests:
+        cut = data(network, request)
+        pieces = [compile_graph(piece, cut.network.weights) for piece in cut.pieces]
+        how, _ = decoding(network.graph)
+        check = compare(uncut_of(family), pieces, IMAGES, PREPROCESSING, how)
+        require_same(check, cut.tolerance)
+        assert check.mask_agreement == 1
+
+
+@pytest.mark.parametrize("ways", [2, 3, 4])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_is_cut_for_every_number_of_tiles(family: str, ways: int) -> None:
+    network = network_of(family)
+    for request in (PartitionRequest(ways=ways), slow(ways)):
+        assert_runs_in_order(network, data(network, request))
+
+
+def test_halos_are_computed_where_that_is_cheap_and_passed_on_where_it_is_not() -> None:
+    network = network_of("plain")
+    flops = graph_cost(network.graph).flops
+    cheap = data(network, PartitionRequest(boards=boards(2, speed=1e4)))
+    assert len(cheap.pieces) == 3
+    dear = data(network, slow(2))
+    assert len(dear.pieces) > 10
+    assert flops <= graph_cost(dear.network.graph).flops < graph_cost(cheap.network.graph).flops
+
+
+def test_there_are_as_many_tiles_as_boards_unless_told() -> None:
+    network = network_of("plain")
+    assert "3 tiles" in data(network, PartitionRequest(boards=boards(3))).notes[0]
+    assert "2 tiles" in data(network, PartitionRequest(boards=boards(3), ways=2)).notes[0]
+    assert "2 tiles" in data(network, PartitionRequest()).notes[0]
+
+
+def test_what_needs_all_rows_runs_whole_between_the_tiles() -> None:
+    network = with_bottleneck("Flatten")
+    cut = data(network, slow(2))
+    assert_runs_in_order(network, cut)
+    tiled = {layer.name for layer in cut.network.graph.layers if ".rows" in layer.name}
+    assert {"fine.rows0", "fine.rows1", "end.rows0", "end.rows1"} <= tiled
+    assert "deep" in cut.network.graph.position
+    uncut = compile_graph(network.graph, network.weights)
+    pieces = [compile_graph(piece, cut.network.weights) for piece in cut.pieces]
+    how, _ = decoding(network.graph)
+    require_same(compare(uncut, pieces, IMAGES, PREPROCESSING, how), cut.tolerance)
+
+
+def with_bottleneck(kind: str) -> Network:
+    """A U-Net of one level around dense layers that need every pixel."""
+    keras = import_keras()
+    kinds = keras.layers
+    image = keras.Input((32, 32, 1), name="image")
+    skip = kinds.Conv2D(4, 3, padding="same", name="fine")(image)
+    x = kinds.MaxPooling2D(8)(skip)
+    x = getattr(kinds, kind)()(x)
+    x = kinds.Reshape((4, 4, 4))(kinds.Dense(64, name="deep")(x))
+    x = kinds.Concatenate()([skip, kinds.Conv2DTranspose(4, 8, strides=8, name="up")(x)])
+    x = kinds.Conv2D(3, 3, padding="same", activation="sigmoid", name="end")(x)
+    return read_network(zoo._seeded(keras.Model(image, x)))
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (PartitionRequest(ways=1), "at least 2"),
+        (PartitionRequest(boards=boards(1)), "at least 2"),
+        (PartitionRequest(ways=33), "more than the image's 32 rows; ask for at most 32"),
+    ],
+)
+def test_impossible_numbers_of_tiles_are_refused(request_: Any, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        data(network_of("plain"), request_)
+
+
+def test_a_network_without_rows_to_divide_says_which_layer_stands_in_the_way() -> None:
+    keras = import_keras()
+    image = keras.Input((8, 8, 1), name="image")
+    x = keras.layers.GroupNormalization(1, name="norm")(image)
+    network = read_network(zoo._seeded(keras.Model(image, x)))
+    with pytest.raises(UsageError, match=r"layer norm \(GroupNormalization\) needs all rows"):
+        data(network, PartitionRequest())
+
+
+def test_a_budget_takes_the_fastest_division_that_keeps_to_it() -> None:
+    network = network_of("plain")
+    request = slow(2)
+    free = data(network, request)
+    few = data(network, PartitionRequest(boards=request.boards, max_partitions=5))
+    assert len(few.pieces) <= 5 < len(free.pieces)
+    with pytest.raises(BudgetError, match="--max-partitions is 2"):
+        data(network, PartitionRequest(max_partitions=2))
+    with pytest.raises(BudgetError, match="more than --max-complexity"):
+        data(network, PartitionRequest(max_complexity=1000))

@@ -1,0 +1,99 @@
+"""Runs the contiguous and the folded chain of all boards that ship the fewest bytes.
+
+``python drive.py BUNDLE BOARDS.toml SLICES``, on the coordinator's machine, prints JSON: what was
+predicted for each chain beside what was measured.
+"""
+
+import itertools
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from edgeseg.boards import read_boards
+from edgeseg.bundle import Bundle
+from edgeseg.placement import Placement
+from edgeseg.planning.objective import LACKING, costs
+from edgeseg.planning.prediction import COORDINATOR, Prediction
+from edgeseg.planning.problem import Problem
+from edgeseg.planning.scores import Assignments, Floats, score, tables_of
+from edgeseg.planning.search import leaders
+from edgeseg.planning.strategies import strategy
+from edgeseg.slices import SliceGeometry
+from edgeseg_runtime.coordinator import Coordinator, Image
+from edgeseg_runtime.planning import problem_for
+
+
+def main() -> None:
+    bundle, file = Bundle(Path(sys.argv[1])), read_boards(Path(sys.argv[2]))
+    coordinator = Coordinator(bundle, file.board)
+    try:
+        problem = problem_for(bundle.manifest, coordinator.boards, file.board, file.coordinator)
+        found = {}
+        for name, chains in _shapes(problem).items():
+            best = chains[_shipped(problem, chains).argmin()]
+            row = strategy(problem, name, [best], "throughput")
+            if row is not None:
+                placement, slices = Placement(row.lanes, {}), int(sys.argv[3])
+                measured = _measured(coordinator, bundle, placement, slices)
+                found[name] = _predicted(problem, row.prediction) | measured
+    finally:
+        coordinator.close()
+    sys.stdout.write(json.dumps(found))
+
+
+def _shapes(problem: Problem) -> dict[str, Assignments]:
+    """All chains over the boards in their order, plain ones and folded ones, each (N, P)."""
+    boards, pieces = len(problem.boards), len(problem.pieces)
+    _, led = np.unique(leaders(problem), return_inverse=True)
+    return {
+        "contiguous": _chains(pieces, boards),
+        "folded": _chains(int(led.max()) + 1, boards)[:, led],
+    }
+
+
+def _chains(count: int, boards: int) -> Assignments:
+    """All chains of so many links, over no more boards than links, (N, count)."""
+    cuts = itertools.combinations(range(1, count), min(boards, count) - 1)
+    return np.array([np.searchsorted(some, np.arange(count), side="right") for some in cuts])
+
+
+def _shipped(problem: Problem, chains: Assignments) -> Floats:
+    """Bytes on the wire a slice, infinite for chains that do not fit, (N,)."""
+    moved = score(problem, chains).down @ tables_of(problem).down
+    return np.where(costs(problem, chains, "throughput") < LACKING, moved, np.inf)
+
+
+def _predicted(problem: Problem, does: Prediction) -> dict[str, float]:
+    names = (*(board.name for board in problem.boards), COORDINATOR)
+    rates = [link.down for link in (*problem.links, problem.coordinator)]
+    moved = sum(does.down[name] * rate for name, rate in zip(names, rates, strict=True))
+    return {"predicted_rate": does.rate, "predicted_bytes": moved}
+
+
+def _measured(
+    coordinator: Coordinator, bundle: Bundle, placement: Placement, slices: int
+) -> dict[str, float]:
+    coordinator.deploy(placement)
+    rows, columns = bundle.manifest.preprocessing.size
+    geometry = SliceGeometry(rows, columns, None, None)
+    grey = np.random.default_rng(0).integers(0, 256, (slices, rows, columns), np.uint8)
+    images = [Image(index, geometry, image) for index, image in enumerate(grey)]
+    list(coordinator.stream(images[:2]))
+    before = _received(coordinator)
+    start = time.perf_counter()
+    list(coordinator.stream(images))
+    seconds = time.perf_counter() - start
+    moved = (_received(coordinator) - before) / slices
+    return {"measured_rate": slices / seconds, "measured_bytes": moved}
+
+
+def _received(coordinator: Coordinator) -> int:
+    boards = sum(pong.received_bytes for pong in coordinator.pongs().values())
+    return boards + coordinator.received_bytes
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""A small lab: four boards in namespaces, on a tiny network, and nothing of it left behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+_FOLDER = Path(__file__).parent
+_RUN = [sys.executable, str(_FOLDER / "run.py")]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _possible() -> None:
+    """Skip where the lab itself says that it can't be set up."""
+    code = "import network, sys; sys.stdout.write(network.missing() or '')"
+    asked = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=True, cwd=_FOLDER, text=True
+    )
+    if asked.stdout:
+        pytest.skip(asked.stdout)
+
+
+def _left() -> list[str]:
+    """Namespaces and control groups of labs."""
+    places = (
+        Path("/run/netns").glob("edgeseg-lab*"),
+        Path("/sys/fs/cgroup").glob("*/edgeseg-lab*"),
+    )
+    return [str(path) for found in places for path in found]
+
+
+def test_plan_and_measurement_stand_side_by_side(tiny_bundle: Path, tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    words = (str(tiny_bundle), "--slices", "6", "--json", str(figures))
+    ran = subprocess.run([*_RUN, *words], capture_output=True, check=False, text=True)
+    assert ran.returncode == 0, ran.stderr
+    found = json.loads(figures.read_text())
+    assert len(found["plan"]["boards"]) == 4
+    assert found["run"]["slices"] == 6
+    assert not found["run"]["planned_from_estimates"]
+    for row in found["placements"].values():
+        assert row["measured_bytes"] == pytest.approx(row["predicted_bytes"], rel=0.1)
+    assert "predicted/s" in ran.stdout
+    assert not _left()
+
+
+def test_nothing_is_left_after_an_interruption(tiny_bundle: Path) -> None:
+    with subprocess.Popen([*_RUN, str(tiny_bundle)], stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 30
+        while len(_left()) < 6 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert len(_left()) >= 6
+        os.kill(process.pid, signal.SIGTERM)
+        process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert not _left()

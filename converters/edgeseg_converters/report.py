@@ -124,10 +124,12 @@ def make_report(manifest: Manifest, check: Check, bundle_bytes: int, history: Hi
 def _piece_reports(manifest: Manifest, history: History) -> Iterator[PieceReport]:
     read = {port.tensor for piece in manifest.pieces for port in piece.inputs}
     chosen = history.chosen
+    layers = {name for piece in manifest.pieces for name in piece.layers}
+    divided = layers != history.uncut.position.keys()
     for piece, measured, precision, loss in zip(
         manifest.pieces, history.measurements, chosen.precisions, chosen.losses, strict=True
     ):
-        before = _cost_before(piece, history)
+        before = _cost_before(piece, history, divided=divided)
         yield PieceReport(
             name=piece.name,
             inputs=tuple(port.tensor for port in piece.inputs),
@@ -148,13 +150,13 @@ def _piece_reports(manifest: Manifest, history: History) -> Iterator[PieceReport
         )
 
 
-def _cost_before(piece: Piece, history: History) -> LayerCost:
+def _cost_before(piece: Piece, history: History, *, divided: bool) -> LayerCost:
     """Work out what the layers of a piece cost before the compression.
 
-    Where a strategy divided some of them, the piece has shrunk as much as the whole network has.
+    Where a strategy divided layers, a piece has shrunk as much as the whole network has.
     """
     before, after = history.before, history.uncut
-    if set(piece.layers) <= after.position.keys():
+    if not divided:
         layers = (before.layer(name) for name in piece.layers if name in before.position)
         return sum((layer_cost(before, layer) for layer in layers), LayerCost())
     was, became = graph_cost(before), graph_cost(after)

@@ -1,5 +1,7 @@
 """A plan without a proof: what the heuristics find, in the same way each time."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from edgeseg.planning.groups import group_up
@@ -8,6 +10,7 @@ from edgeseg.planning.problem import Problem
 from edgeseg.planning.scores import Assignments, tables_of
 from edgeseg.planning.search import search
 from edgeseg.planning.strategies import Strategy, chains, strategy, whole_slices
+from edgeseg.planning.timeline import followed
 
 _MOST_SEARCHED = 256
 """Pieces times boards of problems that are searched; of larger ones one look is taken."""
@@ -16,8 +19,9 @@ _MOST_SEARCHED = 256
 def quick_plans(problem: Problem) -> tuple[Strategy, ...]:
     """Return the placements that heuristics find for throughput, the best first.
 
-    Unlike :func:`edgeseg.planning.plan.plan` they look at no clock, so that what is compiled for
-    the best of them is the same each time.
+    Their rates are those of slices that were followed through them. Unlike
+    :func:`edgeseg.planning.plan.plan` they look at no clock, so that what is compiled for the
+    best of them is the same each time.
 
     Parameters
     ----------
@@ -39,7 +43,8 @@ def quick_plans(problem: Problem) -> tuple[Strategy, ...]:
     found = _searched(part) if small else _at_a_look(part)
     rows = {"whole": whole_slices(part, "throughput"), **found}
     tried = (strategy(part, name, lanes, "throughput") for name, lanes in rows.items())
-    return tuple(sorted((one for one in tried if one is not None), key=rounded_cost))
+    seen = (replace(one, prediction=followed(part, one.lanes)) for one in tried if one is not None)
+    return tuple(sorted(seen, key=rounded_cost))
 
 
 def rounded_cost(one: Strategy) -> float:

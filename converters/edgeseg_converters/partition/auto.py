@@ -5,12 +5,16 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from edgeseg.errors import EdgesegError, PlacementError
+from edgeseg.planning.plan import plan
 from edgeseg.planning.quick import rounded_cost
 from edgeseg.planning.strategies import Strategy as Placed
 from edgeseg.terminal import progress
 from edgeseg_converters.network import Network
-from edgeseg_converters.partition.estimate import crossing_bytes, forecast
+from edgeseg_converters.partition.estimate import crossing_bytes, estimate
 from edgeseg_converters.partition.request import Alternative, Cut, PartitionRequest
+
+_SECONDS = 4.0
+"""To place the pieces of one strategy; few boards take much less."""
 
 Candidates: TypeAlias = Mapping[str, Callable[[Network, PartitionRequest], Cut]]
 
@@ -36,7 +40,8 @@ def auto(network: Network, request: PartitionRequest, candidates: Candidates) ->
     """Try every strategy, and keep the one that promises the most slices a second on the boards.
 
     Use it where it is not clear what suits the boards. Of strategies that promise the same, the
-    one of the fewest pieces is kept.
+    one of the fewest pieces is kept. The same request gives the same cut, unless the search for
+    the best placement of many pieces on many boards runs out of time.
 
     Parameters
     ----------
@@ -77,12 +82,10 @@ def _try(
 ) -> Tried:
     try:
         cut = strategy(network, request)
-        placed = forecast(cut.pieces, request)
+        found = plan(estimate(cut.pieces, request), time_limit=_SECONDS)
     except EdgesegError as error:
         return Tried(name, reason=str(error))
-    if placed is None:
-        return Tried(name, cut, reason="no placement was found in which its pieces fit the boards")
-    return Tried(name, cut, placed)
+    return Tried(name, cut, Placed(found.method, found.lanes, found.prediction))
 
 
 def _alternative(one: Tried, precision: str, *, chosen: bool) -> Alternative:

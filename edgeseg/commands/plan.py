@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Goal(str, Enum):
-    """What the command can be asked for."""
+    """What can be planned for."""
 
     throughput = "throughput"
     latency = "latency"

@@ -9,6 +9,7 @@ from rich.table import Table
 from edgeseg.boards import BoardEntry, LinkEntry, read_boards
 from edgeseg.errors import UsageError
 from edgeseg.files import check_writable, write_json
+from edgeseg.planning.objective import Objective
 from edgeseg.planning.tables import runs
 from edgeseg.scan import Scan, read_scan
 from edgeseg.terminal import (
@@ -37,6 +38,7 @@ class Request:
     memory_limit: str | None
     endpoints: tuple[str, ...]
     boards_file: Path | None
+    objective: Objective
     preview: Path | None
     statistics: Path | None
     report: Path | None
@@ -62,6 +64,7 @@ def run(request: Request) -> None:
         local=request.local,
         memory_limit=parse_bytes(request.memory_limit) if request.memory_limit else None,
         coordinator=link,
+        objective=request.objective,
     )
     with segmenter, progress(len(scan), "segmenting", unit="slices") as advance:
         segmentation = segmenter.segment(scan, progress=advance)

@@ -18,6 +18,7 @@ from edgeseg.bundle import Bundle
 from edgeseg.errors import VolumeError
 from edgeseg.manifest import Manifest
 from edgeseg.placement import Placement
+from edgeseg.planning.objective import Objective
 from edgeseg.planning.plan import plan
 from edgeseg.scan import Slices, read_scan
 from edgeseg.slices import Mask, SliceGeometry, to_model, to_native
@@ -68,6 +69,8 @@ class Segmenter:
         Bytes that each of them may take (by default a share of what is available).
     coordinator
         The link of this machine, for planning (by default what loopback or gigabit brings).
+    objective
+        What is planned for: ``throughput``, or ``latency`` or ``memory`` with one slice at a time.
 
     Raises
     ------
@@ -80,7 +83,7 @@ class Segmenter:
     ...     mask = segmenter.segment("ct.nii.gz").mask
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one keyword a choice
         self,
         bundle: Path | str,
         boards: Sequence[str | BoardEntry] = (),
@@ -88,12 +91,14 @@ class Segmenter:
         local: int | None = None,
         memory_limit: int | None = None,
         coordinator: LinkEntry | None = None,
+        objective: Objective = "throughput",
     ) -> None:
         self._bundle = Bundle(Path(bundle))
         self._entries = tuple(_entry(number, board) for number, board in enumerate(boards, start=1))
         self._local = local
         self._memory_limit = memory_limit
         self._link = coordinator or LinkEntry()
+        self._objective: Objective = objective
         self._stack = ExitStack()
 
     @property
@@ -118,7 +123,7 @@ class Segmenter:
             self._problem = problem_for(
                 self.manifest, self._coordinator.boards, entries, self._link
             )
-            self._plan = plan(self._problem, "throughput", PLANNING_SECONDS)
+            self._plan = plan(self._problem, self._objective, PLANNING_SECONDS)
             self._coordinator.deploy(self.placement)
             self._stack = stack.pop_all()
         return self

@@ -83,6 +83,14 @@ def on_workers(bundle: Path, *, workers: int, memory_limit: int | None, slices: 
     return Run(report, inference, spent - inference)
 
 
+def latency(bundle: Path, *, workers: int, slices: int) -> float:
+    """Median seconds from slice to mask with local workers of one core, one slice at a time."""
+    voxels = images(slices)
+    with Segmenter(bundle, local=workers, objective="latency") as segmenter:
+        segmenter.segment(voxels[:2])
+        return float(np.median([segmenter.segment(one).report.seconds for one in voxels]))
+
+
 def _cpu_seconds() -> float:
     """CPU time so far of this process and its children."""
     me = psutil.Process()

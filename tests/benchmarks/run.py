@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 from forecast import forecast
-from measures import convert, on_workers, piece_seconds, uncut, worker_start
+from measures import convert, latency, on_workers, piece_seconds, uncut, worker_start
 from rich.table import Table
 
 from edgeseg import __version__
@@ -30,6 +30,16 @@ ROUNDS = 3
 SLICES = 32
 LIMIT_SHARE = 0.84
 """What each of two workers may take of the uncut process's peak."""
+
+_LIKE_HERE = """
+[[board]]
+name = "{name}"
+memory = "2GiB"
+speed = 24  # times a core of a Pi 4
+up = "16Gbit"
+down = "16Gbit"
+"""
+"""Two boards as fast, and as near to each other, as two processes of a PC."""
 
 _MODELS = Path(__file__).with_name("models.py")
 
@@ -70,6 +80,7 @@ def _figures(folder: Path) -> Iterator[Figure]:
     yield from _pieces(folder)
     yield from _two_workers(folder)
     yield from _overhead(folder)
+    yield from _one_slice(folder)
     yield from _forecasts(folder)
     yield from _worker()
 
@@ -117,6 +128,23 @@ def _two_workers(folder: Path) -> Iterator[Figure]:
     yield Figure("two workers / two uncut processes", processes, 0.85, at_least=True)
     for number, share in enumerate(zip(*shares, strict=True), start=1):
         yield Figure(f"peak memory of worker {number} / uncut process", max(share), 0.65)
+
+
+def _one_slice(folder: Path) -> Iterator[Figure]:
+    boards = folder / "boards.toml"
+    boards.write_text("".join(_LIKE_HERE.format(name=name) for name in "ab"))
+    flags = ["--strategy", "data", "--boards", str(boards)]
+    convert(folder / "base64.keras", folder / "tiles.edgeseg", folder / "a", flags)
+    model = folder / "uncut.tflite"
+    ratios = []
+    for number in range(ROUNDS):
+        messages.print(f"one slice on two workers, round {number + 1} of {ROUNDS}")
+        baselines = [uncut(model, processes=1, threads=n, slices=SLICES // 2) for n in (1, 2)]
+        ours = latency(folder / "tiles.edgeseg", workers=2, slices=SLICES // 2)
+        ratios.append([1 / (ours * one.slices_per_second) for one in baselines])
+    one, two = (statistics.median(column) for column in zip(*ratios, strict=True))
+    yield Figure("one slice in row tiles on two workers / one thread", one, 1.7, at_least=True)
+    yield Figure("one slice in row tiles / LiteRT's two threads", two, 1.0, at_least=True)
 
 
 def _overhead(folder: Path) -> Iterator[Figure]:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from edgeseg.commands.plan import Goal
+
 
 def segment(
     bundle: Annotated[Path, typer.Argument(help="A .edgeseg file.")],
@@ -24,6 +26,9 @@ def segment(
         list[str] | None, typer.Option(help="Endpoint of a running worker; repeatable.")
     ] = None,
     boards: Annotated[Path | None, typer.Option(help="TOML file that lists the workers.")] = None,
+    objective: Annotated[
+        Goal, typer.Option(help="Most slices a second, soonest slice, or smallest largest board.")
+    ] = Goal.throughput,
     preview: Annotated[Path | None, typer.Option(help="Montage of the result, PNG.")] = None,
     statistics: Annotated[
         Path | None, typer.Option(help="Volumes and places of what was found, JSON.")
@@ -50,6 +55,7 @@ def segment(
             memory_limit=memory_limit,
             endpoints=tuple(board or ()),
             boards_file=boards,
+            objective=objective.value,
             preview=preview,
             statistics=statistics,
             report=report,

@@ -39,7 +39,7 @@ imports: env
 	$(BIN)/lint-imports
 
 unit: env $(BASE_STAMP)
-	EDGESEG_BASE_PYTHON=$(abspath $(BASE)/bin/python) $(BIN)/pytest
+	EDGESEG_BASE_PYTHON=$(abspath $(BASE)/bin/python) $(BIN)/pytest --numprocesses 2 --dist loadfile --durations 15
 
 bench: env
 	$(BIN)/python tests/benchmarks/run.py

@@ -4,11 +4,11 @@ import time
 
 import numpy as np
 
+from edgeseg.planning.arrays import tables_of
 from edgeseg.planning.delays import limit_latency
 from edgeseg.planning.model import any_lanes
 from edgeseg.planning.problem import Problem
 from edgeseg.planning.room import limit_in_flight, limit_memory
-from edgeseg.planning.scores import tables_of
 from edgeseg.planning.traffic import limit_busy
 
 _SECONDS = 10.0

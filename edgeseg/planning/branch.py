@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeseg.planning.arrays import Assignments, Floats, tables_of
 from edgeseg.planning.bound import most_in_flight
 from edgeseg.planning.nodes import Nodes, alike_before, choices
 from edgeseg.planning.objective import LACKING, Objective, costs
 from edgeseg.planning.problem import Problem
 from edgeseg.planning.rest import MOST_WINDOW, Rest, rest_of
-from edgeseg.planning.scores import Assignments, Floats, tables_of
 
 _CHUNK = 2000
 """Nodes that are looked at together: few enough to go down quickly."""

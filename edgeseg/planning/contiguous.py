@@ -7,9 +7,10 @@ from functools import lru_cache
 import numpy as np
 
 from edgeseg.placement import SPARE_SLICES
+from edgeseg.planning.arrays import Assignments, Floats, tables_of
 from edgeseg.planning.objective import Objective, costs
 from edgeseg.planning.problem import Problem
-from edgeseg.planning.scores import Assignments, Floats, Scores, score, tables_of
+from edgeseg.planning.scores import Scores, score
 
 _MOST_STATES = 600
 """Sets of boards to look at; with more, boards are chained in order of speed."""

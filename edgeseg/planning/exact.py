@@ -5,16 +5,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from edgeseg.planning.arrays import Assignments
 from edgeseg.planning.bound import least_latency, most_in_flight
 from edgeseg.planning.branch import branch
 from edgeseg.planning.delays import limit_latency
+from edgeseg.planning.latency import latencies
 from edgeseg.planning.linear import Solution
 from edgeseg.planning.model import Model, one_lane
 from edgeseg.planning.objective import LACKING, Objective, costs
 from edgeseg.planning.prediction import busy_window
 from edgeseg.planning.problem import Problem
 from edgeseg.planning.room import limit_memory, limit_need
-from edgeseg.planning.scores import Assignments, latencies
 from edgeseg.planning.search import descend
 from edgeseg.planning.traffic import limit_busy
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgeseg.planning.arrays import Assignments, tables_of
 from edgeseg.planning.objective import LACKING, costs
 from edgeseg.planning.problem import Problem
-from edgeseg.planning.scores import Assignments, tables_of
 
 _MOST_GROUPS = 40
 """Kinds of groups to look at; with more, those of one, of two, and of nearly all boards."""

@@ -3,11 +3,12 @@
 import numpy as np
 
 from edgeseg.errors import PlacementError
+from edgeseg.planning.arrays import Assignments, Floats, tables_of
 from edgeseg.planning.model import one_lane
 from edgeseg.planning.objective import Objective
 from edgeseg.planning.problem import Problem
 from edgeseg.planning.room import limit_lack
-from edgeseg.planning.scores import Assignments, Floats, score, tables_of
+from edgeseg.planning.scores import score
 from edgeseg.units import format_bytes
 
 _REMEDY = "or convert into smaller pieces or with --quantize int8"

@@ -12,9 +12,9 @@ from functools import cached_property
 
 import numpy as np
 
+from edgeseg.planning.arrays import Tables, tables_of
 from edgeseg.planning.linear import Program
 from edgeseg.planning.problem import Problem
-from edgeseg.planning.scores import Tables, tables_of
 
 Grid = list[list[int]]
 """Numbers of variables by piece or flow, then board."""

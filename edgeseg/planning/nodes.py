@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeseg.planning.scores import Assignments, Floats, Tables
+from edgeseg.planning.arrays import Assignments, Floats, Tables
 
 
 @dataclass(frozen=True)

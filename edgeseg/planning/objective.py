@@ -4,8 +4,10 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from edgeseg.planning.arrays import Assignments, Floats, tables_of
+from edgeseg.planning.latency import latencies
 from edgeseg.planning.problem import Problem
-from edgeseg.planning.scores import Assignments, Floats, Scores, latencies, score, tables_of
+from edgeseg.planning.scores import Scores, score
 
 Objective: TypeAlias = Literal["throughput", "latency", "memory"]
 """Most slices a second, fewest seconds a slice, or smallest largest board."""

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgeseg.placement import Lane
+from edgeseg.planning.arrays import Assignments
+from edgeseg.planning.latency import latencies
 from edgeseg.planning.problem import Problem
-from edgeseg.planning.scores import Assignments, Scores, latencies, score
+from edgeseg.planning.scores import Scores, score
 
 COORDINATOR = "coordinator"
 """Name of the machine that feeds the slices, among those of the boards."""

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from edgeseg.planning.arrays import Assignments, tables_of
 from edgeseg.planning.groups import group_up
 from edgeseg.planning.lack import usable_boards
 from edgeseg.planning.problem import Problem
-from edgeseg.planning.scores import Assignments, tables_of
 from edgeseg.planning.search import search
 from edgeseg.planning.strategies import Strategy, chains, strategy, whole_slices
 from edgeseg.planning.timeline import followed

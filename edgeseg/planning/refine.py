@@ -5,11 +5,11 @@ from collections import Counter
 
 import numpy as np
 
+from edgeseg.planning.arrays import tables_of
 from edgeseg.planning.exact import branched, improve
 from edgeseg.planning.groups import Counts, Groups, candidates, division, has_room
 from edgeseg.planning.linear import Program
 from edgeseg.planning.problem import Problem
-from edgeseg.planning.scores import tables_of
 
 _CLOSE = 1e-4
 """A gap between rates that needs no more work."""

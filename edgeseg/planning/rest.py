@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgeseg.planning.arrays import Floats, tables_of
 from edgeseg.planning.problem import Problem
-from edgeseg.planning.scores import Floats, tables_of
 
 MOST_WINDOW = 16
 """Slices in flight that are told apart; more take no less than these."""

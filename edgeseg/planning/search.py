@@ -4,10 +4,10 @@ import itertools
 
 import numpy as np
 
+from edgeseg.planning.arrays import Assignments, tables_of
 from edgeseg.planning.contiguous import contiguous
 from edgeseg.planning.objective import Objective, costs
 from edgeseg.planning.problem import Problem
-from edgeseg.planning.scores import Assignments, tables_of
 
 _SEEDS = 192
 _DESCENTS = 3

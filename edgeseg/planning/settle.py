@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from edgeseg.planning.arrays import Assignments
 from edgeseg.planning.objective import costs
 from edgeseg.planning.problem import Problem
-from edgeseg.planning.scores import Assignments
 from edgeseg.planning.search import neighbours
 from edgeseg.planning.strategies import strategy
 from edgeseg.planning.timeline import steady_rate

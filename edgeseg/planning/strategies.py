@@ -6,12 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgeseg.placement import SPARE_SLICES, Lane
+from edgeseg.planning.arrays import Assignments, tables_of
 from edgeseg.planning.contiguous import contiguous
 from edgeseg.planning.groups import group_up
+from edgeseg.planning.latency import latencies
 from edgeseg.planning.objective import LACKING, Objective, costs
 from edgeseg.planning.prediction import Prediction, busy_window, lane_of, predict
 from edgeseg.planning.problem import Problem
-from edgeseg.planning.scores import Assignments, latencies, score, tables_of
+from edgeseg.planning.scores import score
 
 
 @dataclass(frozen=True)

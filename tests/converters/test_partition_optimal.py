@@ -14,8 +14,9 @@ from edgeseg.errors import BudgetError, PlacementError
 from edgeseg.graph import Graph
 from edgeseg.manifest import Preprocessing
 from edgeseg.planning.contiguous import contiguous
+from edgeseg.planning.latency import latencies
 from edgeseg.planning.objective import LACKING, costs
-from edgeseg.planning.scores import latencies, score
+from edgeseg.planning.scores import score
 from edgeseg_converters.calibration import noise_images
 from edgeseg_converters.check import compare
 from edgeseg_converters.export import compile_graph

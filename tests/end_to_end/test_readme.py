@@ -17,6 +17,8 @@ from synthetic_cases import drawn_label, write_case
 from edgeseg.boards import read_boards
 
 ROOT = Path(__file__).parents[2]
+HERE = ("192.168.1.", "127.0.0.")
+"""What the boards' addresses begin with there, and in the test: each is one of this machine."""
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -48,8 +50,8 @@ def folder(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
     (folder / "masks").mkdir()
     nib.save(drawn_label(), folder / "masks" / "case_00000.nii.gz")
     write_case(folder / "truth", "case_00000", drawn_label(), seed=0)
-    for name in ("half.toml", "boards.toml"):
-        (folder / name).write_text(named_toml(name))
+    (folder / "half.toml").write_text(named_toml("half.toml"))
+    (folder / "boards.toml").write_text(named_toml("boards.toml").replace(*HERE))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         yield folder
@@ -61,7 +63,8 @@ def test_names_its_commands() -> None:
 
 @pytest.mark.timeout(900)
 def test_commands_run(folder: Path) -> None:
-    background = []
+    boards = read_boards(folder / "boards.toml").board
+    background = [edgeseg_process("worker", "--listen", board.address) for board in boards]
     try:
         for command in commands():
             program, *words = shlex.split(command)

@@ -15,10 +15,11 @@ import numpy as np
 from edgeseg.boards import read_boards
 from edgeseg.bundle import Bundle
 from edgeseg.placement import Placement
+from edgeseg.planning.arrays import Assignments, Floats, tables_of
 from edgeseg.planning.objective import LACKING, costs
 from edgeseg.planning.prediction import COORDINATOR, Prediction
 from edgeseg.planning.problem import Problem
-from edgeseg.planning.scores import Assignments, Floats, score, tables_of
+from edgeseg.planning.scores import score
 from edgeseg.planning.search import leaders
 from edgeseg.planning.strategies import strategy
 from edgeseg.slices import SliceGeometry

@@ -8,8 +8,8 @@ import numpy as np
 from edgeseg.cost import graph_cost
 from edgeseg.errors import BudgetError, UsageError
 from edgeseg.graph import Graph
+from edgeseg.planning.latency import latencies
 from edgeseg.planning.problem import REFERENCE_FLOPS, Problem
-from edgeseg.planning.scores import latencies
 from edgeseg_converters.fusion import fused_groups
 from edgeseg_converters.network import Network
 from edgeseg_converters.partition.complexity import check_budget

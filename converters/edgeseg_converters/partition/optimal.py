@@ -9,13 +9,13 @@ import numpy as np
 
 from edgeseg.errors import BudgetError, PlacementError
 from edgeseg.graph import Graph
+from edgeseg.planning.arrays import Assignments
 from edgeseg.planning.contiguous import contiguous
 from edgeseg.planning.groups import group_up
 from edgeseg.planning.prediction import assignments_of
 from edgeseg.planning.problem import Problem
 from edgeseg.planning.quick import quick_plans, rounded_cost
 from edgeseg.planning.runs import RunMemory
-from edgeseg.planning.scores import Assignments
 from edgeseg.planning.strategies import Strategy as Placed
 from edgeseg.terminal import working
 from edgeseg.units import format_bytes

@@ -8,11 +8,13 @@ import pytest
 from planning_problems import assignments, reference, reference_latency, small_problem
 
 from edgeseg.planning import exact
+from edgeseg.planning.arrays import tables_of
 from edgeseg.planning.bound import least_latency, least_period
 from edgeseg.planning.exact import improve
+from edgeseg.planning.latency import latencies
 from edgeseg.planning.objective import Objective
 from edgeseg.planning.problem import Problem
-from edgeseg.planning.scores import latencies, score, tables_of
+from edgeseg.planning.scores import score
 
 
 @pytest.mark.parametrize("objective", ["throughput", "latency", "memory"])

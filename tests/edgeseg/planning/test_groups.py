@@ -7,10 +7,10 @@ import pytest
 from planning_problems import MIB, NO_LIMIT, unet_problem
 
 from edgeseg.boards import Board
+from edgeseg.planning.arrays import Assignments
 from edgeseg.planning.contiguous import contiguous
 from edgeseg.planning.groups import candidates, division, group_up
 from edgeseg.planning.problem import Problem
-from edgeseg.planning.scores import Assignments
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -10,8 +10,10 @@ from planning_problems import assignments, reference, small_problem
 
 from edgeseg.boards import Board
 from edgeseg.manifest import Manifest
+from edgeseg.planning.arrays import tables_of
+from edgeseg.planning.latency import latencies
 from edgeseg.planning.problem import problem_of
-from edgeseg.planning.scores import latencies, score, tables_of
+from edgeseg.planning.scores import score
 
 
 @pytest.mark.parametrize("seed", range(30))

@@ -8,8 +8,8 @@ import pytest
 from planning_problems import MIB, reference, small_problem, unet_problem
 
 from edgeseg.boards import Board
+from edgeseg.planning.arrays import Assignments
 from edgeseg.planning.problem import GIGABIT, Problem
-from edgeseg.planning.scores import Assignments
 from edgeseg.planning.search import search
 from edgeseg.planning.settle import settle
 from edgeseg.planning.strategies import strategy

@@ -31,6 +31,7 @@ RECIPES = st.builds(
         scope=st.sampled_from(("uniform", "global")),
         importance=st.sampled_from(("l1", "batch_norm", "taylor")),
         multiple=st.integers(1, 64),
+        above=st.integers(0, 10**9),
         layers=st.dictionaries(st.text(st.characters(codec="ascii"), max_size=9), RATIOS),
     ),
     zeros=st.none()
@@ -91,6 +92,7 @@ def test_a_file_says_every_step(tmp_path: Path) -> None:
         ("[filters]\nratio = -0.1", r"`float` >= 0.0 - at `\$.filters.ratio`"),
         ("[filters]\nratio = nan", "filters.ratio"),
         ("[filters]\nratio = 0.5\nlayers = { a = 1.5 }", "filters.layers"),
+        ("[filters]\nratio = 0.5\nabove = -1", "`int` >= 0"),
         ("[filters]", "missing required field `ratio`"),
         ("[zeros]\nratio = 1.0\nscope = 'global'", "ratio 1 is no share below 1"),
         ("[zeros]\nratio = nan", "zeros"),

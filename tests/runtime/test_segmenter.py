@@ -120,6 +120,16 @@ def test_a_folded_lane_gives_the_same_masks(
     assert segmentation.report.planned_from_estimates
 
 
+def test_for_the_soonest_slice_there_is_one_at_a_time(
+    workers: Workers, tiny_bundle: Path, hounsfield: NDArray[np.int16], expected: Any
+) -> None:
+    endpoints = [workers.start().endpoint for _ in range(2)]
+    with Segmenter(tiny_bundle, endpoints, objective="latency") as segmenter:
+        result = segmenter.segment(hounsfield)
+    np.testing.assert_array_equal(result.mask, expected)
+    assert [lane.window for lane in result.report.lanes] == [1]
+
+
 def test_a_worker_never_loads_the_solver(
     workers: Workers, tiny_bundle: Path, hounsfield: NDArray[np.int16]
 ) -> None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from edgeseg.bundle import pack
 from edgeseg.interpreter import Interpreter
 from edgeseg.manifest import Decoding
-from edgeseg.measure import measure_piece
 from edgeseg.units import format_bytes
 from edgeseg_converters.calibration import spread
 from edgeseg_converters.chain import Image
@@ -137,10 +136,7 @@ def _grows(before: Compiled, after: Compiled) -> str | None:
 
 
 def _slows(before: Compiled, after: Compiled) -> str | None:
-    fast, slow = (measure_piece(piece.model).steady_ms for piece in (before, after))
-    if slow > _NOISE * fast:
-        # One measurement may have been disturbed.
-        fast, slow = _taking_turns(before, after)
+    fast, slow = _taking_turns(before, after)
     if slow <= _NOISE * fast:
         return None
     return f"makes it slower ({slow:.2f} against {fast:.2f} ms)"

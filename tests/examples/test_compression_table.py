@@ -73,7 +73,6 @@ def test_calibration_sees_the_other_patients_alone(made: dict[str, Any], folder:
 def test_compression_shows_in_the_size(made: dict[str, Any]) -> None:
     exact, half, _ = made["bundles"]
     assert exact["mask_agreement"] > 0.99  # Keras and LiteRT round differently near ties
-    assert exact["mask_agreement"] > half["mask_agreement"]
     assert half["bytes"] < exact["bytes"] / 2
 
 

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,7 +12,6 @@ from numpy.typing import NDArray
 from edgeseg.errors import BoardError, UsageError
 from edgeseg_runtime.wire import AnyMessage, decode, encode
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _MAX_FRAME_BYTES = 2**31 - 1
 _LINGER_MS = 200
 _TCP = re.compile(r"tcp://(?P<host>[\w.*-]+|\[[\w.:]+\]):(?P<port>\*|\d{1,5})", re.ASCII)
@@ -48,9 +48,13 @@ def normalize_endpoint(text: str) -> str:
 def is_local(endpoint: str) -> bool:
     """Tell whether an endpoint can be reached from this machine only."""
     match = _TCP.fullmatch(endpoint)
-    return endpoint.startswith("ipc://") or (
-        match is not None and match["host"].strip("[]") in LOOPBACK
-    )
+    if match is None:
+        return endpoint.startswith("ipc://")
+    host = match["host"].strip("[]")
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:  # the name of some machine
+        return False
 
 
 class _Socket:

@@ -64,6 +64,7 @@ def test_any_text_is_an_endpoint_or_wrong_usage(text: str) -> None:
     ("endpoint", "local"),
     [
         ("tcp://127.0.0.1:1", True),
+        ("tcp://127.0.0.20:1", True),
         ("tcp://localhost:1", True),
         ("tcp://[::1]:1", True),
         ("ipc:///tmp/worker", True),

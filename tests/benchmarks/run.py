@@ -125,9 +125,9 @@ def _two_workers(folder: Path) -> Iterator[Figure]:
     one, threads, processes = (statistics.median(column) for column in zip(*rates, strict=True))
     yield Figure("two workers / uncut on one thread, slices/s", one, 1.7, at_least=True)
     yield Figure("two workers / uncut on LiteRT's two threads", threads, 1.0, at_least=True)
-    yield Figure("two workers / two uncut processes", processes, 0.85, at_least=True)
+    yield Figure("two workers / two uncut processes", processes, 0.92, at_least=True)
     for number, share in enumerate(zip(*shares, strict=True), start=1):
-        yield Figure(f"peak memory of worker {number} / uncut process", max(share), 0.65)
+        yield Figure(f"peak memory of worker {number} / uncut process", max(share), 0.6)
 
 
 def _one_slice(folder: Path) -> Iterator[Figure]:

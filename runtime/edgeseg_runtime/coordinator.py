@@ -160,13 +160,15 @@ class Coordinator:
         in_flight: list[set[int]] = [set() for _ in self._deployed.lanes]
         coming = iter(images)
         exhausted = False
-        while not exhausted or any(in_flight):
+        while True:
             while not exhausted and (lane := self._lane_with_room(in_flight)) is not None:
                 image = next(coming, None)
                 exhausted = image is None
                 if image is not None:
                     in_flight[lane].add(image.index)
                     self._admit(image, lane)
+            if not any(in_flight):
+                return
             for name, message, payload in self._connections.turn():
                 if isinstance(message, Failed):
                     raise BoardError(

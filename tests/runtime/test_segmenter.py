@@ -18,6 +18,7 @@ from edgeseg.errors import BoardError, BundleError, PlacementError, UsageError, 
 from edgeseg.interpreter import Interpreter
 from edgeseg.slices import SliceGeometry, to_input, to_model, to_native, to_probabilities
 from edgeseg_runtime import Segmenter
+from edgeseg_runtime.connections import PING_SECONDS
 
 _MIB = 2**20
 
@@ -126,8 +127,10 @@ def test_for_the_soonest_slice_there_is_one_at_a_time(
     endpoints = [workers.start().endpoint for _ in range(2)]
     with Segmenter(tiny_bundle, endpoints, objective="latency") as segmenter:
         result = segmenter.segment(hounsfield)
+        alone = [segmenter.segment(hounsfield[:1]).report.seconds for _ in range(3)]
     np.testing.assert_array_equal(result.mask, expected)
     assert [lane.window for lane in result.report.lanes] == [1]
+    assert min(alone) < PING_SECONDS, "nothing may be waited for once the last slice is back"
 
 
 def test_a_worker_never_loads_the_solver(

@@ -93,7 +93,7 @@ def _keeps_all_busy(manifest: Manifest, limit: int) -> bool:
     boards = [Board(f"worker-{n}", limit, WORKER_BASE) for n in range(WORKERS)]
     links = {board.name: LOOPBACK for board in boards}
     try:
-        lanes = plan(problem_of(manifest, boards, links=links, coordinator=LOOPBACK)).lanes
+        lanes = plan(problem_of(manifest.pieces, boards, links=links, coordinator=LOOPBACK)).lanes
     except PlacementError:
         return False
     return lanes[0].window >= WORKERS

@@ -2,14 +2,9 @@
 
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from edgeseg.boards import BoardsFile
-    from edgeseg.manifest import Manifest
-    from edgeseg.planning.problem import Problem
 
 
 class Goal(str, Enum):
@@ -44,6 +39,7 @@ def plan(
     from edgeseg.bundle import Bundle
     from edgeseg.planning.plan import plan as best_plan
     from edgeseg.planning.plot import check_plot, write_plot
+    from edgeseg.planning.problem import problem_from
     from edgeseg.planning.report import report_of
     from edgeseg.planning.tables import pages
     from edgeseg.terminal import console, emit_json, working
@@ -51,7 +47,9 @@ def plan(
     if plot is not None:
         check_plot(plot)
     manifest = Bundle(bundle).manifest
-    problem = _problem(manifest, read_boards(boards))
+    file = read_boards(boards)
+    seconds = {entry.name: entry.seconds(manifest.pieces) for entry in file.board}
+    problem = problem_from(file, manifest.pieces, seconds)
     with working("planning"):
         found = best_plan(problem, objective.value, time_limit)
     report = report_of(manifest.model_name, problem, found)
@@ -63,15 +61,3 @@ def plan(
     console.print(*pages(report), sep="\n")
     if plot is not None:
         console.print(f"wrote {plot}", markup=False, soft_wrap=True)
-
-
-def _problem(manifest: "Manifest", file: "BoardsFile") -> "Problem":
-    from edgeseg.planning.problem import link_of, problem_of
-
-    return problem_of(
-        manifest,
-        [entry.expected for entry in file.board],
-        seconds={entry.name: entry.seconds(manifest.pieces) for entry in file.board},
-        links={entry.name: link_of(entry) for entry in file.board},
-        coordinator=link_of(file.coordinator),
-    )

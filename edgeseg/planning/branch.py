@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from edgeseg.planning.arrays import Assignments, Floats, tables_of
 from edgeseg.planning.bound import most_in_flight
-from edgeseg.planning.nodes import Nodes, alike_before, choices
+from edgeseg.planning.nodes import Nodes, choices
 from edgeseg.planning.objective import LACKING, Objective, costs
 from edgeseg.planning.problem import Problem
-from edgeseg.planning.rest import MOST_WINDOW, Rest, rest_of
+from edgeseg.planning.rest import WINDOWS, Rest, rest_of
 
 _CHUNK = 2000
 """Nodes that are looked at together: few enough to go down quickly."""
@@ -63,7 +63,7 @@ class _Search:
         self._problem, self._objective, self._below = problem, objective, min(below, LACKING)
         self._tables = tables_of(problem)
         self._many = objective == "throughput"
-        most = min(MOST_WINDOW, most_in_flight(problem)) if self._many else 1
+        most = min(WINDOWS, most_in_flight(problem)) if self._many else 1
         self._most = max(1, most)
         self._period = self._below if self._many else np.inf
         self._rest: Rest = rest_of(problem, self._period, self._most)
@@ -75,7 +75,7 @@ class _Search:
     def run(self, deadline: float) -> Branched:
         """Go down the nodes with the least bound first."""
         stack = [Nodes.root(self._tables)]
-        before = alike_before(self._tables)
+        before = self._problem.alike_before()
         while stack:
             if time.monotonic() > deadline:
                 return Branched(self._best, complete=False)

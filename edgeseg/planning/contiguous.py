@@ -124,10 +124,7 @@ def _traced(known: dict[_State, _Best], state: _State, kinds: list[list[int]]) -
 
 def _kinds(problem: Problem) -> list[list[int]]:
     """Group the boards that are alike; if that leaves too many sets, all in order of speed."""
-    groups: dict[object, list[int]] = {}
-    for board in range(len(problem.boards)):
-        groups.setdefault(problem.kind(board), []).append(board)
-    kinds = list(groups.values())
+    kinds = problem.kinds()
     if np.prod([len(kind) + 1.0 for kind in kinds]) <= _MOST_STATES:
         return kinds
     speed = tables_of(problem).seconds.sum(axis=0) / tables_of(problem).cores

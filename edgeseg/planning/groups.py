@@ -55,6 +55,16 @@ class Groups:
         """How many boards there are of each kind."""
         return tuple(len(kind) for kind in self.kinds)
 
+    @property
+    def best(self) -> tuple[Counts, ...]:
+        """The groups that the boards are best divided into, as far as is known."""
+        return division(self.full, self.rates)
+
+    @property
+    def rate(self) -> float:
+        """Slices a second of all their lanes together."""
+        return sum(self.rates[counts] for counts in self.best)
+
     def lanes(self) -> list[Assignments]:
         """Divide boards into groups, each a lane, such that their rates add up to the most.
 
@@ -65,7 +75,7 @@ class Groups:
         """
         taken = (0,) * len(self.kinds)
         lanes = []
-        for counts in division(self.full, self.rates):
+        for counts in self.best:
             members = np.array(_members(self.kinds, counts, taken), np.int64)
             lanes.append(members[self.assignments[counts]])
             taken = _plus(taken, counts)
@@ -77,9 +87,7 @@ class Groups:
         known = counts in self.assignments or not has_room(part)
         assignment = None if known else solver(part)
         if assignment is not None:
-            period = float(costs(part, assignment[None], "throughput")[0])
-            if period < LACKING:
-                self.assignments[counts], self.rates[counts] = assignment, 1 / period
+            self.enter(counts, assignment)
 
     def enter(self, counts: Counts, assignment: Assignments) -> None:
         """Take in a lane over the boards of a group if it is better than the one known."""
@@ -102,24 +110,16 @@ def group_up(problem: Problem, solve: Solver) -> Groups:
     solve
         Finds an assignment for a group.
     """
-    kinds = _kinds(problem)
+    kinds = problem.kinds()
     full = tuple(len(kind) for kind in kinds)
     complete = _few(full)
     groups = Groups(problem, kinds, complete, {}, {})
     for counts in candidates(full):
         groups.solve(counts, solve)
     for _ in range(0 if complete else _MERGES):
-        chosen = division(full, groups.rates)
-        for one, other in itertools.combinations(chosen, 2):
+        for one, other in itertools.combinations(groups.best, 2):
             groups.solve(_plus(one, other), solve)
     return groups
-
-
-def _kinds(problem: Problem) -> list[list[int]]:
-    kinds: dict[object, list[int]] = {}
-    for board in range(len(problem.boards)):
-        kinds.setdefault(problem.kind(board), []).append(board)
-    return list(kinds.values())
 
 
 def candidates(full: Counts) -> list[Counts]:

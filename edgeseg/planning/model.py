@@ -106,12 +106,9 @@ def _order_alike(model: Model) -> None:
 
     They could change names in any placement, so that none is lost but for names.
     """
-    last: dict[object, int] = {}
-    for board in model.boards:
-        kind = model.problem.kind(board)
-        if kind in last:
-            earlier = [row[last[kind]] for row in model.stored]
+    for board, alike in enumerate(model.problem.alike_before()):
+        if alike is not None:
+            earlier = [row[alike] for row in model.stored]
             for piece, row in enumerate(model.stored):
                 before = earlier[:piece]
                 model.program.at_most(0, {row[board]: 1, **dict.fromkeys(before, -1.0)})
-        last[kind] = board

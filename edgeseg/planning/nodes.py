@@ -139,17 +139,6 @@ class Nodes:
 _ARRAYS = tuple(field.name for field in fields(Nodes) if field.name != "tables")
 
 
-def alike_before(t: Tables) -> list[int | None]:
-    """For each board, the last one before it that is alike, if there is one."""
-    last: dict[object, int] = {}
-    before = []
-    for board in range(len(t.cores)):
-        kind = t.problem.kind(board)
-        before.append(last.get(kind))
-        last[kind] = board
-    return before
-
-
 def choices(nodes: Nodes, before: list[int | None]) -> NDArray[np.bool_]:
     """Tell which boards the next piece may go to, (N, B): of empty ones alike, the first."""
     boards = len(before)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from edgeseg.placement import Lane, Placement
 from edgeseg.planning.bound import least_latency, least_period
 from edgeseg.planning.exact import improve
-from edgeseg.planning.groups import Groups, division, group_up
+from edgeseg.planning.groups import Groups, group_up
 from edgeseg.planning.lack import feasible_start, usable_boards, why_left_out
 from edgeseg.planning.objective import LACKING, Objective, costs
 from edgeseg.planning.prediction import Prediction, assignments_of, predict
@@ -125,8 +125,7 @@ def plan(problem: Problem, objective: Objective = "throughput", time_limit: floa
 def _prove(problem: Problem, groups: Groups, deadline: float) -> float:
     """Improve the groups as far as time allows and return the least period there may be."""
     bound = 1 / refine(groups, deadline)
-    known = sum(groups.rates[counts] for counts in division(groups.full, groups.rates))
-    if bound * known >= 1 - _HELPS:
+    if bound * groups.rate >= 1 - _HELPS:
         return bound
     return max(bound, least_period(problem, deadline))
 

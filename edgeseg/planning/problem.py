@@ -1,12 +1,13 @@
 """What is to be planned, as data: pieces, the tensors between them, boards and their links."""
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from edgeseg.boards import Board, LinkEntry
-from edgeseg.manifest import Manifest, Port
+from edgeseg.boards import Board, BoardsFile, LinkEntry
+from edgeseg.manifest import Port
 from edgeseg.placement import Loadable, loading_order
 from edgeseg.planning.runs import RunMemory
 from edgeseg.units import parse_rate
@@ -127,6 +128,21 @@ class Problem:
         seconds = tuple(piece.seconds[board] for piece in self.pieces)
         return (replace(self.boards[board], name="", speed=1.0), self.links[board], seconds)
 
+    def kinds(self) -> list[list[int]]:
+        """Return the numbers of the boards, those of one kind together."""
+        kinds: dict[object, list[int]] = {}
+        for board in range(len(self.boards)):
+            kinds.setdefault(self.kind(board), []).append(board)
+        return list(kinds.values())
+
+    def alike_before(self) -> list[int | None]:
+        """For each board, the last one before it of the same kind, if there is one."""
+        before: list[int | None] = [None] * len(self.boards)
+        for kind in self.kinds():
+            for earlier, board in itertools.pairwise(kind):
+                before[board] = earlier
+        return before
+
 
 class Placeable(Loadable, Protocol):
     """A piece, compiled or yet to be compiled, as far as planning sees it."""
@@ -149,18 +165,18 @@ class Placeable(Loadable, Protocol):
 
 
 def problem_of(
-    manifest: Manifest,
+    pieces: Sequence[Placeable],
     boards: Sequence[Board],
     seconds: Mapping[str, Mapping[str, float]] | None = None,
     links: Mapping[str, Link] | None = None,
     coordinator: Link = GIGABIT,
 ) -> Problem:
-    """State the problem of placing a bundle's pieces on boards.
+    """State the problem of placing pieces on boards.
 
     Parameters
     ----------
-    manifest
-        The bundle.
+    pieces
+        In the order of the partition.
     boards
         The boards at hand.
     seconds
@@ -171,17 +187,6 @@ def problem_of(
     coordinator
         The link of the machine that sends images and collects masks.
     """
-    return problem_of_pieces(manifest.pieces, boards, seconds, links, coordinator)
-
-
-def problem_of_pieces(
-    pieces: Sequence[Placeable],
-    boards: Sequence[Board],
-    seconds: Mapping[str, Mapping[str, float]] | None = None,
-    links: Mapping[str, Link] | None = None,
-    coordinator: Link = GIGABIT,
-) -> Problem:
-    """State the problem for pieces in the order of the partition; see :func:`problem_of`."""
     measured = seconds or {}
     works = tuple(
         Work(
@@ -208,6 +213,34 @@ def problem_of_pieces(
             for board in boards
             if not _complete(measured.get(board.name, {}), pieces, board)
         ),
+    )
+
+
+def problem_from(
+    file: BoardsFile,
+    pieces: Sequence[Placeable],
+    seconds: Mapping[str, Mapping[str, float]] | None = None,
+) -> Problem:
+    """State the problem for the boards of a file as they will be once their workers run.
+
+    Parameters
+    ----------
+    file
+        Boards, their links, and the coordinator's.
+    pieces, seconds
+        As for :func:`problem_of`.
+
+    Raises
+    ------
+    UsageError
+        If the file does not say what memory a board has.
+    """
+    return problem_of(
+        pieces,
+        [entry.expected for entry in file.board],
+        seconds,
+        links={entry.name: link_of(entry) for entry in file.board},
+        coordinator=link_of(file.coordinator),
     )
 
 

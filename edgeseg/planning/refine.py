@@ -48,7 +48,7 @@ def refine(groups: Groups, deadline: float) -> float:
     """
     failed: Counter[Counts] = Counter()
     if not groups.complete:
-        for counts in dict.fromkeys(division(groups.full, groups.rates)):
+        for counts in dict.fromkeys(groups.best):
             left = deadline - time.monotonic()
             _improve(groups, counts, left * _PATIENCE[0], below=np.inf)
         return np.inf
@@ -56,7 +56,7 @@ def refine(groups: Groups, deadline: float) -> float:
     while True:
         chosen = division(groups.full, highest)
         possible = sum(highest[counts] for counts in chosen)
-        known = sum(groups.rates[counts] for counts in division(groups.full, groups.rates))
+        known = groups.rate
         slack = {
             counts: highest[counts] - max(groups.rates.get(counts, 0.0), known - rest, 0.0)
             for counts in chosen

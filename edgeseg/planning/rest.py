@@ -13,7 +13,7 @@ import numpy as np
 from edgeseg.planning.arrays import Floats, tables_of
 from edgeseg.planning.problem import Problem
 
-MOST_WINDOW = 16
+WINDOWS = 16
 """Slices in flight that are told apart; more take no less than these."""
 
 _ROUNDING = 1 + 1e-9

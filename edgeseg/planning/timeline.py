@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-import numpy as np
-
 from edgeseg.placement import Lane
-from edgeseg.planning.prediction import COORDINATOR, Prediction, assignments_of, lane_of, predict
+from edgeseg.planning.prediction import COORDINATOR, Prediction, assignments_of, predict
 from edgeseg.planning.problem import Link, Problem
 
 _COUNTED = 60
@@ -67,7 +65,8 @@ def timeline(problem: Problem, lane: Lane, slices: int = 3) -> tuple[Bar, ...]:
     tuple of Bar
         In the order in which they begin.
     """
-    run = _Run(problem, lane, slices)
+    (row,) = assignments_of(problem, [lane]).tolist()
+    run = _Run(problem, row, lane.window, slices)
     run.go()
     return tuple(sorted(run.bars, key=lambda bar: (bar.start, bar.index)))
 
@@ -82,10 +81,7 @@ def followed(problem: Problem, lanes: Sequence[Lane]) -> Prediction:
     lanes
         At least one; no board may be in two.
     """
-    rows = assignments_of(problem, lanes).tolist()
-    windows = [lane.window for lane in lanes]
-    rates = [_steady_rate(problem, tuple(row), w) for row, w in zip(rows, windows, strict=True)]
-    return predict(problem, lanes, rates)
+    return predict(problem, lanes, [steady_rate(problem, lane) for lane in lanes])
 
 
 def steady_rate(problem: Problem, lane: Lane) -> float:
@@ -107,9 +103,8 @@ def steady_rate(problem: Problem, lane: Lane) -> float:
 
 @lru_cache(maxsize=256)
 def _steady_rate(problem: Problem, row: tuple[int, ...], window: int) -> float:
-    lane = lane_of(problem, np.array(row), window)
-    counted = lane.window * -(-_COUNTED // lane.window)
-    run = _Run(problem, lane, 2 * lane.window + _WARM_UP + counted)
+    counted = window * -(-_COUNTED // window)
+    run = _Run(problem, row, window, 2 * window + _WARM_UP + counted)
     run.go()
     return counted / (run.finished[-1] - run.finished[-1 - counted])
 
@@ -127,9 +122,9 @@ class _Task(NamedTuple):
 class _Run:
     """A clock, what is free, and what waits."""
 
-    def __init__(self, problem: Problem, lane: Lane, slices: int) -> None:
-        self._problem, self._lane, self._slices = problem, lane, slices
-        self._here: list[int] = assignments_of(problem, [lane])[0].tolist()
+    def __init__(self, problem: Problem, here: Sequence[int], window: int, slices: int) -> None:
+        self._problem, self._here = problem, here
+        self._window, self._slices = window, slices
         self._home = len(problem.boards)
         self._cores = [list(range(board.cores, 0, -1)) for board in problem.boards]
         self._ways = {(m, part) for m in range(self._home + 1) for part in ("up", "down")}
@@ -164,7 +159,7 @@ class _Run:
 
     def _depart(self) -> None:
         """Let slices depart while the window has room."""
-        room = self._lane.window + len(self.finished)
+        room = self._window + len(self.finished)
         while self._departed < min(self._slices, room):
             self._departed += 1
             for number in self._made[None]:

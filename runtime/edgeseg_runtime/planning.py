@@ -35,4 +35,4 @@ def problem_for(
     links = {e.name: link_of(e, LOOPBACK if here[e.name] else GIGABIT) for e in entries}
     own = link_of(coordinator, LOOPBACK if all(here.values()) else GIGABIT)
     seconds = {entry.name: entry.seconds(manifest.pieces) for entry in entries}
-    return problem_of(manifest, boards, seconds, links, own)
+    return problem_of(manifest.pieces, boards, seconds, links, own)

@@ -4,6 +4,7 @@ from functools import cache
 
 import pytest
 import zoo
+from chains import assert_chained
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -29,24 +30,13 @@ def cut(graph: Graph, strategy: str = "adaptive", **request: object) -> Partitio
     return STRATEGIES[strategy](Network(graph, {}), request_).pieces
 
 
-def assert_runs_in_order(graph: Graph, partition: Partition) -> None:
-    assert [piece.name for piece in partition] == [f"piece_{i:02d}" for i in range(len(partition))]
-    covered = [layer.name for piece in partition for layer in piece.layers]
-    assert sorted(covered) == sorted(graph.position)
-    made = {tensor.name for tensor in graph.inputs}
-    for piece in partition:
-        assert {tensor.name for tensor in piece.inputs} <= made
-        made |= set(piece.outputs)
-    assert partition[-1].outputs == graph.outputs
-
-
 @pytest.mark.parametrize("strategy", ["adaptive", "block", "layer"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_is_cut_by_every_strategy(family: str, strategy: str) -> None:
     graph = graph_of(family)
     partition = cut(graph, strategy)
     assert len(partition) > 1
-    assert_runs_in_order(graph, partition)
+    assert_chained(graph, partition)
 
 
 @settings(max_examples=40, deadline=None)
@@ -65,7 +55,7 @@ def test_bound_and_count_hold_or_the_budget_is_refused(
         partition = cut(graph, metric=metric, max_complexity=bound, max_partitions=most)
     except BudgetError:
         return
-    assert_runs_in_order(graph, partition)
+    assert_chained(graph, partition)
     assert all(METRICS[metric](piece) <= bound for piece in partition)
     assert most is None or len(partition) <= most
 

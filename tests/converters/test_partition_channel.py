@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import zoo
+from chains import assert_chained
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +17,6 @@ from edgeseg.manifest import Decoding, Preprocessing
 from edgeseg_converters.calibration import noise_images
 from edgeseg_converters.check import Check, compare, require_same
 from edgeseg_converters.export import Compiled, compile_graph
-from edgeseg_converters.fusion import fused_groups
 from edgeseg_converters.keras_graph import read_network
 from edgeseg_converters.network import Network
 from edgeseg_converters.partition.channel import TOLERANCE, channel
@@ -65,22 +65,6 @@ def compare_with(cut: Cut, uncut: Compiled, images: Any, how: Decoding) -> Check
     return compare(uncut, pieces, images, Preprocessing((0.0, 255.0), (height, width)), how)
 
 
-def assert_runs_in_order(cut: Cut) -> None:
-    graph, pieces = cut.network.graph, cut.pieces
-    assert [piece.name for piece in pieces] == [f"piece_{i:02d}" for i in range(len(pieces))]
-    covered = [layer.name for piece in pieces for layer in piece.layers]
-    assert sorted(covered) == sorted(graph.position)
-    made = {tensor.name for tensor in graph.inputs}
-    assert {tensor.name for tensor in pieces[0].inputs} == made
-    for piece in pieces:
-        assert {tensor.name for tensor in piece.inputs} <= made
-        made |= set(piece.outputs)
-    assert pieces[-1].outputs == graph.outputs
-    inside = [{layer.name for layer in piece.layers} for piece in pieces]
-    for group in fused_groups(graph):
-        assert any(names.issuperset(group) for names in inside)
-
-
 def branches_of(cut: Cut, layer: str) -> list[Graph]:
     """Return the pieces that hold a branch of the layer."""
     return [
@@ -100,7 +84,7 @@ def test_every_family_chains_or_is_refused(family: str, ways: int) -> None:
             channel(network, PartitionRequest(ways=ways))
         return
     cut = channel(network, PartitionRequest(ways=ways))
-    assert_runs_in_order(cut)
+    assert_chained(cut.network.graph, cut.pieces)
     assert cut.network.graph.parameters == network.graph.parameters
     how, _ = decoding(network.graph)
     check = compare_with(cut, uncut_of(family), IMAGES, how)
@@ -121,7 +105,7 @@ def test_any_stack_chains(widths: list[int], ways: int, share: float | None) -> 
         cut = channel(network, PartitionRequest(ways=ways, max_complexity=bound))
     except EdgesegError:
         return
-    assert_runs_in_order(cut)
+    assert_chained(cut.network.graph, cut.pieces)
     assert bound is None or all(METRICS["flops"](piece) <= bound for piece in cut.pieces)
     assert cut.network.graph.parameters == network.graph.parameters
     uncut = compile_graph(network.graph, network.weights)
@@ -158,7 +142,7 @@ def test_each_branch_has_its_share_of_the_weights(ways: int) -> None:
 def test_the_first_piece_may_be_a_branch() -> None:
     cut = channel(stack(32, 32), PartitionRequest(ways=2))
     assert cut.pieces[0] == branches_of(cut, "conv_0")[0]
-    assert_runs_in_order(cut)
+    assert_chained(cut.network.graph, cut.pieces)
 
 
 def test_the_heaviest_of_overlapping_pairs_is_divided() -> None:

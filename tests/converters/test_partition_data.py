@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import zoo
+from chains import assert_chained
 
 from edgeseg.boards import BoardEntry, BoardsFile
 from edgeseg.cost import graph_cost
@@ -13,11 +14,10 @@ from edgeseg.manifest import Preprocessing
 from edgeseg_converters.calibration import noise_images
 from edgeseg_converters.check import compare, require_same
 from edgeseg_converters.export import Compiled, compile_graph
-from edgeseg_converters.fusion import fused_groups
 from edgeseg_converters.keras_graph import read_network
 from edgeseg_converters.network import Network
 from edgeseg_converters.partition.data import data
-from edgeseg_converters.partition.request import Cut, PartitionRequest
+from edgeseg_converters.partition.request import PartitionRequest
 from edgeseg_converters.quiet import import_keras
 from edgeseg_converters.rewrite.logits import decoding
 from edgeseg_converters.rewrite.twins import merge_twins
@@ -51,26 +51,6 @@ def slow(count: int) -> PartitionRequest:
     return PartitionRequest(boards=boards(count, speed=1e-4))
 
 
-def assert_runs_in_order(network: Network, cut: Cut) -> None:
-    assert [piece.name for piece in cut.pieces] == [
-        f"piece_{i:02d}" for i in range(len(cut.pieces))
-    ]
-    covered = [layer.name for piece in cut.pieces for layer in piece.layers]
-    assert sorted(covered) == sorted(cut.network.graph.position)
-    (image,) = network.graph.inputs
-    assert cut.pieces[0].inputs == (image,)
-    made = {image.name}
-    for piece in cut.pieces:
-        assert piece.inputs
-        assert piece.outputs
-        assert {tensor.name for tensor in piece.inputs} <= made
-        made |= set(piece.outputs)
-    assert cut.pieces[-1].outputs == network.graph.outputs
-    home = {layer.name: piece.name for piece in cut.pieces for layer in piece.layers}
-    for group in fused_groups(cut.network.graph):
-        assert len({home[name] for name in group}) == 1
-
-
 @pytest.mark.parametrize("family", FAMILIES)
 def test_pieces_of_every_family_give_the_uncut_output(family: str) -> None:
     ways = 2 + FAMILIES.index(family) % 3
@@ -90,7 +70,8 @@ def test_pieces_of_every_family_give_the_uncut_output(family: str) -> None:
 def test_every_family_is_cut_for_every_number_of_tiles(family: str, ways: int) -> None:
     network = network_of(family)
     for request in (PartitionRequest(ways=ways), slow(ways)):
-        assert_runs_in_order(network, data(network, request))
+        cut = data(network, request)
+        assert_chained(cut.network.graph, cut.pieces)
 
 
 def test_halos_are_computed_where_that_is_cheap_and_passed_on_where_it_is_not() -> None:
@@ -113,7 +94,7 @@ def test_there_are_as_many_tiles_as_boards_unless_told() -> None:
 def test_what_needs_all_rows_runs_whole_between_the_tiles() -> None:
     network = with_bottleneck("Flatten")
     cut = data(network, slow(2))
-    assert_runs_in_order(network, cut)
+    assert_chained(cut.network.graph, cut.pieces)
     tiled = {layer.name for layer in cut.network.graph.layers if ".rows" in layer.name}
     assert {"fine.rows0", "fine.rows1", "end.rows0", "end.rows1"} <= tiled
     assert "deep" in cut.network.graph.position

@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 import zoo
+from chains import assert_chained
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -81,17 +82,6 @@ def cost(pieces: tuple[Graph, ...], **request: object) -> float:
     return np.inf if placed is None else placed.cost("throughput")
 
 
-def assert_runs_in_order(graph: Graph, pieces: tuple[Graph, ...]) -> None:
-    assert [piece.name for piece in pieces] == [f"piece_{i:02d}" for i in range(len(pieces))]
-    layers = [layer.name for piece in pieces for layer in piece.layers]
-    assert sorted(layers) == sorted(graph.position)
-    made = {tensor.name for tensor in graph.inputs}
-    for piece in pieces:
-        assert {tensor.name for tensor in piece.inputs} <= made
-        made |= set(piece.outputs)
-    assert pieces[-1].outputs == graph.outputs
-
-
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_network_that_fits_stays_whole(family: str) -> None:
     made = cut(family, 1, 1.5)
@@ -136,7 +126,7 @@ def test_pieces_run_in_order_within_the_budget_or_are_refused(
         made = cut(family, *room, **budget)
     except (BudgetError, PlacementError):
         return
-    assert_runs_in_order(graph, made.pieces)
+    assert_chained(graph, made.pieces)
     assert most is None or len(made.pieces) <= most
     assert bound is None or all(METRICS[metric](piece) <= bound for piece in made.pieces)
     assert made.pieces == cut(family, *room, **budget).pieces

@@ -101,13 +101,16 @@ def test_a_folded_lane_gives_the_same_masks(
     hounsfield: NDArray[np.int16],
     expected: Any,
 ) -> None:
-    """On slow links the skips stay where they are made: pieces before and after on one board."""
+    """On slow links the skips stay where they are made: pieces before and after on one board.
+
+    Each board has room for any of the small pieces, so that it is the links that decide.
+    """
     manifest = Bundle(tiny_bundle).manifest
     names = [piece.name for piece in manifest.pieces]
     inner = frozenset(names[1:2])
     entries = []
     for board, here in (("outer", frozenset(names) - inner), ("inner", inner)):
-        limit = memory_need(manifest, Board(board, 0, base_memory), here, 2) + MARGIN
+        limit = memory_need(manifest, Board(board, 0, base_memory), here, 2) + 3 * MARGIN
         worker = workers.start(limit=limit)
         entries.append(BoardEntry(board, worker.endpoint, up="10Mbit", down="10Mbit"))
     with Segmenter(tiny_bundle, entries) as segmenter:

@@ -19,7 +19,6 @@ from edgeseg_converters.partition.complexity import METRICS, check_budget
 from edgeseg_converters.partition.request import Cut, PartitionRequest, pieces_of
 from edgeseg_converters.rewrite.branches import Pair, divide, find_pairs
 
-DEFAULT_WAYS = 2
 TOLERANCE = 1e-5
 """Bound on the difference of a probability."""
 
@@ -76,9 +75,7 @@ def channel(network: Network, request: PartitionRequest) -> Cut:
 
 
 def _ways(request: PartitionRequest) -> int:
-    ways = request.ways
-    if ways is None:
-        ways = DEFAULT_WAYS if request.boards is None else len(request.boards.board)
+    ways = request.parts
     if ways < 2:
         raise UsageError(f"channels can't be divided {ways} ways; give --ways 2 or more")
     return ways

@@ -20,7 +20,6 @@ from edgeseg_converters.rewrite.row_maps import row_map, rows_of
 from edgeseg_converters.rewrite.tiles import Place, Tiled, tile_rows
 
 TOLERANCE = 1e-6
-_DEFAULT_WAYS = 2
 _PATIENCE = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, float("inf"))
 
 
@@ -80,8 +79,7 @@ def _keeps(pieces: Partition, request: PartitionRequest) -> bool:
 
 
 def _ways(graph: Graph, request: PartitionRequest) -> int:
-    boards = _DEFAULT_WAYS if request.boards is None else len(request.boards.board)
-    ways = boards if request.ways is None else request.ways
+    ways = request.parts
     rows = rows_of(graph.inputs[0].shape) or 1
     if ways < 2:
         raise UsageError(f"rows can't be divided into {ways} tiles; ask for at least 2 (--ways)")

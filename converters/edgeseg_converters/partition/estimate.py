@@ -8,13 +8,12 @@ from edgeseg.boards import Board
 from edgeseg.cost import graph_cost, peak_live_bytes
 from edgeseg.graph import ITEM_SIZE, Graph, Tensor
 from edgeseg.manifest import Port
-from edgeseg.planning.problem import Problem, link_of, problem_of_pieces
+from edgeseg.planning.problem import Problem, problem_from, problem_of
 from edgeseg.planning.quick import quick_plans
 from edgeseg.planning.strategies import Strategy as Placed
 from edgeseg.units import MIB
 from edgeseg_converters.partition.request import Partition, PartitionRequest
 
-DEFAULT_BOARDS = 2
 AMPLE_MEMORY = 2**50
 """Limit of a board of which nothing is known."""
 
@@ -113,17 +112,10 @@ def estimate(pieces: Partition, request: PartitionRequest) -> Problem:
         If the boards file does not say what memory a board has.
     """
     sketches = [Sketch(piece, request.precision) for piece in pieces]
-    file = request.boards
-    if file is None:
-        count = request.ways or DEFAULT_BOARDS
-        alike = [Board(f"board-{number}", AMPLE_MEMORY) for number in range(1, count + 1)]
-        return problem_of_pieces(sketches, alike)
-    return problem_of_pieces(
-        sketches,
-        [entry.expected for entry in file.board],
-        links={entry.name: link_of(entry) for entry in file.board},
-        coordinator=link_of(file.coordinator),
-    )
+    if request.boards is not None:
+        return problem_from(request.boards, sketches)
+    numbers = range(1, request.parts + 1)
+    return problem_of(sketches, [Board(f"board-{number}", AMPLE_MEMORY) for number in numbers])
 
 
 def forecast(pieces: Partition, request: PartitionRequest) -> Placed | None:

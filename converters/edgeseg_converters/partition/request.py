@@ -14,6 +14,9 @@ Partition: TypeAlias = tuple[Graph, ...]
 """Pieces in an order in which each reads only the image and what pieces before it made."""
 
 
+DEFAULT_WAYS = 2
+
+
 @dataclass(frozen=True, slots=True)
 class PartitionRequest:
     """Budget of a partition.
@@ -40,6 +43,13 @@ class PartitionRequest:
     ways: int | None = None
     boards: BoardsFile | None = None
     precision: str = "none"
+
+    @property
+    def parts(self) -> int:
+        """How many parts a span is divided into: the ways, else one a board, else two."""
+        if self.ways is not None:
+            return self.ways
+        return DEFAULT_WAYS if self.boards is None else len(self.boards.board)
 
 
 class Alternative(msgspec.Struct, frozen=True, kw_only=True):

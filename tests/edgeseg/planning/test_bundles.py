@@ -30,7 +30,7 @@ BOARDS = st.lists(
 
 def _place(manifest: Manifest, boards: list[Board]) -> Placement:
     links = {board.name: LOOPBACK for board in boards}
-    problem = problem_of(manifest, boards, links=links, coordinator=LOOPBACK)
+    problem = problem_of(manifest.pieces, boards, links=links, coordinator=LOOPBACK)
     return plan(problem, time_limit=0.2).placement
 
 

@@ -37,7 +37,7 @@ def test_memory_is_what_the_worker_counts(manifest: Manifest, data: st.DataObjec
     count = len(manifest.pieces)
     row = data.draw(st.lists(number, min_size=count, max_size=count))
     window = data.draw(st.integers(1, 5))
-    needs = score(problem_of(manifest, boards), np.array([row])).memory(window)[0]
+    needs = score(problem_of(manifest.pieces, boards), np.array([row])).memory(window)[0]
     for place, board in enumerate(boards):
         pieces = zip(manifest.pieces, row, strict=True)
         here = frozenset(piece.name for piece, chosen in pieces if chosen == place)

@@ -5,21 +5,31 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BASE := .venv-base
 BASE_STAMP := $(BASE)/.installed
+TFLITE_PYTHON ?= python3.11
+TFLITE := .venv-tflite
+TFLITE_STAMP := $(TFLITE)/.installed
 SOURCES := $(shell find edgeseg converters runtime -name '*.py')
 
-.PHONY: env demo test lint types imports unit bench clean
+.PHONY: env demo test lint types imports unit test-arm64 test-tflite-runtime bench clean
 
 env: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[convert,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[convert,dev,metrics]'
 	touch $@
 
 # The package as a board gets it: a built wheel without extras.
 $(BASE_STAMP): pyproject.toml constraints.txt $(SOURCES)
 	$(PYTHON) -m venv $(BASE)
 	$(BASE)/bin/python -m pip install --quiet --constraint constraints.txt --force-reinstall .
+	touch $@
+
+# The package with tflite-runtime 2.14 and NumPy 1, which need Python 3.11 at most.
+$(TFLITE_STAMP): pyproject.toml constraints-tflite.txt $(SOURCES)
+	$(TFLITE_PYTHON) -m venv $(TFLITE)
+	$(TFLITE)/bin/python -m pip install --quiet --requirement constraints-tflite.txt
+	$(TFLITE)/bin/python -m pip install --quiet --no-deps --force-reinstall .
 	touch $@
 
 demo: env
@@ -41,8 +51,15 @@ imports: env
 unit: env $(BASE_STAMP)
 	EDGESEG_BASE_PYTHON=$(abspath $(BASE)/bin/python) $(BIN)/pytest --numprocesses 2 --dist loadfile --durations 15
 
+# The package on 64-bit ARM, emulated; as root, with Debian's debootstrap and qemu-user-static.
+test-arm64: env
+	$(BIN)/python tests/arm64/run.py
+
+test-tflite-runtime: env $(TFLITE_STAMP)
+	EDGESEG_TFLITE_PYTHON=$(abspath $(TFLITE)/bin/python) $(BIN)/pytest tests/end_to_end/test_tflite_runtime.py
+
 bench: env
 	$(BIN)/python tests/benchmarks/run.py
 
 clean:
-	rm -rf $(VENV) $(BASE) build dist
+	rm -rf $(VENV) $(BASE) $(TFLITE) build dist

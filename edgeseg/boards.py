@@ -27,6 +27,12 @@ PieceKey: TypeAlias = Annotated[str, msgspec.Meta(pattern=rf"^[0-9a-f]{{{_KEY_DI
 """The first digits of a piece's SHA-256: figures of one piece are never taken for another's."""
 
 
+PublicKey: TypeAlias = Annotated[
+    str, msgspec.Meta(pattern=r"^[0-9A-Za-z.:+=^!/*?&<>()\[\]{}@%$#-]{40}\Z")
+]
+"""A CURVE public key, 32 bytes in Z85."""
+
+
 def piece_key(piece: Piece) -> str:
     """Return what a boards file calls a piece."""
     return piece.sha256[:_KEY_DIGITS]
@@ -80,7 +86,8 @@ class BoardEntry(LinkEntry, frozen=True, forbid_unknown_fields=True):
     """One ``[[board]]`` of a boards file.
 
     A worker that runs states its memory and cores itself; ``memory`` and ``cores`` are for
-    planning without it. ``piece_ms`` is what pieces were measured to take there on one core.
+    planning without it. ``piece_ms`` is what pieces were measured to take there on one core,
+    ``public_key`` what its worker must prove to have the secret to.
     """
 
     name: str
@@ -89,6 +96,7 @@ class BoardEntry(LinkEntry, frozen=True, forbid_unknown_fields=True):
     memory: str | None = None
     cores: Annotated[int, msgspec.Meta(ge=1)] = 1
     piece_ms: dict[PieceKey, float] = {}
+    public_key: PublicKey | None = None
 
     @property
     def address(self) -> str:

@@ -1,42 +1,39 @@
 """The bundle: one ``.edgeseg`` file that holds a manifest and the compressed pieces.
 
 A bundle is a zip archive without zip compression: ``manifest.json`` first, then one
-``pieces/NAME.tflite.zst`` a piece. Nothing in it is executable, names are fixed by the manifest,
-every piece is checked against its SHA-256 and its stated size before it is used.
+``pieces/NAME.tflite.zst`` a piece, then the signature if there is one. Nothing in it is
+executable, names are fixed by the manifest, every piece is checked against its SHA-256 and its
+stated size before it is used.
 """
 
 import hashlib
-import lzma
 import zipfile
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 import msgspec
 import zstandard
 
+from edgeseg.archive import DAMAGE, stored_archive
 from edgeseg.errors import BundleError
 from edgeseg.files import atomic_path
 from edgeseg.manifest import Manifest, Piece, parse_manifest
 
 MANIFEST = "manifest.json"
+SIGNATURE = "manifest.sig"
 MAX_MANIFEST_BYTES = 16 * 2**20
+MAX_SIGNATURE_BYTES = 2**10
 ZSTD_LEVELS = (12, 19)
 """Dense float weights get no smaller beyond the first; what shrinks well is worth the second."""
 
 _SHRINKS_WELL = 0.7
 _CHUNK = 2**20
+_MAX_ZSTD_WINDOW = 2**23
+"""Memory for decompression that a frame may ask for: what level 19 does."""
+
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-_DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    OSError,
-    EOFError,
-    RuntimeError,
-    ValueError,
-)
-"""What :mod:`zipfile` raises on archives that are none."""
 
 
 def digest(data: bytes) -> str:
@@ -70,7 +67,8 @@ def unpack(packed: bytes | memoryview, piece: Piece) -> Iterator[bytes]:
     """
     total, size = hashlib.sha256(), 0
     try:
-        with zstandard.ZstdDecompressor().stream_reader(packed) as reader:
+        limited = zstandard.ZstdDecompressor(max_window_size=_MAX_ZSTD_WINDOW)
+        with limited.stream_reader(packed) as reader:
             while chunk := reader.read(min(_CHUNK, piece.bytes + 1 - size)):
                 size += len(chunk)
                 if size > piece.bytes:
@@ -91,11 +89,24 @@ def write_bundle(path: Path, manifest: Manifest, packed: Mapping[str, bytes]) ->
     OutputError
         If the file can't be written; nothing half-written is left.
     """
-    with atomic_path(path) as target, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
-        text = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
-        archive.writestr(zipfile.ZipInfo(MANIFEST, _EPOCH), text)
-        for piece in manifest.pieces:
-            archive.writestr(zipfile.ZipInfo(_entry(piece.name), _EPOCH), packed[piece.name])
+    text = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
+    pieces = ((_entry(piece.name), packed[piece.name]) for piece in manifest.pieces)
+    _write(path, chain([(MANIFEST, text)], pieces))
+
+
+def write_signed(path: Path, bundle: "Bundle", signature: bytes) -> None:
+    """Write a bundle with a signature of its manifest; all else stays the same, byte by byte.
+
+    Raises
+    ------
+    BundleError
+        If the bundle is damaged.
+    OutputError
+        If the file can't be written; nothing half-written is left.
+    """
+    bundle.check()
+    pieces = ((_entry(p.name), bundle.packed_piece(p)) for p in bundle.manifest.pieces)
+    _write(path, chain([(MANIFEST, bundle.signed_bytes)], pieces, [(SIGNATURE, signature)]))
 
 
 class Bundle:
@@ -109,7 +120,19 @@ class Bundle:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.manifest = parse_manifest(self._read(MANIFEST, MAX_MANIFEST_BYTES), str(path))
+        self.signed_bytes = self._read(MANIFEST, MAX_MANIFEST_BYTES)
+        """The manifest as it stands in the file, with the SHA-256 of all pieces."""
+        self.manifest = parse_manifest(self.signed_bytes, str(path))
+        pieces = {_entry(piece.name) for piece in self.manifest.pieces}
+        if not {MANIFEST, SIGNATURE} | pieces >= set(self._names()):
+            raise BundleError(
+                f"{path} is no bundle: it has entries that its manifest does not name"
+            )
+
+    @property
+    def signature(self) -> bytes | None:
+        """What signs the manifest, if anything does."""
+        return self._read(SIGNATURE, MAX_SIGNATURE_BYTES) if SIGNATURE in self._names() else None
 
     def packed_piece(self, piece: Piece) -> bytes:
         """Return the compressed bytes of a piece, as they travel to a board."""
@@ -129,6 +152,18 @@ class Bundle:
         for piece in self.manifest.pieces:
             self.packed_piece(piece)
 
+    def verify(self) -> None:
+        """Unpack every piece once and compare its SHA-256; none is kept in memory.
+
+        Raises
+        ------
+        BundleError
+            If a piece is not what the manifest says.
+        """
+        for piece in self.manifest.pieces:
+            for _ in unpack(self.packed_piece(piece), piece):
+                pass
+
     def piece(self, piece: Piece) -> bytes:
         """Return a piece as TFLite bytes, verified."""
         try:
@@ -136,22 +171,37 @@ class Bundle:
         except BundleError as error:
             raise BundleError(f"{self.path} is damaged: {error}; convert the model again") from None
 
+    def _names(self) -> list[str]:
+        with self._archive() as archive:
+            return archive.namelist()
+
     def _read(self, entry: str, limit: int) -> bytes:
+        with self._archive() as archive:
+            if entry not in archive.NameToInfo:
+                raise BundleError(f"{self.path} is no bundle: it has no {entry}")
+            if archive.getinfo(entry).file_size > limit:
+                raise BundleError(f"{self.path}: {entry} is larger than it may be")
+            return archive.read(entry)
+
+    @contextmanager
+    def _archive(self) -> Iterator[zipfile.ZipFile]:
         try:
-            with zipfile.ZipFile(self.path) as archive:
-                if archive.getinfo(entry).file_size > limit:
-                    raise BundleError(f"{self.path}: {entry} is larger than it may be")
-                return archive.read(entry)
+            with stored_archive(self.path) as archive:
+                yield archive
         except FileNotFoundError:
             raise BundleError(f"{self.path} does not exist; give a .edgeseg file") from None
         except (IsADirectoryError, PermissionError) as error:
             raise BundleError(f"{self.path} can't be read ({error.strerror})") from None
-        except KeyError:
-            raise BundleError(f"{self.path} is no bundle: it has no {entry}") from None
-        except _DAMAGE as error:
+        except DAMAGE as error:
             raise BundleError(
                 f"{self.path} is no bundle or is damaged ({error}); convert the model again"
             ) from None
+
+
+def _write(path: Path, entries: Iterable[tuple[str, bytes]]) -> None:
+    with atomic_path(path) as target, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in entries:
+            archive.writestr(zipfile.ZipInfo(name, _EPOCH), data)
 
 
 def _entry(piece: str) -> str:

@@ -12,6 +12,7 @@ from edgeseg.terminal import RESEARCH_NOTE, console, messages
 
 GROUP = "edgeseg.commands"
 INTERRUPTED = 130
+_MOST_CHARACTERS = 2000
 
 
 def application() -> typer.Typer:
@@ -48,11 +49,17 @@ def main() -> None:
 
 def _explain(error: Exception) -> tuple[str, int]:
     if isinstance(error, EdgesegError):
-        return " ".join(str(error).split()), error.exit_code
+        return _one_line(str(error)), error.exit_code
     usage = getattr(error, "format_message", None)
     if usage is not None:
         return f"{usage().rstrip('.')}. See --help.", 2
     return f"unexpected {type(error).__name__}: {error}; --debug shows where", 1
+
+
+def _one_line(text: str) -> str:
+    """Keep what a terminal shows as it is: a name in an error may come from elsewhere."""
+    shown = "".join(letter if letter.isprintable() else " " for letter in text)
+    return " ".join(shown.split())[:_MOST_CHARACTERS]
 
 
 def _fail(text: str, code: int) -> None:

@@ -1,6 +1,7 @@
 """Files and folders written whole or not at all."""
 
 import errno
+import os
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from edgeseg.errors import OutputError
+from edgeseg.errors import OutputError, UsageError
 
 _REMEDIES = {
     errno.ENOSPC: "free some space or write elsewhere",
@@ -22,8 +23,11 @@ _REMEDIES = {
     errno.ENOENT: "create its folder first",
     errno.ENOTDIR: "choose another folder",
     errno.EISDIR: "give the name of a file, not of a folder",
+    errno.EEXIST: "choose another name, or move that one away",
     errno.ENAMETOOLONG: "choose a shorter name",
 }
+
+_LARGEST_SECRET = 2**16
 
 
 @contextmanager
@@ -83,6 +87,41 @@ def write_json(target: Path, value: Any) -> None:
     text = msgspec.json.format(msgspec.json.encode(value), indent=2)
     with atomic_path(target) as path:
         path.write_bytes(text + b"\n")
+
+
+def write_private(target: Path, text: str) -> None:
+    """Write a secret for its owner alone; its folder is made where there is none.
+
+    Raises
+    ------
+    OutputError
+        If it can't be written, or something of that name is there: no secret is ever replaced.
+    """
+    with _as_output_error(target):
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Never readable by others, not even for a moment.
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+
+
+def read_private(path: Path) -> str:
+    """Read a secret.
+
+    Raises
+    ------
+    UsageError
+        If it is missing, no text, or can be read by others than its owner.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            if os.fstat(file.fileno()).st_mode & 0o077:
+                raise UsageError(f"others may read the secret in {path}; run: chmod 600 {path}")
+            return file.read(_LARGEST_SECRET)
+    except OSError as error:
+        raise UsageError(f"can't read the secret in {path} ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} is no text") from None
 
 
 def check_writable(target: Path) -> None:

@@ -14,6 +14,8 @@ from edgeseg.errors import EdgesegError
 from edgeseg.muting import STANDARD_ERROR, muted
 from edgeseg.pages import release_pages
 
+_LITERT = "ai-edge-litert"
+
 
 @dataclass(frozen=True)
 class PortDetail:
@@ -49,7 +51,8 @@ class Interpreter:
                 self._engine = _engine_class()(num_threads=threads, **source)
                 self._engine.allocate_tensors()
         except (RuntimeError, ValueError) as error:
-            raise EdgesegError(f"LiteRT refuses the model: {_first_line(error)}") from None
+            reason = f"{_first_line(error)}{_way_out()}"
+            raise EdgesegError(f"LiteRT refuses the model: {reason}") from None
         self.seconds = 0.0
         """Time of the last inference alone, without the copies in and out."""
         self._input_details = self._engine.get_input_details()
@@ -62,9 +65,15 @@ class Interpreter:
         Once the weights are packed the pages of the file are needed no more; they go before the
         first run takes memory for activations.
         """
-        interpreter = cls(path, threads)
-        release_pages(path)
+        interpreter = cls.lean(path, threads)
         interpreter.run_on_zeros()
+        release_pages(path)
+        return interpreter
+
+    @classmethod
+    def lean(cls, path: Path, threads: int = 1) -> Self:
+        """Load a file and give back its pages: the weights are packed, in memory of their own."""
+        interpreter = cls(path, threads)
         release_pages(path)
         return interpreter
 
@@ -114,10 +123,19 @@ def engine_name() -> str:
     """Name and version of the TFLite engine in use, such as ``ai-edge-litert 2.3.0``."""
     from importlib.metadata import version
 
-    package = (
-        "ai-edge-litert" if _engine_class().__module__.startswith("ai_edge") else "tflite-runtime"
-    )
+    package = _LITERT if _is_litert() else "tflite-runtime"
     return f"{package} {version(package)}"
+
+
+def _is_litert() -> bool:
+    return str(_engine_class().__module__).startswith("ai_edge")
+
+
+def _way_out() -> str:
+    """Say what helps against a refusal: the last tflite-runtime is older than the converter."""
+    if _is_litert():
+        return ""
+    return f"; install {_LITERT}, or convert to float16 or int8 rather than dynamic"
 
 
 def _engine_class() -> Any:
@@ -128,7 +146,7 @@ def _engine_class() -> Any:
             from tflite_runtime.interpreter import Interpreter as Engine
         except ImportError:
             raise EdgesegError(
-                "no TFLite engine is installed; run: pip install ai-edge-litert"
+                f"no TFLite engine is installed; run: pip install {_LITERT}"
             ) from None
     return Engine
 

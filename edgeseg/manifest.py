@@ -10,11 +10,21 @@ from edgeseg.errors import BundleError
 FORMAT = 1
 MAX_PIECE_BYTES = 2 * 2**30
 
-Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
+MAX_TENSOR_BYTES = 2**30
+MAX_AXES = 8
+MAX_PIECES = 4096
+
+Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 """A number of things, such as bytes."""
 
-Extent: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
+Extent: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=2**31)]
 """The size of a tensor along one axis."""
+
+Shape: TypeAlias = Annotated[tuple[Extent, ...], msgspec.Meta(min_length=1, max_length=MAX_AXES)]
+"""The size of a tensor."""
+
+Name: TypeAlias = Annotated[str, msgspec.Meta(max_length=512, pattern=r"^[^\x00-\x1f\x7f-\x9f]*\Z")]
+"""One line of text that a terminal shows as it is."""
 
 PieceName: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")]
 """A plain word: it names an entry of the archive."""
@@ -32,8 +42,8 @@ class Port(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``scale`` and ``zero_point`` say what an int8 value means: ``scale * (value - zero_point)``.
     """
 
-    tensor: str
-    shape: tuple[Extent, ...]
+    tensor: Name
+    shape: Shape
     dtype: Literal["float32", "int8"] = "float32"
     scale: float | None = None
     zero_point: int | None = None
@@ -67,7 +77,7 @@ class Piece(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: PieceName
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
-    layers: tuple[str, ...]
+    layers: tuple[Name, ...]
     sha256: Sha256
     bytes: Count
     compressed_bytes: Count
@@ -97,7 +107,7 @@ class Label(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A value in the mask, what it means, and the colour it is drawn in (``#rrggbb``)."""
 
     value: Annotated[int, msgspec.Meta(ge=1, le=255)]
-    name: str
+    name: Name
     color: Color
 
 
@@ -117,14 +127,14 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything a runtime must know about a compiled model."""
 
     format: int
-    model_name: str
+    model_name: Name
     model_sha256: str
     preprocessing: Preprocessing
     labels: tuple[Label, ...]
     decoding: Decoding
-    pieces: tuple[Piece, ...]
-    settings: dict[str, str | int | float | bool | None]
-    versions: dict[str, str]
+    pieces: Annotated[tuple[Piece, ...], msgspec.Meta(max_length=MAX_PIECES)]
+    settings: dict[Name, Name | int | float | bool | None]
+    versions: dict[Name, Name]
 
     @property
     def input(self) -> Port:
@@ -173,8 +183,11 @@ def contradiction(manifest: Manifest) -> str | None:
     names = [piece.name for piece in manifest.pieces]
     if len(set(names)) < len(names):
         return "two pieces have the same name"
-    if any(piece.bytes > MAX_PIECE_BYTES for piece in manifest.pieces):
+    if any(max(p.bytes, p.compressed_bytes) > MAX_PIECE_BYTES for p in manifest.pieces):
         return "a piece is larger than 2 GiB"
+    ports = (port for piece in manifest.pieces for port in (*piece.inputs, *piece.outputs))
+    if any(port.nbytes > MAX_TENSOR_BYTES for port in ports):
+        return "a tensor is larger than 1 GiB"
     return _flow_contradiction(manifest) or _decoding_contradiction(manifest)
 
 

@@ -11,6 +11,9 @@ M_ARENA_MAX = -8
 LARGEST_REUSED = 32 * 2**20
 """The largest block that the C library can be told not to map on its own."""
 
+SMALLEST_RETURNED = 64 * 2**10
+"""The smallest block that is mapped on its own where freed memory must be given back."""
+
 KEPT_FREE = 512 * 2**20
 """Free memory that may stay at the end of the heap."""
 
@@ -40,7 +43,9 @@ def release_pages(path: Path) -> None:
 
 
 def reuse_freed_memory() -> None:
-    """Keep the memory of freed tensors in one heap for the next; to be called before threads start.
+    """Keep the memory of freed tensors in one heap for the next.
+
+    To be called before threads start, since it also decides how many heaps there are.
 
     Every slice makes and frees tensors of the same sizes. Left to itself the C library would map
     and unmap them, and faulting their pages in takes longer than copying the tensors; and it
@@ -50,3 +55,19 @@ def reuse_freed_memory() -> None:
         _libc.mallopt(M_ARENA_MAX, 1)
         _libc.mallopt(M_MMAP_THRESHOLD, LARGEST_REUSED)
         _libc.mallopt(M_TRIM_THRESHOLD, KEPT_FREE)
+
+
+def return_freed_memory() -> None:
+    """Map all but small blocks on their own, so that what is freed leaves the process at once.
+
+    In one heap a block may fit into none of the gaps that others left, and the process grows
+    beyond the sum of what it holds. Faulting the pages in again costs a little time.
+    """
+    if hasattr(_libc, "mallopt"):
+        _libc.mallopt(M_MMAP_THRESHOLD, SMALLEST_RETURNED)
+
+
+def give_back_freed_memory() -> None:
+    """Give the free memory of the heap back to the system, wherever in the heap it lies."""
+    if hasattr(_libc, "malloc_trim"):
+        _libc.malloc_trim(0)

@@ -5,7 +5,8 @@ lanes. One lane over two boards is a pipeline, two lanes of one board each are w
 parallelism, and both are told apart by nothing but these lists.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -13,6 +14,16 @@ from edgeseg.manifest import Manifest, Piece, Port
 
 SPARE_SLICES = 1
 """Slices in flight beyond one a board, so that no board waits for the coordinator."""
+
+
+_ADAPTING = 8
+"""Bytes a value while int8 becomes float32 or the reverse, beside both."""
+
+SEALING = 2
+"""Times its size that a message takes beside itself while it is encrypted: plain, and sealed."""
+
+_DECODING = 12
+"""Bytes a value while probabilities become a mask, beside two for every channel."""
 
 
 class Loadable(Protocol):
@@ -27,15 +38,33 @@ class Loadable(Protocol):
         """Bytes that it keeps."""
 
 
+class Flowing(Protocol):
+    """A piece, compiled or yet to be compiled, and the tensors that pass through it."""
+
+    @property
+    def inputs(self) -> tuple[Port, ...]:
+        """The ports it reads."""
+
+    @property
+    def outputs(self) -> tuple[Port, ...]:
+        """The ports it makes."""
+
+
 _Loadable = TypeVar("_Loadable", bound=Loadable)
+_Tensor = TypeVar("_Tensor", bound=Hashable)
 
 
 @dataclass(frozen=True)
 class Lane:
-    """A full set of pieces: the board of each, and how many slices may be in flight."""
+    """A full set of pieces: the board of each, and how many slices may be in flight.
+
+    A lane in ``shifts`` has one board, too small for all of its pieces: they are loaded group by
+    group, each for all slices in flight, and what passes between groups waits on its disk.
+    """
 
     boards: Mapping[str, str]
     window: int
+    shifts: tuple[tuple[str, ...], ...] = ()
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -59,14 +88,89 @@ class Placement:
 def slice_bytes(manifest: Manifest, here: frozenset[str]) -> int:
     """Most bytes that one slice can keep alive on a board that runs the pieces ``here``.
 
-    Counted are all tensors that these pieces read or make, each once: a received tensor until
-    its last reader has run, a made one until it is sent.
+    Counted are all tensors that these pieces read or make, each once and in the larger type where
+    it is read in another: a received tensor until its last reader has run, a made one until it
+    is sent.
     """
-    ports: dict[str, Port] = {}
+    sizes: dict[str, int] = {}
     for piece in manifest.pieces:
         if piece.name in here:
-            ports |= {port.tensor: port for port in (*piece.inputs, *piece.outputs)}
-    return sum(port.nbytes for port in ports.values())
+            for port in (*piece.inputs, *piece.outputs):
+                sizes[port.tensor] = max(sizes.get(port.tensor, 0), port.nbytes)
+    return sum(sizes.values())
+
+
+def waiting_bytes(manifest: Manifest, shifts: Sequence[Sequence[str]]) -> int:
+    """Most bytes of one slice that wait on disk between two shifts; the image is no part of it."""
+    shift_of = {name: number for number, shift in enumerate(shifts) for name in shift}
+    waiting = [0] * max(len(shifts), 1)
+    for piece in manifest.pieces if shifts else ():
+        for port in piece.outputs:
+            last = max(
+                (shift_of[p.name] for p in manifest.pieces if port.tensor in _read_by(p)), default=0
+            )
+            for boundary in range(shift_of[piece.name], last):
+                waiting[boundary] += port.nbytes
+    return max(waiting)
+
+
+def _read_by(piece: Piece) -> frozenset[str]:
+    return frozenset(port.tensor for port in piece.inputs)
+
+
+def most_alive(pieces: Sequence[Piece]) -> int:
+    """Most bytes of tensors while pieces run one after the other on one slice.
+
+    A tensor comes with its first reader and goes with its last; what others read goes at once.
+    """
+    flows = [
+        ({p.tensor: p.nbytes for p in piece.inputs}, {p.tensor: p.nbytes for p in piece.outputs})
+        for piece in pieces
+    ]
+    return most_alive_of(flows)
+
+
+def most_alive_of(flows: Sequence[tuple[Mapping[_Tensor, int], Mapping[_Tensor, int]]]) -> int:
+    """Do as :func:`most_alive`, from the bytes of what each piece reads and makes."""
+    alive: dict[_Tensor, int] = {}
+    most = 0
+    for number, (read, made) in enumerate(flows):
+        alive |= {**read, **made}
+        most = max(most, sum(alive.values()))
+        wanted = {tensor for later, _ in flows[number + 1 :] for tensor in later}
+        alive = {tensor: size for tensor, size in alive.items() if tensor in wanted}
+    return most
+
+
+def working_bytes(
+    pieces: Iterable[Flowing], sources: Mapping[str, Port], image: str, output: str
+) -> int:
+    """Most bytes that one core takes beside pieces and tensors: what it converts on the way.
+
+    Parameters
+    ----------
+    pieces
+        What it runs.
+    sources
+        The port that makes each tensor that they read.
+    image, output
+        The tensors that travel as 8-bit values.
+    """
+    return max(max(_adapting(piece, sources, image), _decoding(piece, output)) for piece in pieces)
+
+
+def _adapting(piece: Flowing, sources: Mapping[str, Port], image: str) -> int:
+    """Bytes of inputs as they came where they are held in another type or scale as well."""
+    came = sum(math.prod(port.shape) for port in piece.inputs if port.tensor == image)
+    changed = [port for port in piece.inputs if port != sources[port.tensor]]
+    temporary = max((_ADAPTING * math.prod(port.shape) for port in changed), default=0)
+    return came + sum(port.nbytes for port in changed) + temporary
+
+
+def _decoding(piece: Flowing, output: str) -> int:
+    """Bytes of probabilities and of every channel on the slice's own grid, which is smaller."""
+    made = (port for port in piece.outputs if port.tensor == output)
+    return sum((2 * port.shape[-1] + _DECODING) * math.prod(port.shape) for port in made)
 
 
 def pieces_and_slices(pieces: Sequence[Piece], in_flight: int) -> int:

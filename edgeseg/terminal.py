@@ -3,19 +3,12 @@
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import msgspec
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 RESEARCH_NOTE = "Research use only, not a medical device"
 
@@ -28,8 +21,11 @@ messages = Console(stderr=True, highlight=False, markup=False)
 
 def figure_table(
     words: Sequence[str], figures: Sequence[str], title: str = "", caption: str = ""
-) -> Table:
+) -> "Table":
     """Return an empty table: columns of words, then columns of figures, aligned to the right."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
     table = Table(
         title=title or None, caption=caption or None, box=SIMPLE_HEAD, show_edge=False, padding=0
     )
@@ -42,6 +38,8 @@ def figure_table(
 
 def emit_json(value: Any) -> None:
     """Write a struct or a plain structure to standard output as indented JSON."""
+    import msgspec
+
     text = msgspec.json.format(msgspec.json.encode(value), indent=2)
     sys.stdout.write(text.decode() + "\n")
 
@@ -71,6 +69,14 @@ def progress(total: float, description: str, unit: str = "") -> Iterator[Callabl
     unit
         If given, the speed is shown too, as ``UNIT/s``.
     """
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=None),

@@ -1,4 +1,4 @@
-"""Byte counts and link rates as people write them."""
+"""Byte counts, link rates and times as people write them."""
 
 import re
 
@@ -15,6 +15,7 @@ _FACTORS = {
     "GIB": 2**30,
 }
 _BITS = {"BIT": 1, "KBIT": 10**3, "MBIT": 10**6, "GBIT": 10**9}
+_SECONDS = {"": 1, "S": 1, "MIN": 60, "H": 3600}
 _WRITTEN_BITS = {"Gbit": 10**9, "Mbit": 10**6, "kbit": 10**3}
 _PATTERN = re.compile(r"(?P<number>\d{1,18}(?:\.\d+)?)\s*(?P<unit>[A-Za-z]*)", re.ASCII)
 
@@ -57,6 +58,21 @@ def parse_rate(text: str) -> float:
     return rate
 
 
+def parse_seconds(text: str) -> float:
+    """Read a time such as ``90``, ``30s``, ``2min`` or ``1.5h``.
+
+    Raises
+    ------
+    UsageError
+        If the text is no number with a known unit.
+    """
+    match = _PATTERN.fullmatch(text.strip())
+    factor = _SECONDS.get(match["unit"].upper()) if match else None
+    if match is None or factor is None:
+        raise UsageError(f"{text!r} is no time; write it like 90, 30s, 2min or 1h")
+    return float(match["number"]) * factor
+
+
 def format_rate(rate: float) -> str:
     """Write bytes a second as :func:`parse_rate` reads it, to four digits: ``943.2Mbit``."""
     bits = rate * 8
@@ -74,6 +90,18 @@ def format_bytes(count: float) -> str:
 def format_count(count: float) -> str:
     """Write a large count with a decimal prefix: ``96.2 G``."""
     return _scaled(count, 1000, ("", "k", "M", "G", "T"))
+
+
+def format_seconds(seconds: float) -> str:
+    """Write a duration in its two largest units: ``45 s``, ``3 min 5 s``, ``2 d 4 h``."""
+    left, parts = round(seconds), list[str]()
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, left = divmod(left, length)
+        if count:
+            parts.append(f"{count} {unit}")
+        if len(parts) == 2 or (parts and not count):
+            break
+    return " ".join(parts) or "0 s"
 
 
 def _scaled(count: float, factor: int, units: tuple[str, ...]) -> str:

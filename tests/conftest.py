@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from processes import Workers
 from talking import Sockets, greet
 
+from edgeseg.slices import Grey
+
 
 @pytest.fixture(scope="session")
 def data() -> Path:
@@ -62,6 +64,13 @@ def hounsfield() -> NDArray[np.int16]:
     noise: Any = np.random.default_rng(3).integers(-100, 400, (6, 64, 64), dtype=np.int16)
     image: NDArray[np.int16] = noise
     return image
+
+
+@pytest.fixture(scope="session")
+def greys() -> list[Grey]:
+    """Four slices of noise as the tiny U-Net reads them, (rows, columns), all unlike."""
+    noise = np.random.default_rng(7).integers(0, 256, (4, 64, 64), np.uint8)
+    return list(noise)
 
 
 @pytest.fixture(scope="session")

@@ -21,17 +21,19 @@ def info(
     import msgspec
 
     from edgeseg.bundle import Bundle
+    from edgeseg.signature import signer
     from edgeseg.terminal import console, emit_json
 
     opened = Bundle(bundle)
     size = bundle.stat().st_size
     if json:
-        emit_json(msgspec.to_builtins(opened.manifest) | {"bundle_bytes": size})
+        more = {"bundle_bytes": size, "signed_by": signer(opened)}
+        emit_json(msgspec.to_builtins(opened.manifest) | more)
     else:
-        console.print(*_pages(opened.manifest, size), sep="\n")
+        console.print(*_pages(opened.manifest, size, signer(opened)), sep="\n")
 
 
-def _pages(manifest: "Manifest", size: int) -> Iterator["RenderableType"]:
+def _pages(manifest: "Manifest", size: int, signed_by: str | None) -> Iterator["RenderableType"]:
     from rich.markup import escape
 
     from edgeseg.units import format_bytes
@@ -50,6 +52,8 @@ def _pages(manifest: "Manifest", size: int) -> Iterator["RenderableType"]:
     yield f"input     {rows} x {cols}, HU {low:g} to {high:g}, fitted to {spacing}"
     yield f"labels    {'  '.join(labels)}"
     yield f"settings  {'  '.join(settings)}"
+    if signed_by is not None:
+        yield f"signed    by {signed_by}; edgeseg verify tells whether that is true"
     yield _piece_table(manifest)
 
 

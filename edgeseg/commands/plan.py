@@ -37,7 +37,7 @@ def plan(
     """
     from edgeseg.boards import read_boards
     from edgeseg.bundle import Bundle
-    from edgeseg.planning.plan import plan as best_plan
+    from edgeseg.planning.anyhow import plan_anyhow
     from edgeseg.planning.plot import check_plot, write_plot
     from edgeseg.planning.problem import problem_from
     from edgeseg.planning.report import report_of
@@ -51,7 +51,7 @@ def plan(
     seconds = {entry.name: entry.seconds(manifest.pieces) for entry in file.board}
     problem = problem_from(file, manifest.pieces, seconds)
     with working("planning"):
-        found = best_plan(problem, objective.value, time_limit)
+        found = plan_anyhow(problem, objective.value, time_limit)
     report = report_of(manifest.model_name, problem, found)
     if plot is not None:
         write_plot(plot, manifest, problem, found)

@@ -35,8 +35,10 @@ class Tables:
 
     @cached_property
     def base(self) -> Floats:
-        """Bytes of each worker itself, (B,)."""
-        return np.array([board.base_memory for board in self.problem.boards], float)
+        """Bytes of each worker itself and of what its cores take on the way, (B,)."""
+        working = self.problem.working_bytes
+        bytes_ = [board.base_memory + board.cores * working for board in self.problem.boards]
+        return np.array(bytes_, float)
 
     @cached_property
     def limit(self) -> Floats:

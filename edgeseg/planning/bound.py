@@ -11,8 +11,8 @@ from edgeseg.planning.problem import Problem
 from edgeseg.planning.room import limit_in_flight, limit_memory
 from edgeseg.planning.traffic import limit_busy
 
-_SECONDS = 10.0
-"""Far more than a program without whole numbers takes."""
+_MOST_SECONDS = 10.0
+"""More than a program without whole numbers takes, hundreds of pieces aside."""
 
 _ROUNDS = 3
 """How often a bound on the period is used to sharpen itself."""
@@ -21,26 +21,34 @@ _ROUNDS = 3
 def least_period(problem: Problem, deadline: float = np.inf) -> float:
     """Return seconds between two slices that no lanes are below, not even such as share boards.
 
-    Pieces may run and be stored in part, so memory is what bounds least.
+    Pieces may run and be stored in part, so memory is what bounds least. Without time for that,
+    every piece runs on the board that is quickest for it.
 
     Parameters
     ----------
     problem
         P pieces and B boards.
     deadline
-        When to stop sharpening the bound, as ``time.monotonic`` counts.
+        When to stop, as ``time.monotonic`` counts.
 
     Returns
     -------
     float
         Infinite where the boards together have no room.
     """
-    known = 0.0
-    for sharper in range(_ROUNDS):
-        if sharper and time.monotonic() > deadline:
+    known = least_work(problem)
+    for _ in range(_ROUNDS):
+        left = min(deadline - time.monotonic(), _MOST_SECONDS)
+        if left <= 0:
             break
-        known = max(known, _relaxed_period(problem, known))
+        known = max(known, _relaxed_period(problem, known, left))
     return known
+
+
+def least_work(problem: Problem) -> float:
+    """Return the seconds between slices if every piece ran where it is quickest, all cores busy."""
+    t = tables_of(problem)
+    return float(t.seconds.min(axis=1).sum() / t.cores.sum())
 
 
 def least_latency(problem: Problem) -> float:
@@ -71,7 +79,7 @@ def most_in_flight(problem: Problem) -> int:
     return int(room // max(float(t.held.sum()), 1.0))
 
 
-def _relaxed_period(problem: Problem, known: float) -> float:
+def _relaxed_period(problem: Problem, known: float, seconds: float) -> float:
     model = any_lanes(problem)
     period, latency = model.add_time(), model.add_time()
     limit_busy(model, period)
@@ -79,4 +87,4 @@ def _relaxed_period(problem: Problem, known: float) -> float:
     limit_in_flight(model, period, least_latency(problem), known)
     limit_latency(model, latency)
     model.program.at_most(0, {latency: 1, period: -most_in_flight(problem)})
-    return model.program.least(period, _SECONDS).bound * model.second
+    return model.program.least(period, seconds).bound * model.second

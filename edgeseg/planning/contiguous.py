@@ -15,6 +15,9 @@ from edgeseg.planning.scores import Scores, score
 _MOST_STATES = 600
 """Sets of boards to look at; with more, boards are chained in order of speed."""
 
+_MOST_CUTS = 48
+"""Places where runs may end; where there are more, those that the fewest bytes cross."""
+
 _State = tuple[int, ...]
 
 
@@ -62,7 +65,8 @@ def _run_costs(problem: Problem, objective: Objective) -> Iterator[Floats]:
     Shape (B, P + 1, P + 1), by start and end; infinite where the run doesn't fit.
     """
     count, boards = len(problem.pieces), len(problem.boards)
-    starts, ends = np.triu_indices(count + 1, 1)
+    cuts = _cuts(problem)
+    starts, ends = (cuts[side] for side in np.triu_indices(len(cuts), 1))
     inside = (np.arange(count) >= starts[:, None]) & (np.arange(count) < ends[:, None])
     limit = tables_of(problem).limit
     scored = [
@@ -79,6 +83,17 @@ def _run_costs(problem: Problem, objective: Objective) -> Iterator[Floats]:
         if table.tobytes() not in seen:
             seen.add(table.tobytes())
             yield table
+
+
+def _cuts(problem: Problem) -> Assignments:
+    """Return where a run may begin or end, both ends of the partition among them, in order."""
+    count = len(problem.pieces)
+    crossing = np.zeros(count + 1)
+    for flow in problem.flows:
+        if flow.readers and flow.producer is not None:
+            crossing[flow.producer + 1 : max(flow.readers) + 1] += flow.wire_bytes
+    inner = 1 + crossing[1:count].argsort(kind="stable")[:_MOST_CUTS]
+    return np.array([0, *np.sort(inner), count], np.int64)
 
 
 def _cost(problem: Problem, scores: Scores, board: int, objective: Objective) -> Floats:

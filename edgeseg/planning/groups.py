@@ -1,7 +1,9 @@
 """Which boards form a lane together: whole slices on one board, pipelines of several, or both."""
 
 import itertools
-from collections.abc import Callable, Mapping
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,7 +39,7 @@ class Groups:
     kinds
         Numbers of the boards that are alike.
     complete
-        Whether every group is among those that are known.
+        Whether every group is looked at as long as there is time.
     assignments
         For each group, the place of each piece's board among its boards, shape (P,).
     rates
@@ -100,7 +102,7 @@ class Groups:
         return self.problem.only(_members(self.kinds, counts, (0,) * len(counts)))
 
 
-def group_up(problem: Problem, solve: Solver) -> Groups:
+def group_up(problem: Problem, solve: Solver, deadline: float = math.inf) -> Groups:
     """Solve the problem for every group of boards that could hold all pieces.
 
     Parameters
@@ -109,17 +111,25 @@ def group_up(problem: Problem, solve: Solver) -> Groups:
         Pieces and boards.
     solve
         Finds an assignment for a group.
+    deadline
+        When to look at no more groups, as ``time.monotonic`` counts, once one has a lane.
     """
     kinds = problem.kinds()
     full = tuple(len(kind) for kind in kinds)
-    complete = _few(full)
-    groups = Groups(problem, kinds, complete, {}, {})
-    for counts in candidates(full):
+    groups = Groups(problem, kinds, _few(full), {}, {})
+    for counts in _asked(groups):
+        if groups.rates and time.monotonic() > deadline:
+            break
         groups.solve(counts, solve)
-    for _ in range(0 if complete else _MERGES):
-        for one, other in itertools.combinations(groups.best, 2):
-            groups.solve(_plus(one, other), solve)
     return groups
+
+
+def _asked(groups: Groups) -> Iterator[Counts]:
+    """Yield the groups to look at; where not all are, also those that merge the best lanes."""
+    yield from candidates(groups.full)
+    for _ in range(0 if groups.complete else _MERGES):
+        for one, other in itertools.combinations(groups.best, 2):
+            yield _plus(one, other)
 
 
 def candidates(full: Counts) -> list[Counts]:

@@ -22,12 +22,12 @@ def usable_boards(problem: Problem) -> list[int]:
     PlacementError
         If a piece fits on none.
     """
-    room = tables_of(problem).limit - _needs_alone(problem)
+    room = tables_of(problem).limit - needs_alone(problem)
     if (room.max(axis=1) < 0).any():
         piece = int(room.max(axis=1).argmin())
         board = int(room[piece].argmax())
         raise PlacementError(
-            f"{_short(problem, piece, board)}, where it lacks "
+            f"{short(problem, piece, board)}, where it lacks "
             f"least; raise that board's memory limit {_REMEDY}"
         )
     return [int(board) for board in np.flatnonzero((room >= 0).any(axis=0))]
@@ -69,10 +69,10 @@ def feasible_start(problem: Problem, part: Problem, seconds: float) -> Assignmen
 def why_left_out(problem: Problem, board: int, objective: Objective, cost: float) -> str:
     """Say why a board runs nothing in a plan of that cost."""
     t = tables_of(problem)
-    needs = _needs_alone(problem)[:, board]
+    needs = needs_alone(problem)[:, board]
     fits = needs <= t.limit[board]
     if not fits.any():
-        return _short(problem, int(needs.argmin()), board)
+        return short(problem, int(needs.argmin()), board)
     if objective == "latency":
         return "it would not bring a slice back sooner"
     if objective == "memory":
@@ -92,15 +92,16 @@ def why_left_out(problem: Problem, board: int, objective: Objective, cost: float
     )
 
 
-def _needs_alone(problem: Problem) -> Floats:
+def needs_alone(problem: Problem) -> Floats:
     """Return what each piece takes as the only one on each board, with one slice, (P, B)."""
     t = tables_of(problem)
     held = ((t.made + t.read) > 0).T @ t.held
     return np.asarray(t.base + np.maximum(t.peak, t.resident + held)[:, None], float)
 
 
-def _short(problem: Problem, piece: int, board: int) -> str:
-    need, there = _needs_alone(problem)[piece, board], problem.boards[board]
+def short(problem: Problem, piece: int, board: int) -> str:
+    """Say what a piece needs on a board that has less."""
+    need, there = needs_alone(problem)[piece, board], problem.boards[board]
     return (
         f"{problem.pieces[piece].name} needs {format_bytes(need)} on {there.name}, which has "
         f"{format_bytes(there.memory_limit)}"

@@ -64,10 +64,10 @@ class Program:
         """
         result = self._solve(variable, seconds, np.array(self.whole, int))
         infeasible = result.status == 2
-        low = result.mip_dual_bound if any(self.whole) else result.fun
+        low = result.mip_dual_bound if any(self.whole) else _proven(result)
         if not infeasible and (low is None or not np.isfinite(low)):
             relaxed = self._solve(variable, _RELAXED_SECONDS, np.zeros(len(self.whole), int))
-            low = relaxed.fun if relaxed.status == 0 else 0.0
+            low = _proven(relaxed)
         return Solution(
             values=None if result.x is None else tuple(result.x.tolist()),
             bound=np.inf if infeasible else float(low) * (1 - _TOLERANCE),
@@ -91,3 +91,8 @@ class Program:
                 constraints=LinearConstraint(matrix.tocsr(), -np.inf, np.array(self.limits)),
                 options={"time_limit": max(seconds, 0.05), "mip_rel_gap": _TOLERANCE},
             )
+
+
+def _proven(result: Any) -> float:
+    """Return the value of a program without whole numbers: a bound only once it is solved."""
+    return float(result.fun) if result.status == 0 else 0.0

@@ -22,8 +22,8 @@ _HELPS = 1e-6
 """Part of the rate that a lane must bring, or its boards are left out."""
 
 
-_PROVING = 0.75
-"""Part of the time after which the best lanes are settled by following slices."""
+_SEARCHING, _CHAINING, _GROUPING, _PROVING, _BOUNDING = 0.25, 0.35, 0.5, 0.65, 0.75
+"""Parts of the time after which each of these ends; then slices are followed through lanes."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Plan:
 def plan(problem: Problem, objective: Objective = "throughput", time_limit: float = 4.0) -> Plan:
     """Plan for the least cost within every board's memory.
 
-    The same problem gives the same plan, unless the exact search runs out of time.
+    The same problem gives the same plan, unless time runs out.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def plan(problem: Problem, objective: Objective = "throughput", time_limit: floa
         ``throughput`` for the most slices a second, ``latency`` for the fewest seconds a slice,
         ``memory`` for the smallest largest board.
     time_limit
-        Seconds, of which the heuristics take what they need.
+        Seconds; hundreds of pieces on many boards take longer until there is any answer at all.
 
     Raises
     ------
@@ -91,43 +91,48 @@ def plan(problem: Problem, objective: Objective = "throughput", time_limit: floa
         If nothing fits; the message says what is needed and what is there.
     """
     start = time.monotonic()
-    end = start + time_limit
-    deadline = start + time_limit * _PROVING
+
+    def by(share: float) -> float:
+        return start + time_limit * share
+
     part = problem.only(usable_boards(problem))
-    folded = search(part, objective)
+    folded = search(part, objective, deadline=by(_SEARCHING))
     if costs(part, folded[None], objective)[0] >= LACKING:
         folded = search(part, objective, (feasible_start(problem, part, time_limit / 2),))
     rows = {
         "whole": whole_slices(part, objective),
-        "contiguous": chains(part, objective),
+        "contiguous": chains(part, objective, by(_CHAINING)),
         "folded": [folded],
     }
     if objective == "throughput":
-        groups = group_up(part, lambda some: search(some, objective, quick=True))
+        latest = by(_GROUPING)
+        groups = group_up(
+            part, lambda some: search(some, objective, quick=True, deadline=latest), latest
+        )
         groups.enter(groups.full, folded)
         rows["mixed"] = groups.lanes()
-        bound = _prove(part, groups, deadline)
+        bound = _prove(part, groups, by(_PROVING), by(_BOUNDING))
         rows["exact"] = groups.lanes()
     else:
-        found = improve(part, folded, objective, deadline - time.monotonic())
+        found = improve(part, folded, objective, by(_BOUNDING) - time.monotonic())
         rows["exact"] = [folded if found.assignment is None else found.assignment]
         bound = max(found.bound, least_latency(part) if objective == "latency" else 0.0)
     tried = [strategy(part, name, lanes, objective) for name, lanes in rows.items()]
     fitting = [_without_idlers(part, one) for one in tried if one is not None]
     if objective == "throughput":
         best = min(fitting, key=lambda one: one.cost(objective))
-        settled = settle(part, list(assignments_of(part, best.lanes)), end)
+        settled = settle(part, list(assignments_of(part, best.lanes)), by(1))
         tuned = strategy(part, "tuned", settled, objective)
         fitting += [] if tuned is None else [_without_idlers(part, tuned)]
     return _plan(problem, objective, fitting, bound)
 
 
-def _prove(problem: Problem, groups: Groups, deadline: float) -> float:
+def _prove(problem: Problem, groups: Groups, deadline: float, latest: float) -> float:
     """Improve the groups as far as time allows and return the least period there may be."""
     bound = 1 / refine(groups, deadline)
     if bound * groups.rate >= 1 - _HELPS:
         return bound
-    return max(bound, least_period(problem, deadline))
+    return max(bound, least_period(problem, latest))
 
 
 def _plan(

@@ -11,10 +11,11 @@ from edgeseg.errors import UsageError
 from edgeseg.files import atomic_path, check_writable
 from edgeseg.manifest import Manifest, Piece
 from edgeseg.placement import Lane
+from edgeseg.planning.bars import Bar
 from edgeseg.planning.plan import Plan
 from edgeseg.planning.prediction import COORDINATOR
 from edgeseg.planning.problem import Problem
-from edgeseg.planning.timeline import Bar, timeline
+from edgeseg.planning.timeline import timeline
 from edgeseg.plotting import require_matplotlib
 from edgeseg.terminal import RESEARCH_NOTE
 from edgeseg.units import format_bytes

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from edgeseg.boards import Board, BoardsFile, LinkEntry
 from edgeseg.manifest import Port
-from edgeseg.placement import Loadable, loading_order
+from edgeseg.placement import Loadable, loading_order, working_bytes
 from edgeseg.planning.runs import RunMemory
 from edgeseg.units import parse_rate
 
@@ -95,6 +95,10 @@ class Problem:
     merged
         What runs take, where pieces next to each other on a board are yet to become one; a
         piece's own ``resident_bytes`` are then the least that it adds.
+    working_bytes
+        What a core takes beside pieces and tensors, wherever it runs any.
+    sealed
+        Whether what boards send is encrypted, which takes memory.
     """
 
     pieces: tuple[Work, ...]
@@ -105,6 +109,8 @@ class Problem:
     loading: tuple[int, ...]
     estimated_boards: tuple[str, ...] = ()
     merged: RunMemory | None = None
+    working_bytes: int = 0
+    sealed: bool = False
 
     @property
     def estimated(self) -> bool:
@@ -201,6 +207,7 @@ def problem_of(
         for piece in pieces
     )
     order = {piece.name: number for number, piece in enumerate(pieces)}
+    image, mask = pieces[0].inputs[0].tensor, pieces[-1].outputs[-1].tensor
     return Problem(
         pieces=works,
         flows=_flows(pieces),
@@ -213,7 +220,15 @@ def problem_of(
             for board in boards
             if not _complete(measured.get(board.name, {}), pieces, board)
         ),
+        working_bytes=working_bytes(pieces, sources_of(pieces), image, mask),
     )
+
+
+def sources_of(pieces: Sequence[Placeable]) -> dict[str, Port]:
+    """Return the port that each tensor comes from; the image becomes float32 where it arrives."""
+    image = pieces[0].inputs[0]
+    made = (port for piece in pieces for port in piece.outputs)
+    return {port.tensor: port for port in (Port(image.tensor, image.shape), *made)}
 
 
 def problem_from(
@@ -235,13 +250,14 @@ def problem_from(
     UsageError
         If the file does not say what memory a board has.
     """
-    return problem_of(
+    problem = problem_of(
         pieces,
         [entry.expected for entry in file.board],
         seconds,
         links={entry.name: link_of(entry) for entry in file.board},
         coordinator=link_of(file.coordinator),
     )
+    return replace(problem, sealed=any(entry.public_key for entry in file.board))
 
 
 def _complete(known: Mapping[str, float], pieces: Sequence[Placeable], board: Board) -> bool:

@@ -5,11 +5,10 @@ from collections import Counter
 
 import numpy as np
 
-from edgeseg.planning.arrays import tables_of
+from edgeseg.planning.bound import least_work
 from edgeseg.planning.exact import branched, improve
 from edgeseg.planning.groups import Counts, Groups, candidates, division, has_room
 from edgeseg.planning.linear import Program
-from edgeseg.planning.problem import Problem
 
 _CLOSE = 1e-4
 """A gap between rates that needs no more work."""
@@ -84,7 +83,7 @@ def _at_prices(groups: Groups, deadline: float) -> dict[Counts, float]:
     highest = {}
     for counts in candidates(groups.full):
         part = groups.part(counts)
-        highest[counts] = _quickest(part) if has_room(part) else 0.0
+        highest[counts] = 1 / least_work(part) if has_room(part) else 0.0
         price = float(np.dot(counts, worth))
         if 0 < price < highest[counts]:
             seconds = (deadline - time.monotonic()) * _GLANCE
@@ -125,9 +124,3 @@ def _improve(groups: Groups, counts: Counts, seconds: float, below: float) -> fl
     if found.assignment is not None:
         groups.enter(counts, found.assignment)
     return found.bound
-
-
-def _quickest(problem: Problem) -> float:
-    """Return the rate at which every piece runs on the board that is quickest for it."""
-    t = tables_of(problem)
-    return float(t.cores.sum() / t.seconds.min(axis=1).sum())

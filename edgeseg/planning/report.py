@@ -2,6 +2,7 @@
 
 import msgspec
 
+from edgeseg.placement import Lane
 from edgeseg.planning.objective import Objective
 from edgeseg.planning.plan import Plan
 from edgeseg.planning.prediction import Prediction
@@ -29,11 +30,17 @@ class BoardPlan(msgspec.Struct, frozen=True):
 
 
 class LanePlan(msgspec.Struct, frozen=True):
-    """One lane: the board of each piece, the slices in flight, and its rate."""
+    """One lane: the board of each piece, the slices in flight, and its rate.
+
+    In ``shifts`` the groups of pieces take turns in memory for each batch of slices in flight;
+    ``slower`` is how many times longer a slice takes then than on a board that holds all pieces.
+    """
 
     pieces: dict[str, str]
     window: int
     slices_per_second: float
+    shifts: tuple[tuple[str, ...], ...] = ()
+    slower: float = 1.0
 
 
 class StrategyPlan(msgspec.Struct, frozen=True):
@@ -90,11 +97,30 @@ def report_of(model: str, problem: Problem, found: Plan) -> PlanReport:
         estimated=problem.estimated,
         boards=tuple(_board(problem, found, number) for number in range(len(problem.boards))),
         lanes=tuple(
-            LanePlan(dict(lane.boards), lane.window, rate)
+            LanePlan(dict(lane.boards), lane.window, rate, lane.shifts, slower(problem, lane, rate))
             for lane, rate in zip(found.lanes, rates, strict=True)
         ),
         strategies=tuple(_strategy(row.name, row.prediction) for row in found.strategies),
     )
+
+
+def slower(problem: Problem, lane: Lane, rate: float) -> float:
+    """Return how many times longer a slice takes in shifts than with all pieces in memory.
+
+    Parameters
+    ----------
+    problem
+        What was planned.
+    lane
+        One of the lanes; of those not in shifts the answer is 1.
+    rate
+        Slices a second of the lane.
+    """
+    if not lane.shifts:
+        return 1.0
+    number = [board.name for board in problem.boards].index(lane.members[0])
+    whole = sum(piece.seconds[number] for piece in problem.pieces)
+    return problem.boards[number].cores / (whole * rate)
 
 
 def _board(problem: Problem, found: Plan, number: int) -> BoardPlan:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeseg.planning.arrays import Assignments, Floats, tables_of
+from edgeseg.placement import SEALING
+from edgeseg.planning.arrays import Assignments, Floats, Tables, tables_of
 from edgeseg.planning.problem import Problem
 from edgeseg.planning.runs import runs_of
 
@@ -96,6 +97,8 @@ def score(problem: Problem, assignments: Assignments) -> Scores:
         runs = runs_of(assignments)
         loading, resident = problem.merged.needs(runs, placed)
         kept &= ~(runs.hold(t.maker, t.last_reader) & ~t.images & ~t.masks)[:, :, None]
+    if problem.sealed:
+        resident = resident + SEALING * _largest_sent(t, made, came)
     return Scores(
         compute=np.einsum("npb,pb->nb", placed, t.seconds) / t.cores,
         up=up / t.up,
@@ -105,6 +108,15 @@ def score(problem: Problem, assignments: Assignments) -> Scores:
         resident=t.base + resident,
         held=np.einsum("nfb,f->nb", kept, t.held),
     )
+
+
+def _largest_sent(t: Tables, made: NDArray[np.bool_], came: NDArray[np.bool_]) -> Floats:
+    """Bytes of the largest tensor from each board to every other, added up, (N, B)."""
+    largest = [
+        np.where(made & came[:, :, target, None], t.wire[:, None], 0.0).max(axis=1)
+        for target in range(came.shape[2])
+    ]
+    return np.asarray(np.sum(largest, axis=0), float)
 
 
 def _loading_peak(problem: Problem, placed: Floats) -> Floats:

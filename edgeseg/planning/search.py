@@ -1,6 +1,8 @@
 """Assignments of any shape by local search, folded ones among them: good and fast, not proven."""
 
 import itertools
+import time
+from math import inf
 
 import numpy as np
 
@@ -26,6 +28,7 @@ def search(
     starts: tuple[Assignments, ...] = (),
     *,
     quick: bool = False,
+    deadline: float = inf,
 ) -> Assignments:
     """Return the best assignment found, shape (P,); it may not fit where none was found that does.
 
@@ -43,6 +46,8 @@ def search(
         Assignments to begin with, each of shape (P,).
     quick
         Go down from the best start only, as is done for large problems anyway.
+    deadline
+        When to stop, as ``time.monotonic`` counts.
     """
     random = np.random.default_rng(len(problem.pieces))
     chain = contiguous(problem, objective)
@@ -52,24 +57,28 @@ def search(
     size = len(problem.pieces) * len(problem.boards)
     once = quick or len(problem.boards) == 1 or size > _LARGE
     descents, kicks = (1, 0) if once else (_DESCENTS, _KICKS)
-    found = [descend(problem, seed, objective) for seed in seeds[order[:descents]]]
-    found += [start if quick else descend(problem, start, objective) for start in known]
+    begun = [*seeds[order[:descents]], *(() if quick else known)]
+    found = [*known, *(descend(problem, start, objective, deadline) for start in begun)]
     best = _best(problem, found, objective)
     for _ in range(kicks):
         kicked = best.copy()
         moved = random.choice(len(best), size=min(3, len(best)), replace=False)
         kicked[moved] = random.integers(len(problem.boards), size=len(moved))
-        best = _best(problem, [best, descend(problem, kicked, objective)], objective)
+        best = _best(problem, [best, descend(problem, kicked, objective, deadline)], objective)
     return best
 
 
-def descend(problem: Problem, start: Assignments, objective: Objective) -> Assignments:
-    """Improve an assignment of shape (P,) until no move helps; never return a worse one."""
+def descend(
+    problem: Problem, start: Assignments, objective: Objective, deadline: float = inf
+) -> Assignments:
+    """Improve an assignment of shape (P,) until no move helps or time is up; return no worse."""
     current = start
     cost = float(costs(problem, current[None], objective, smooth=True)[0])
     better: tuple[Assignments, float] | None = (current, cost)
     while better is not None:
         current, cost = better
+        if time.monotonic() > deadline:
+            break
         better = _step(problem, current, objective, cost)
     return _best(problem, [start, current], objective)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 
@@ -42,10 +43,10 @@ def whole_slices(problem: Problem, objective: Objective) -> list[Assignments]:
     return [rows[cost.argmin()]] if cost.min() < LACKING else []
 
 
-def chains(problem: Problem, objective: Objective) -> list[Assignments]:
+def chains(problem: Problem, objective: Objective, deadline: float = inf) -> list[Assignments]:
     """Chain runs of pieces; for throughput the boards may be divided into several chains."""
     if objective == "throughput":
-        return group_up(problem, lambda part: contiguous(part, objective)).lanes()
+        return group_up(problem, lambda part: contiguous(part, objective), deadline).lanes()
     chain = contiguous(problem, objective)
     return [] if chain is None else [chain]
 

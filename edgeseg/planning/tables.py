@@ -29,6 +29,10 @@ def pages(report: PlanReport) -> Iterator[RenderableType]:
     for board in report.boards:
         if board.left_out is not None:
             yield f"{escape(board.name)} is left out: {escape(board.left_out)}"
+    for lane in report.lanes:
+        if lane.shifts:
+            name = escape(next(iter(lane.pieces.values())))
+            yield f"{name} runs {in_shifts(lane.shifts, lane.window, lane.slower)}"
     yield _strategies(report)
     limit = f"; limited by {escape(report.bottleneck)}" if report.objective == "throughput" else ""
     yield f"{report.slices_per_second:.3g} slices/s, {report.latency_seconds:.3g} s a slice{limit}"
@@ -36,6 +40,8 @@ def pages(report: PlanReport) -> Iterator[RenderableType]:
         f"{_GOALS[report.objective].format(_cost(report, report.cost))}; no placement is below "
         f"{_cost(report, report.lower_bound)}: gap {100 * report.gap:.1f} %"
     )
+    if any(lane.shifts for lane in report.lanes):
+        yield "What loading and the disk take of the time is an estimate."
     if report.estimated:
         yield "~ is estimated from FLOPs; edgeseg profile measures it."
     yield f"[dim]{RESEARCH_NOTE}.[/dim]"
@@ -57,6 +63,24 @@ def runs(names: Sequence[str], order: Sequence[str]) -> str:
     return ", ".join(
         order[start] if start == end else f"{order[start]}-{order[end].removeprefix('piece_')}"
         for start, end in zip(starts, ends, strict=True)
+    )
+
+
+def in_shifts(shifts: Sequence[Sequence[str]], batch: int, slower: float) -> str:
+    """Say how a board runs in shifts.
+
+    Parameters
+    ----------
+    shifts
+        Its groups of pieces.
+    batch
+        Slices for which each is loaded.
+    slower
+        How many times longer a slice takes than with all pieces in memory.
+    """
+    return (
+        f"in shifts: {len(shifts)} groups, batches of {batch} slices, about {slower:.2g} times "
+        "slower than boards that hold it whole"
     )
 
 

@@ -4,11 +4,11 @@ import heapq
 import itertools
 from bisect import insort
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
 from edgeseg.placement import Lane
+from edgeseg.planning.bars import Bar, in_turns
 from edgeseg.planning.prediction import COORDINATOR, Prediction, assignments_of, predict
 from edgeseg.planning.problem import Link, Problem
 
@@ -17,32 +17,6 @@ _COUNTED = 60
 
 _WARM_UP = 8
 """Slices that are not counted, beside two windows of them."""
-
-
-@dataclass(frozen=True)
-class Bar:
-    """A core, or one way of a link, at work on a slice.
-
-    Parameters
-    ----------
-    machine
-        Name of the board, or ``coordinator``.
-    part
-        ``core 1`` and so on, ``up`` or ``down``.
-    index
-        Number of the slice.
-    what
-        The piece that runs or the tensor that travels.
-    start, end
-        Seconds since the first slice departed.
-    """
-
-    machine: str
-    part: str
-    index: int
-    what: str
-    start: float
-    end: float
 
 
 def timeline(problem: Problem, lane: Lane, slices: int = 3) -> tuple[Bar, ...]:
@@ -65,6 +39,8 @@ def timeline(problem: Problem, lane: Lane, slices: int = 3) -> tuple[Bar, ...]:
     tuple of Bar
         In the order in which they begin.
     """
+    if lane.shifts:
+        return in_turns(problem, lane, slices)
     (row,) = assignments_of(problem, [lane]).tolist()
     run = _Run(problem, row, lane.window, slices)
     run.go()

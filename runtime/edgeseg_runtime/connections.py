@@ -1,22 +1,34 @@
-"""Links to the boards of a run: greets them, keeps in touch, and notices who has gone."""
+"""Links to the boards of a run: greets them, keeps in touch, and notices who has come or gone."""
 
 import secrets
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import TypeVar
 
 import zmq
 
 from edgeseg.boards import Board, BoardEntry
-from edgeseg.errors import BoardError
-from edgeseg_runtime.transport import Link, Payload, normalize_endpoint
-from edgeseg_runtime.wire import PROTOCOL, AnyMessage, Bye, Hello, Ping, Pong, Refused, Welcome
+from edgeseg.errors import BoardError, UsageError
+from edgeseg_runtime.contact import NO_EPOCH, Contact
+from edgeseg_runtime.endpoints import normalize_endpoint
+from edgeseg_runtime.fleet import Fleet
+from edgeseg_runtime.keys import KeyPair
+from edgeseg_runtime.transport import Link, Payload
+from edgeseg_runtime.wire import AnyMessage, Bye, Peer, Pong, Refused, Welcome
 
 CONNECT_SECONDS = 5.0
+GREET_SECONDS = 1.0
+"""How often boards that are not there are asked for."""
+
 PING_SECONDS = 0.5
-SILENCE_SECONDS = 3.0
-"""A board unheard of for so long has vanished."""
+SILENCE_SECONDS = 2.0
+"""A board unheard of for so long is lost: ten times what a worker may take to answer.
+
+A worker that ends, or a machine that says so, is noticed at once; silence is left to those that
+freeze and to cables. Less would take a moment of a busy machine for a loss, and more would keep
+the other boards waiting.
+"""
 
 Received = tuple[str, AnyMessage, memoryview]
 """The board's name, its message, and the message's payload."""
@@ -24,16 +36,8 @@ Received = tuple[str, AnyMessage, memoryview]
 _T = TypeVar("_T")
 
 
-@dataclass
-class _Connection:
-    """One board: its entry, its link, and what it last said of itself."""
-
-    entry: BoardEntry
-    link: Link
-    welcome: Welcome | None = None
-    pong: Pong | None = None
-    asked: float | None = None
-    """When the oldest ping went out that nothing has come after."""
+class BoardsLostError(BoardError):
+    """Boards that are needed have gone, or can't or won't do their part."""
 
 
 class Connections:
@@ -42,108 +46,117 @@ class Connections:
     Parameters
     ----------
     entries
-        The boards; each must have a worker listening.
+        The boards.
+    keys
+        This machine's own, for boards that have a public key.
+
+    Attributes
+    ----------
+    fleet
+        Which of them are there, as of the last turn.
 
     Raises
     ------
     BoardError
-        If a board can't be reached within five seconds, or refuses.
+        If two boards have one address, or there can be no board at one.
+    UsageError
+        If a board has a public key, and this machine has none.
     """
 
-    def __init__(self, entries: Sequence[BoardEntry]) -> None:
+    def __init__(self, entries: Sequence[BoardEntry], keys: KeyPair | None = None) -> None:
+        _check_keys(entries, keys)
         self._session = secrets.token_hex(16)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._poller = zmq.Poller()
-        self._connections: dict[str, _Connection] = {}
-        self._last_ping = 0.0
+        self._contacts: dict[str, Contact] = {}
+        self._last_ping = self._last_greeting = 0.0
+        self.fleet = Fleet.of(entry.name for entry in entries)
         try:
-            for entry in entries:
-                link = Link(self._context, normalize_endpoint(entry.address))
-                self._poller.register(link.socket, zmq.POLLIN)
-                self._connections[entry.name] = _Connection(entry, link)
-            self.greet()
+            for entry, endpoint in zip(entries, _endpoints(entries), strict=True):
+                connect = partial(
+                    Link, self._context, endpoint, keys, entry.public_key, watched=True
+                )
+                self._contacts[entry.name] = Contact(entry, connect, self._poller)
+            self.greet(self._contacts)
         except BaseException:
             self.close()
             raise
 
     @property
     def boards(self) -> tuple[Board, ...]:
-        """The boards as placement sees them, from what their workers said."""
-        return tuple(
-            Board(
-                name=name,
-                memory_limit=connection.welcome.memory_limit_bytes,
-                base_memory=connection.welcome.base_memory_bytes,
-                cores=connection.welcome.cores,
-                speed=connection.entry.speed,
-            )
-            for name, connection in self._connections.items()
-            if connection.welcome is not None
-        )
+        """The boards that have ever been there, as placement sees them."""
+        boards = (contact.board for contact in self._contacts.values())
+        return tuple(board for board in boards if board is not None)
 
     @property
-    def endpoints(self) -> dict[str, str]:
-        """Where each board listens."""
-        return {name: connection.link.endpoint for name, connection in self._connections.items()}
+    def peers(self) -> dict[str, Peer]:
+        """Where each board listens, and its public key."""
+        return {
+            name: Peer(contact.link.endpoint, contact.entry.public_key)
+            for name, contact in self._contacts.items()
+        }
 
     @property
     def received_bytes(self) -> int:
         """Bytes that came back from the boards."""
-        return sum(connection.link.received_bytes for connection in self._connections.values())
+        return sum(contact.received_bytes for contact in self._contacts.values())
 
     @property
     def given_up(self) -> bool:
-        """Whether it was silent here for so long that workers have dropped what they held."""
+        """Whether it was silent here for so long that workers may have dropped what they held."""
         return time.monotonic() - self._last_ping > SILENCE_SECONDS
 
-    def greet(self) -> None:
-        """Say hello to all boards and wait until each has answered.
+    @property
+    def last_pongs(self) -> dict[str, Pong]:
+        """What each board last said of how it fares."""
+        return {name: c.pong for name, c in self._contacts.items() if c.pong is not None}
 
-        Raises
-        ------
-        BoardError
-            If one does not answer, or refuses.
-        """
-        for connection in self._connections.values():
-            connection.welcome = None
-            connection.link.send(Hello(self._session, PROTOCOL))
+    def require(self, boards: Iterable[str]) -> None:
+        """Raise a BoardsLostError that says which of these boards are not there, and why."""
+        absent = self.fleet.absent
+        told = [
+            f"{name} at {self._contacts[name].entry.address}: {absent[name]}"
+            for name in boards
+            if name in absent
+        ]
+        if told:
+            raise BoardsLostError("; ".join(told))
+
+    def greet(self, boards: Iterable[str]) -> None:
+        """Say hello to boards and wait until each has answered, or five seconds have passed."""
+        waiting = set(boards)
+        for name in waiting:
+            self._contacts[name].greet(self._session, again=True)
         deadline = time.monotonic() + CONNECT_SECONDS
-        while silent := [c for c in self._connections.values() if c.welcome is None]:
-            if time.monotonic() > deadline:
-                entry = silent[0].entry
-                raise BoardError(
-                    f"no worker answers at {entry.address} ({entry.name}); "
-                    "start one there with: edgeseg worker --listen ENDPOINT"
-                )
-            for name, message, _ in self._receive():
-                if isinstance(message, Welcome):
-                    self._connections[name].welcome = message
+        while waiting and time.monotonic() < deadline:
+            for name, message, _ in self.turn():
+                if isinstance(message, (Welcome, Refused)):
+                    waiting.discard(name)
+            waiting -= {name for name in waiting if self._contacts[name].link.refusal}
+        for name in waiting - set(self.fleet.present):
+            address = self._contacts[name].entry.address
+            self.fleet = self.fleet.missed(name, f"no worker answers at {address}")
 
     def send(self, board: str, message: AnyMessage, payload: Payload | None = None) -> None:
         """Send a board a message."""
-        self._connections[board].link.send(message, payload)
+        self._contacts[board].send(message, payload)
 
     def turn(self) -> list[Received]:
-        """Ping where it is time, and return what has come, waiting a moment for the first.
-
-        Raises
-        ------
-        BoardError
-            If a board refuses, or nothing was heard of it for too long.
-        """
-        now = time.monotonic()
-        if now - self._last_ping > PING_SECONDS:
-            self._last_ping = now
-            for connection in self._connections.values():
-                connection.asked = connection.asked or now
-                connection.link.send(Ping(self._session))
-        received = self._receive()
-        for name, connection in self._connections.items():
-            if connection.asked and time.monotonic() - connection.asked > SILENCE_SECONDS:
-                raise BoardError(
-                    f"{name} at {connection.entry.address} has vanished: not a word for "
-                    f"{SILENCE_SECONDS:.0f} s; see whether its worker still runs, then start again"
-                )
+        """Call where it is time, and return what has come, waiting a moment for the first."""
+        self._call()
+        self._poller.poll(round(PING_SECONDS * 1000))
+        received: list[Received] = []
+        for name, contact in self._contacts.items():
+            for message, payload in contact.hear():
+                self._note(name, message)
+                received.append((name, message, payload))
+            refusal = contact.link.refusal
+            if refusal and name in self.fleet.awaited:
+                self.fleet = self.fleet.missed(name, refusal)
+            trouble = contact.trouble(SILENCE_SECONDS)
+            if trouble and name in self.fleet.present:
+                self.fleet = self.fleet.lost(name, trouble)
+                contact.renew()
         return received
 
     def ask(
@@ -153,52 +166,76 @@ class Connections:
 
         Raises
         ------
-        BoardError
-            If a board vanishes.
+        BoardsLostError
+            If the board is lost.
         """
         self.send(board, message, payload)
         while True:
             for name, answer, _ in self.turn():
                 if name == board and isinstance(answer, kind):
                     return answer
+            self.require([board])
 
     def pongs(self) -> dict[str, Pong]:
-        """Ask every board how it fares and wait for the answers.
-
-        Raises
-        ------
-        BoardError
-            If a board has vanished.
-        """
-        for connection in self._connections.values():
-            connection.pong = None
+        """Ask every board that is there how it fares; return what they answer."""
+        for contact in self._contacts.values():
+            contact.pong = None
         self._last_ping = 0.0
-        while any(connection.pong is None for connection in self._connections.values()):
+        while any(self._contacts[name].pong is None for name in self.fleet.present):
             self.turn()
-        return {name: c.pong for name, c in self._connections.items() if c.pong is not None}
+        return self.last_pongs
 
     def versions(self) -> dict[str, dict[str, str]]:
         """Return what runs on each board."""
-        return {n: c.welcome.versions for n, c in self._connections.items() if c.welcome}
+        return {n: c.welcome.versions for n, c in self._contacts.items() if c.welcome}
+
+    def leave_out(self, board: str, reason: str) -> None:
+        """Go on without a board that can't or won't do its part; others may use it."""
+        self.fleet = self.fleet.barred(board, reason)
+        self._contacts[board].dismiss(self._session)
 
     def close(self) -> None:
         """Release the boards and close the sockets."""
-        for connection in self._connections.values():
-            connection.link.send(Bye(self._session))
-            connection.link.close()
+        for contact in self._contacts.values():
+            contact.link.send(Bye(self._session))
+            contact.close()
         self._context.term()
 
-    def _receive(self) -> list[Received]:
-        """Return the messages that are there, waiting a moment for the first."""
-        self._poller.poll(round(PING_SECONDS * 1000))
-        received: list[Received] = []
-        for name, connection in self._connections.items():
-            while (got := connection.link.receive()) is not None:
-                connection.asked = None
-                message, payload = got
-                if isinstance(message, Refused):
-                    raise BoardError(f"{name} at {connection.entry.address}: {message.reason}")
-                if isinstance(message, Pong):
-                    connection.pong = message
-                received.append((name, message, payload))
-        return received
+    def _call(self) -> None:
+        """Ping those that are there, and greet those that may come."""
+        now = time.monotonic()
+        if now - self._last_ping > PING_SECONDS:
+            self._last_ping = now
+            for name in self.fleet.present:
+                self._contacts[name].ping(self._session)
+        if now - self._last_greeting > GREET_SECONDS:
+            self._last_greeting = now
+            for name in self.fleet.awaited:
+                self._contacts[name].greet(self._session)
+
+    def _note(self, board: str, message: AnyMessage) -> None:
+        if isinstance(message, Welcome):
+            self.fleet = self.fleet.came(board)
+        elif isinstance(message, Refused) and message.epoch == NO_EPOCH:
+            if message.busy:
+                self.fleet = self.fleet.missed(board, message.reason, busy=True)
+            else:
+                self.fleet = self.fleet.barred(board, message.reason)
+
+
+def _check_keys(entries: Sequence[BoardEntry], keys: KeyPair | None) -> None:
+    for entry in entries:
+        if entry.public_key is not None and keys is None:
+            raise UsageError(
+                f"{entry.name} has a public_key, so this machine needs a key too; make one with "
+                "edgeseg keygen and copy its public file to the board"
+            )
+
+
+def _endpoints(entries: Sequence[BoardEntry]) -> list[str]:
+    """Return where the boards listen, each somewhere else."""
+    endpoints = [normalize_endpoint(entry.address) for entry in entries]
+    for entry, endpoint in zip(entries, endpoints, strict=True):
+        if endpoints.count(endpoint) > 1:
+            raise BoardError(f"two boards listen at {entry.address}; give each board once")
+    return endpoints

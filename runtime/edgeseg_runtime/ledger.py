@@ -19,6 +19,7 @@ class Ledger:
 
     def __init__(self, limit: int, base: int) -> None:
         self.limit = limit
+        self.base = base
         self._entries = {"process": base}
         if base > limit:
             raise BoardError(
@@ -52,6 +53,17 @@ class Ledger:
                 f"{format_bytes(self.limit)} are free"
             )
         self._entries[name] = count
+
+    def correct(self, name: str, excess: int) -> None:
+        """Enter what was measured beyond all entries; less than was entered is left as it is.
+
+        Raises
+        ------
+        BoardError
+            If it doesn't fit; the message says the numbers.
+        """
+        if excess > 0:
+            self.enter(name, excess)
 
     def leave(self, name: str) -> None:
         """Take an entry out."""

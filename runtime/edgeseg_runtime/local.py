@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,12 +14,12 @@ import psutil
 
 from edgeseg.boards import BoardEntry
 from edgeseg.errors import BoardError, EdgesegError
-from edgeseg_runtime.worker import WorkerConfig, run_worker
+from edgeseg_runtime.config import WorkerConfig
+from edgeseg_runtime.running import run_worker
 
 SMALLEST_SHARE = 512 * 2**20
 """Below so much memory a further worker is not worth having."""
 
-_LOOPBACK = "tcp://127.0.0.1:*"
 _STOP_SECONDS = 5.0
 
 
@@ -50,6 +51,8 @@ def this_machine(count: int | None, limit: int | None) -> Share:
 class LocalWorkers:
     """Child processes that end with the block, or with this process if it is killed.
 
+    They listen in a folder that is closed to other users of the machine, so they need no keys.
+
     Raises
     ------
     BoardError
@@ -62,20 +65,10 @@ class LocalWorkers:
 
     def __enter__(self) -> tuple[BoardEntry, ...]:
         """Start the workers and return where they listen."""
-        config = WorkerConfig(_LOOPBACK, self._share.memory_limit, self._share.cores)
-        text = msgspec.json.encode(config).decode()
-        command = [sys.executable, "-m", "edgeseg_runtime.local", text]
+        self._folder = tempfile.TemporaryDirectory(prefix="edgeseg-")
         try:
-            for _ in range(self._share.count):
-                self._processes.append(
-                    subprocess.Popen(
-                        command,
-                        stdin=subprocess.PIPE,
-                        stdout=subprocess.PIPE,
-                        stderr=subprocess.PIPE,
-                        text=True,
-                    )
-                )
+            for number in range(self._share.count):
+                self._processes.append(self._start(number))
             return _listening(self._processes)
         except BaseException:
             self._stop()
@@ -95,6 +88,17 @@ class LocalWorkers:
         """Process ids of the workers."""
         return tuple(process.pid for process in self._processes)
 
+    def _start(self, number: int) -> "subprocess.Popen[str]":
+        limit, cores = str(self._share.memory_limit), self._share.cores
+        config = WorkerConfig(f"ipc://{self._folder.name}/{number}", limit, cores, verbose=False)
+        return subprocess.Popen(
+            [sys.executable, "-m", "edgeseg_runtime.local", msgspec.json.encode(config).decode()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
     def _stop(self) -> None:
         for process in self._processes:
             process.terminate()
@@ -106,6 +110,7 @@ class LocalWorkers:
             for pipe in (process.stdin, process.stdout, process.stderr):
                 if pipe is not None:
                     pipe.close()
+        self._folder.cleanup()
 
 
 def _listening(processes: Sequence["subprocess.Popen[str]"]) -> tuple[BoardEntry, ...]:

@@ -1,17 +1,21 @@
 """What each board is told: a placement, taken apart into one assignment a board. Pure."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
 from edgeseg.manifest import Manifest, Piece, Port
-from edgeseg.placement import Lane, Placement, slice_bytes
-from edgeseg_runtime.wire import Assignment, Routes
+from edgeseg.placement import Lane, Placement, slice_bytes, waiting_bytes
+from edgeseg_runtime.wire import Assignment, Peer, Routes
 
 
 def assignment_for(
-    board: str, manifest: Manifest, placement: Placement, epoch: int, endpoints: Mapping[str, str]
+    board: str, manifest: Manifest, placement: Placement, epoch: int, boards: Mapping[str, Peer]
 ) -> Assignment:
-    """Return what one board does in a placement: pieces, routes in each lane, peers, bytes."""
+    """Return what one board does in a placement: pieces, routes in each lane, peers, bytes.
+
+    ``boards`` says of every board where it listens and which key it has.
+    """
     lanes = {n: lane for n, lane in enumerate(placement.lanes) if board in lane.members}
     routes = tuple(_routes(board, manifest, number, lane) for number, lane in lanes.items())
     here = {name for route in routes for name in route.pieces}
@@ -19,20 +23,26 @@ def assignment_for(
     read = {port.tensor for piece in pieces for port in piece.inputs}
     made = (port for piece in manifest.pieces for port in piece.outputs)
     peers = {name for route in routes for names in route.destinations.values() for name in names}
+    senders = {name for lane in lanes.values() for name in _senders(board, manifest, lane)}
     return Assignment(
         epoch=epoch,
         pieces=pieces,
         sources=tuple(port for port in (_image(manifest), *made) if port.tensor in read),
         routes=routes,
-        peers={name: endpoints[name] for name in sorted(peers)},
+        peers={name: boards[name] for name in sorted(peers)},
         input=manifest.input.tensor,
         output=manifest.output,
         preprocessing=manifest.preprocessing,
         decoding=manifest.decoding,
         reserved_bytes=sum(
-            lane.window * slice_bytes(manifest, frozenset(route.pieces))
+            _reserved(manifest, lane, route)
             for lane, route in zip(lanes.values(), routes, strict=True)
         ),
+        shifts=tuple(shift for lane in lanes.values() for shift in lane.shifts),
+        spool_bytes=sum(
+            lane.window * waiting_bytes(manifest, lane.shifts) for lane in lanes.values()
+        ),
+        admits=tuple(key for name in sorted(senders) if (key := boards[name].public_key)),
     )
 
 
@@ -79,12 +89,21 @@ def contradiction(assignment: Assignment) -> str | None:
     for piece in assignment.pieces:
         if not piece.inputs or not sources.issuperset(port.tensor for port in piece.inputs):
             return f"nobody makes what {piece.name} reads"
+    if assignment.shifts and not _runs_in_shifts(assignment):
+        return "its shifts are not all pieces of one lane, in their order"
     for routes in assignment.routes:
         if not names.issuperset(routes.pieces):
             return f"lane {routes.lane} runs a piece that is not among the pieces"
         if not set(assignment.peers).issuperset(chain(*routes.destinations.values())):
             return f"lane {routes.lane} sends to a board that is not among the peers"
     return None
+
+
+def _runs_in_shifts(assignment: Assignment) -> bool:
+    """Tell whether the shifts hold each piece once, in order, and there is one lane for them."""
+    order = tuple(piece.name for piece in assignment.pieces)
+    shifted = tuple(chain(*assignment.shifts))
+    return len(assignment.routes) == 1 and all(assignment.shifts) and shifted == order
 
 
 def _routes(board: str, manifest: Manifest, number: int, lane: Lane) -> Routes:
@@ -98,7 +117,25 @@ def _routes(board: str, manifest: Manifest, number: int, lane: Lane) -> Routes:
         lane=number,
         pieces=tuple(piece.name for piece in pieces),
         destinations={tensor: names for tensor, names in wanted.items() if names},
+        window=lane.window,
     )
+
+
+def _reserved(manifest: Manifest, lane: Lane, routes: Routes) -> int:
+    """Bytes of slices in flight; in shifts only images wait in memory, as 8-bit values."""
+    if lane.shifts:
+        return lane.window * math.prod(manifest.input.shape)
+    return lane.window * slice_bytes(manifest, frozenset(routes.pieces))
+
+
+def _senders(board: str, manifest: Manifest, lane: Lane) -> set[str]:
+    """Boards of a lane that make a tensor which the board reads."""
+    return {
+        lane.boards[piece.name]
+        for piece in manifest.pieces
+        for port in piece.outputs
+        if board in readers(manifest, lane, port.tensor)
+    } - {board}
 
 
 def _image(manifest: Manifest) -> Port:

@@ -1,11 +1,12 @@
 """What the planner is told of boards whose workers have answered."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from edgeseg.boards import Board, BoardEntry, LinkEntry
 from edgeseg.manifest import Manifest
 from edgeseg.planning.problem import GIGABIT, LOOPBACK, Problem, link_of, problem_of
-from edgeseg_runtime.transport import is_local, normalize_endpoint
+from edgeseg_runtime.endpoints import is_local, normalize_endpoint
 
 
 def problem_for(
@@ -35,4 +36,5 @@ def problem_for(
     links = {e.name: link_of(e, LOOPBACK if here[e.name] else GIGABIT) for e in entries}
     own = link_of(coordinator, LOOPBACK if all(here.values()) else GIGABIT)
     seconds = {entry.name: entry.seconds(manifest.pieces) for entry in entries}
-    return problem_of(manifest.pieces, boards, seconds, links, own)
+    problem = problem_of(manifest.pieces, boards, seconds, links, own)
+    return replace(problem, sealed=any(entry.public_key for entry in entries))

@@ -1,84 +1,84 @@
-"""The pieces of one board, loaded: interpreters to lend out, and the work done with one."""
+"""The pieces of one board: kept by hash, loaded, and lent out as crews of interpreters."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TypeAlias
 
 from edgeseg.bundle import digest_file, unpack
 from edgeseg.cache import cache_folder
 from edgeseg.files import atomic_path
 from edgeseg.interpreter import Interpreter
-from edgeseg.manifest import Piece, Port
-from edgeseg.quantization import adapt
-from edgeseg_runtime.executor import Arrays
+from edgeseg.manifest import Piece
+from edgeseg.placement import loading_order
+from edgeseg_runtime.steps import Step
 
+Crew: TypeAlias = list[Interpreter]
+"""An interpreter for each piece of a step; empty once it has been let go of."""
 
-@dataclass(frozen=True)
-class Computed:
-    """What one firing made, how long the inference took, and how long the core was busy."""
-
-    outputs: Arrays
-    seconds: float
-    busy_seconds: float = 0.0
+Crews: TypeAlias = Mapping[str, Sequence[Crew]]
+"""What is loaded for each step, by its name."""
 
 
 class Pool:
-    """Interpreters by piece, each used by one thread at a time.
+    """Crews by step, each used by one thread at a time."""
 
-    Parameters
-    ----------
-    sources
-        The port that makes each tensor, by tensor name: int8 values mean something only
-        together with the scale of the piece that made them.
-    """
-
-    def __init__(self, sources: Mapping[str, Port]) -> None:
-        self._sources = sources
-        self._free: dict[str, list[Interpreter]] = {}
+    def __init__(self) -> None:
+        self._free: dict[str, list[Crew]] = {}
 
     @property
     def idle(self) -> frozenset[str]:
-        """Pieces that have an interpreter free."""
+        """Steps that have a crew free."""
         return frozenset(name for name, free in self._free.items() if free)
 
-    def load(self, piece: Piece, threads: int, copies: int) -> None:
-        """Load a cached piece and run it once, so that the first slice is as fast as the rest."""
-        for _ in range(copies):
-            interpreter = Interpreter.ready(cached_piece(piece.sha256), threads)
-            self._free.setdefault(piece.name, []).append(interpreter)
+    def add(self, crews: Crews) -> None:
+        """Take in what was loaded."""
+        self._free |= {step: list(made) for step, made in crews.items()}
 
-    def borrow(self, piece: str) -> Interpreter:
-        """Take an interpreter of the piece; one must be idle."""
-        return self._free[piece].pop()
+    def borrow(self, step: str) -> Crew:
+        """Take a crew of the step; one must be idle."""
+        return self._free[step].pop()
 
-    def give_back(self, piece: str, interpreter: Interpreter) -> None:
-        """Return a borrowed interpreter."""
-        self._free[piece].append(interpreter)
+    def give_back(self, step: str, crew: Crew) -> None:
+        """Return a borrowed crew."""
+        self._free[step].append(crew)
 
-    def made_up(self, piece: Piece) -> Arrays:
-        """Make up tensors such as reach a piece."""
-        return {port.tensor: _made_up(self._sources[port.tensor]) for port in piece.inputs}
-
-    def compute(self, interpreter: Interpreter, piece: Piece, inputs: Arrays) -> Computed:
-        """Run a piece on the tensors that reach it; safe in any thread."""
-        arrays = [
-            adapt(inputs[port.tensor], self._sources[port.tensor], port) for port in piece.inputs
-        ]
-        made = interpreter.run(arrays)
-        names = (port.tensor for port in piece.outputs)
-        return Computed(dict(zip(names, made, strict=True)), interpreter.seconds)
+    def clear(self) -> None:
+        """Let go of all that is idle, whoever else may still know a crew: its memory is needed."""
+        for crews in self._free.values():
+            for crew in crews:
+                crew.clear()
+        self._free.clear()
 
 
-def _made_up(port: Port) -> NDArray[Any]:
-    """Repeat 256 values: random ones would take a module, and with it memory."""
-    steps = np.arange(-128, 128, dtype=np.int8)
-    return np.resize(
-        steps if port.dtype == "int8" else np.linspace(0, 1, 256, dtype=np.float32), port.shape
-    )
+def load(steps: Iterable[Step], threads: int, copies: int, *, ready: bool = True) -> Crews:
+    """Load the cached pieces of steps, one after the other; in any thread.
+
+    Parameters
+    ----------
+    steps
+        What is to run.
+    threads
+        Threads of LiteRT in each interpreter.
+    copies
+        Crews a step.
+    ready
+        Run each once, so that the first slice is as fast as the rest.
+
+    Raises
+    ------
+    EdgesegError
+        If LiteRT refuses a piece.
+    """
+    steps = tuple(steps)
+    loaded: dict[str, list[Interpreter]] = {}
+    for piece in loading_order(piece for step in steps for piece in step.pieces):
+        path = cached_piece(piece.sha256)
+        make = Interpreter.ready if ready else Interpreter.lean
+        loaded[piece.name] = [make(path, threads) for _ in range(copies)]
+    return {
+        step.name: [[loaded[piece.name][copy] for piece in step.pieces] for copy in range(copies)]
+        for step in steps
+    }
 
 
 def cached_piece(sha256: str) -> Path:
@@ -95,6 +95,12 @@ def is_cached(sha256: str) -> bool:
         return True
     path.unlink(missing_ok=True)
     return False
+
+
+def missing(pieces: Iterable[Piece]) -> list[str]:
+    """Return the hashes of the pieces that are not here, each once."""
+    wanted = dict.fromkeys(piece.sha256 for piece in pieces)
+    return [sha256 for sha256 in wanted if not is_cached(sha256)]
 
 
 def store(piece: Piece, packed: bytes | memoryview) -> None:

@@ -8,9 +8,10 @@ from edgeseg.boards import Board, BoardEntry, LinkEntry
 from edgeseg.bundle import Bundle
 from edgeseg.figures import BoardFigures
 from edgeseg.manifest import Manifest, Piece
-from edgeseg.placement import pieces_and_slices
-from edgeseg.planning.problem import Link, link_of
-from edgeseg_runtime.coordinator import Coordinator
+from edgeseg.placement import pieces_and_slices, working_bytes
+from edgeseg.planning.problem import Link, link_of, sources_of
+from edgeseg_runtime.examiner import Examiner
+from edgeseg_runtime.keys import KeyPair
 from edgeseg_runtime.orders import tried_bytes
 from edgeseg_runtime.wire import MAX_PROBE_BYTES
 
@@ -41,12 +42,15 @@ class Profiler:
         What is known of this machine's link.
     rounds
         How often each piece runs; the median counts.
+    keys
+        This machine's own, for boards that have a public key.
     """
 
     bundle: Bundle
     entries: Sequence[BoardEntry]
     coordinator: LinkEntry
     rounds: int
+    keys: KeyPair | None = None
 
     @property
     def steps(self) -> int:
@@ -67,19 +71,19 @@ class Profiler:
             If a board can't be reached, refuses or vanishes.
         """
         self.bundle.check()
-        speaker = Coordinator(self.bundle, self.entries)
+        speaker = Examiner(self.bundle, self.entries, self.keys)
         try:
             return tuple(self._measure_board(speaker, board, advance) for board in speaker.boards)
         finally:
             speaker.close()
 
-    def _measure_board(self, speaker: Coordinator, board: Board, advance: Advance) -> BoardFigures:
+    def _measure_board(self, speaker: Examiner, board: Board, advance: Advance) -> BoardFigures:
         link = measure_link(speaker, board, self.coordinator.latency_ms / 1e3)
         advance()
         return BoardFigures(board, link, self._measure_pieces(speaker, board, advance))
 
     def _measure_pieces(
-        self, speaker: Coordinator, board: Board, advance: Advance
+        self, speaker: Examiner, board: Board, advance: Advance
     ) -> dict[str, float]:
         """Run pieces in turn as slices would, so that each finds caches as others left them."""
         manifest = self.bundle.manifest
@@ -118,11 +122,13 @@ def batches(manifest: Manifest, board: Board) -> Iterator[tuple[Piece, ...]]:
 
 
 def _fits(manifest: Manifest, pieces: Sequence[Piece], board: Board) -> bool:
+    image, output = manifest.input.tensor, manifest.output.tensor
     need = pieces_and_slices(pieces, tried_bytes(manifest, pieces))
+    need += working_bytes(pieces, sources_of(manifest.pieces), image, output)
     return board.base_memory + need <= board.memory_limit
 
 
-def measure_link(speaker: Coordinator, board: Board, own_latency: float) -> Link:
+def measure_link(speaker: Examiner, board: Board, own_latency: float) -> Link:
     """Measure a board's link: bytes a second each way, and the seconds of an empty message.
 
     Parameters

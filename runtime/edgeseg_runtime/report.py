@@ -6,8 +6,10 @@ import msgspec
 
 from edgeseg.boards import Board
 from edgeseg.placement import Placement
+from edgeseg.planning.plan import Plan
 from edgeseg.planning.prediction import Prediction
 from edgeseg.planning.problem import Problem
+from edgeseg.planning.report import slower
 from edgeseg.terminal import RESEARCH_NOTE
 from edgeseg_runtime.wire import PieceTime, Pong
 
@@ -38,10 +40,16 @@ class BoardReport(msgspec.Struct, frozen=True):
 
 
 class LaneReport(msgspec.Struct, frozen=True):
-    """One lane: the board of each piece and the slices in flight."""
+    """One lane: the board of each piece and the slices in flight.
+
+    In ``shifts`` the groups of pieces take turns in memory, and a slice should take ``slower``
+    times as long as with all of them there.
+    """
 
     pieces: dict[str, str]
     window: int
+    shifts: tuple[tuple[str, ...], ...] = ()
+    slower: float = 1.0
 
 
 class PieceReport(msgspec.Struct, frozen=True):
@@ -53,10 +61,21 @@ class PieceReport(msgspec.Struct, frozen=True):
     mean_ms: float
 
 
+class LossReport(msgspec.Struct, frozen=True):
+    """A board that was lost: why, when in the run, and how long until the next slice came back."""
+
+    board: str
+    reason: str
+    at_seconds: float
+    recovery_seconds: float | None
+
+
 class RunReport(msgspec.Struct, frozen=True):
     """A whole run, as it was planned and as it went.
 
-    ``planned_from_estimates`` says that planning knew FLOPs and no measured times.
+    ``planned_from_estimates`` says that planning knew FLOPs and no measured times. Placements are
+    counted by ``epochs``; ``replayed_slices`` were sent again because one ended, and
+    ``resumed_slices`` were done before the run began.
     """
 
     edgeseg: str
@@ -71,17 +90,21 @@ class RunReport(msgspec.Struct, frozen=True):
     boards: tuple[BoardReport, ...]
     lanes: tuple[LaneReport, ...]
     pieces: tuple[PieceReport, ...]
+    epochs: int = 1
+    losses: tuple[LossReport, ...] = ()
+    replayed_slices: int = 0
+    resumed_slices: int = 0
     note: str = RESEARCH_NOTE
+
+
+_NOTHING_PLANNED = BoardFares(0.0, 0, 0, 0)
+_NOTHING_DONE = Pong(0, 0, 0, {})
 
 
 def since(before: Pong, after: Pong) -> Pong:
     """Return what a board did between two answers; the peak of memory is that of its life."""
     times = {
-        piece: PieceTime(
-            now.runs - before.piece_times[piece].runs,
-            now.seconds - before.piece_times[piece].seconds,
-            now.busy_seconds - before.piece_times[piece].busy_seconds,
-        )
+        piece: _plus(now, before.piece_times.get(piece, PieceTime()), -1)
         for piece, now in after.piece_times.items()
     }
     return Pong(
@@ -89,6 +112,29 @@ def since(before: Pong, after: Pong) -> Pong:
         sent_bytes=after.sent_bytes - before.sent_bytes,
         received_bytes=after.received_bytes - before.received_bytes,
         piece_times=times,
+    )
+
+
+def together(one: Pong, other: Pong) -> Pong:
+    """Return what a board did in two epochs."""
+    pieces = dict.fromkeys((*one.piece_times, *other.piece_times))
+    none = PieceTime()
+    return Pong(
+        peak_memory_bytes=max(one.peak_memory_bytes, other.peak_memory_bytes),
+        sent_bytes=one.sent_bytes + other.sent_bytes,
+        received_bytes=one.received_bytes + other.received_bytes,
+        piece_times={
+            name: _plus(one.piece_times.get(name, none), other.piece_times.get(name, none))
+            for name in pieces
+        },
+    )
+
+
+def _plus(one: PieceTime, other: PieceTime, sign: int = 1) -> PieceTime:
+    return PieceTime(
+        one.runs + sign * other.runs,
+        one.seconds + sign * other.seconds,
+        one.busy_seconds + sign * other.busy_seconds,
     )
 
 
@@ -126,15 +172,16 @@ def board_reports(
             ),
             cores=board.cores,
             memory_limit_bytes=board.memory_limit,
-            planned=planned[board.name],
-            busy_seconds=sum(t.busy_seconds for t in pongs[board.name].piece_times.values()),
-            peak_memory_bytes=pongs[board.name].peak_memory_bytes,
-            sent_bytes=pongs[board.name].sent_bytes,
-            received_bytes=pongs[board.name].received_bytes,
+            planned=planned.get(board.name, _NOTHING_PLANNED),
+            busy_seconds=sum(t.busy_seconds for t in fared.piece_times.values()),
+            peak_memory_bytes=fared.peak_memory_bytes,
+            sent_bytes=fared.sent_bytes,
+            received_bytes=fared.received_bytes,
             versions=versions[board.name],
             left_out=placement.left_out.get(board.name),
         )
         for board in boards
+        for fared in (pongs.get(board.name, _NOTHING_DONE),)
     )
 
 
@@ -147,6 +194,9 @@ def piece_reports(pongs: Mapping[str, Pong]) -> tuple[PieceReport, ...]:
     )
 
 
-def lane_reports(placement: Placement) -> tuple[LaneReport, ...]:
-    """Describe the lanes of a placement."""
-    return tuple(LaneReport(dict(lane.boards), lane.window) for lane in placement.lanes)
+def lane_reports(problem: Problem, plan: Plan) -> tuple[LaneReport, ...]:
+    """Describe the lanes of a plan."""
+    return tuple(
+        LaneReport(dict(lane.boards), lane.window, lane.shifts, slower(problem, lane, rate))
+        for lane, rate in zip(plan.lanes, plan.prediction.lane_rates, strict=True)
+    )

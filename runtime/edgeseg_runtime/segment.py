@@ -1,17 +1,19 @@
 """A scan on disk to a mask on disk: what ``edgeseg segment`` does, in the order it does it."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.table import Table
 
 from edgeseg.boards import BoardEntry, LinkEntry, read_boards
-from edgeseg.errors import UsageError
+from edgeseg.errors import BoardError, PlacementError, UsageError
 from edgeseg.files import check_writable, write_json
 from edgeseg.planning.objective import Objective
-from edgeseg.planning.tables import runs
+from edgeseg.planning.tables import in_shifts, runs
 from edgeseg.scan import Scan, read_scan
+from edgeseg.signature import read_verify_key, verify_bundle
 from edgeseg.terminal import (
     RESEARCH_NOTE,
     console,
@@ -19,8 +21,11 @@ from edgeseg.terminal import (
     figure_table,
     messages,
     progress,
+    working,
 )
-from edgeseg.units import format_bytes, parse_bytes
+from edgeseg.units import format_bytes, parse_bytes, parse_seconds
+from edgeseg_runtime.checkpoint import Checkpoint, run_of
+from edgeseg_runtime.keys import own_keys
 from edgeseg_runtime.preview import write_preview
 from edgeseg_runtime.report import BoardFares, BoardReport, RunReport
 from edgeseg_runtime.segmenter import Segmentation, Segmenter
@@ -39,6 +44,10 @@ class Request:
     endpoints: tuple[str, ...]
     boards_file: Path | None
     objective: Objective
+    patience: str
+    resume: bool
+    key: Path | None
+    signed_by: Path | None
     preview: Path | None
     statistics: Path | None
     report: Path | None
@@ -57,7 +66,7 @@ def run(request: Request) -> None:
     scan = read_scan(request.scan)
     _check_outputs(request, scan)
     if scan.warning:
-        messages.print(scan.warning, style="yellow")
+        _tell(scan.warning)
     segmenter = Segmenter(
         request.bundle,
         boards,
@@ -65,15 +74,53 @@ def run(request: Request) -> None:
         memory_limit=parse_bytes(request.memory_limit) if request.memory_limit else None,
         coordinator=link,
         objective=request.objective,
+        keys=own_keys(request.key),
+        patience=parse_seconds(request.patience),
+        tell=_tell,
     )
-    with segmenter, progress(len(scan), "segmenting", unit="slices") as advance:
-        segmentation = segmenter.segment(scan, progress=advance)
-    statistics = measure(scan, segmentation.masks, segmenter.manifest.labels)
-    _write(request, scan, segmenter, segmentation, statistics)
+    if request.signed_by is not None:
+        verify_bundle(segmenter.bundle, read_verify_key(request.signed_by))
+    with working("reading the scan"):
+        this = run_of(segmenter.manifest, scan)
+    with Checkpoint(request.output, this, resume=request.resume, tell=_tell) as kept:
+        segmentation = _segment(segmenter, scan, kept)
+        statistics = measure(scan, segmentation.masks, segmenter.manifest.labels)
+        _write(request, scan, segmenter, segmentation, statistics)
+        kept.remove()
     if request.as_json:
         emit_json({"report": segmentation.report, "statistics": statistics})
     else:
         _show(request, segmentation.report, statistics)
+
+
+def _segment(segmenter: Segmenter, scan: Scan, kept: Checkpoint) -> Segmentation:
+    """Segment what is not done yet."""
+    with (
+        _saying_what_is_kept(kept, len(scan)),
+        segmenter,
+        progress(len(scan), "segmenting", unit="slices") as advance,
+    ):
+        advance(len(kept.masks))
+        return segmenter.segment(scan, progress=advance, checkpoint=kept)
+
+
+@contextmanager
+def _saying_what_is_kept(kept: Checkpoint, slices: int) -> Iterator[None]:
+    """Say where the finished slices are when boards or the user end the run."""
+    try:
+        yield
+    except (BoardError, PlacementError, KeyboardInterrupt) as error:
+        if not kept.masks:
+            raise
+        note = f"{len(kept.masks)} of {slices} slices are kept in {kept.path}: add --resume"
+        if isinstance(error, KeyboardInterrupt):
+            _tell(note)
+            raise
+        raise type(error)(f"{error}; {note}") from None
+
+
+def _tell(line: str) -> None:
+    messages.print(line, style="yellow", soft_wrap=True)
 
 
 def _boards(request: Request) -> tuple[tuple[str | BoardEntry, ...], LinkEntry | None]:
@@ -128,8 +175,19 @@ def _show(request: Request, report: RunReport, statistics: Statistics) -> None:
         f"{report.slices} slices in {report.seconds:.1f} s, "
         f"{report.slices_per_second:.2f} slices/s, {format_bytes(report.wire_bytes)} on the wire"
     )
+    for lane in report.lanes:
+        if lane.shifts:
+            board = next(iter(lane.pieces.values()))
+            console.print(f"{board} ran {in_shifts(lane.shifts, lane.window, lane.slower)}")
     estimated = ", estimated from FLOPs" if report.planned_from_estimates else ""
     console.print(f"planned: {report.planned_slices_per_second:.2f} slices/s{estimated}")
+    if report.losses:
+        console.print(
+            f"{len(report.losses)} times a board was lost; {report.replayed_slices} slices were "
+            f"sent again in {report.epochs} placements"
+        )
+    if report.resumed_slices:
+        console.print(f"{report.resumed_slices} slices were done before")
     for path in _written(request):
         console.print(f"wrote {path}", markup=False, soft_wrap=True)
     console.print(f"{RESEARCH_NOTE}.", style="dim")

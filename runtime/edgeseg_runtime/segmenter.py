@@ -1,9 +1,9 @@
 """Slices in, masks out: a bundle deployed on boards, ready to segment scan after scan."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,28 +15,29 @@ from typing_extensions import Self
 from edgeseg import __version__
 from edgeseg.boards import BoardEntry, LinkEntry
 from edgeseg.bundle import Bundle
-from edgeseg.errors import VolumeError
 from edgeseg.manifest import Manifest
 from edgeseg.placement import Placement
 from edgeseg.planning.objective import Objective
-from edgeseg.planning.plan import plan
-from edgeseg.scan import Slices, read_scan
+from edgeseg.scan import Slices
 from edgeseg.slices import Mask, SliceGeometry, to_model, to_native
-from edgeseg_runtime.coordinator import Coordinator, Image, Result
+from edgeseg_runtime.arrays import as_slices
+from edgeseg_runtime.backlog import Image, Result
+from edgeseg_runtime.checkpoint import Checkpoint
+from edgeseg_runtime.coordinator import Coordinator
+from edgeseg_runtime.keys import KeyPair
 from edgeseg_runtime.local import LocalWorkers, this_machine
-from edgeseg_runtime.planning import problem_for
+from edgeseg_runtime.placing import Placer
+from edgeseg_runtime.recovery import Recovery, Tell
 from edgeseg_runtime.report import (
     RunReport,
     board_reports,
     lane_reports,
     piece_reports,
     planned_fares,
-    since,
 )
-from edgeseg_runtime.wire import Pong
 
-PLANNING_SECONDS = 1.0
-"""How long a better placement is looked for at most."""
+PATIENCE_SECONDS = 60.0
+"""How long boards are waited for without which nothing goes on."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,12 @@ class Segmenter:
         The link of this machine, for planning (by default what loopback or gigabit brings).
     objective
         What is planned for: ``throughput``, or ``latency`` or ``memory`` with one slice at a time.
+    keys
+        This machine's own, for boards that have a public key.
+    patience
+        Seconds to wait for boards to come back without which nothing goes on.
+    tell
+        Called with one line when a board is lost, comes back, or is left out.
 
     Raises
     ------
@@ -92,14 +99,26 @@ class Segmenter:
         memory_limit: int | None = None,
         coordinator: LinkEntry | None = None,
         objective: Objective = "throughput",
+        keys: KeyPair | None = None,
+        patience: float = PATIENCE_SECONDS,
+        tell: Tell | None = None,
     ) -> None:
         self._bundle = Bundle(Path(bundle))
         self._entries = tuple(_entry(number, board) for number, board in enumerate(boards, start=1))
         self._local = local
         self._memory_limit = memory_limit
         self._link = coordinator or LinkEntry()
+        self._keys = keys
         self._objective: Objective = objective
+        # Nobody starts a worker of this machine again.
+        self._patience = patience if boards else 0.0
+        self._tell = tell or (lambda _: None)
         self._stack = ExitStack()
+
+    @property
+    def bundle(self) -> Bundle:
+        """The bundle."""
+        return self._bundle
 
     @property
     def manifest(self) -> Manifest:
@@ -109,7 +128,7 @@ class Segmenter:
     @property
     def placement(self) -> Placement:
         """Which board runs which piece."""
-        return self._plan.placement
+        return self._recovery.plan.placement
 
     def __enter__(self) -> Self:
         """Start or reach the boards, place the pieces and load them."""
@@ -118,13 +137,11 @@ class Segmenter:
             entries = self._entries or stack.enter_context(
                 LocalWorkers(this_machine(self._local, self._memory_limit))
             )
-            self._coordinator = Coordinator(self._bundle, entries)
+            self._coordinator = Coordinator(self._bundle, entries, self._keys, tolerant=True)
             stack.callback(self._coordinator.close)
-            self._problem = problem_for(
-                self.manifest, self._coordinator.boards, entries, self._link
-            )
-            self._plan = plan(self._problem, self._objective, PLANNING_SECONDS)
-            self._coordinator.deploy(self.placement)
+            placer = Placer(self.manifest, entries, self._link, self._objective)
+            self._recovery = Recovery(self._coordinator, placer, self._patience, self._tell)
+            self._recovery.begin()
             self._stack = stack.pop_all()
         return self
 
@@ -143,8 +160,11 @@ class Segmenter:
         *,
         spacing_mm: tuple[float, float] | None = None,
         progress: Callable[[], None] | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> Segmentation:
         """Segment a scan.
+
+        Boards that are lost are gone on without; masks and progress are the same.
 
         Parameters
         ----------
@@ -155,33 +175,35 @@ class Segmenter:
             Row and column spacing of an array's pixels; unknown if left out.
         progress
             Called after each slice.
+        checkpoint
+            Keeps each mask as it comes, and has those of slices that need not be done again.
 
         Raises
         ------
         VolumeError
             If the scan can't be used.
-        BoardError
-            If a board fails or vanishes.
+        BoardError, PlacementError
+            If boards are lost without which nothing goes on, and none comes back in time.
         """
-        slices = _as_slices(scan, spacing_mm)
-        masks: dict[int, Mask] = {}
-        self._coordinator.wake()
-        before, returned = self._coordinator.pongs(), self._coordinator.received_bytes
-        start = time.perf_counter()
-        for result in self._coordinator.stream(self._images(slices)):
-            masks[result.index] = self._native(result, slices.geometry(result.index))
+        slices = as_slices(scan, spacing_mm)
+        masks = dict(checkpoint.masks) if checkpoint is not None else {}
+        to_do = [index for index in range(len(slices)) if index not in masks]
+        returned, start = self._coordinator.received_bytes, time.perf_counter()
+        for result in self._recovery.stream(self._images(slices, to_do)):
+            mask = self._native(result, slices.geometry(result.index))
+            masks[result.index] = mask
+            if checkpoint is not None:
+                checkpoint.keep(result.index, mask)
             if progress is not None:
                 progress()
         seconds = time.perf_counter() - start
         ordered = tuple(masks[index] for index in range(len(slices)))
         returned = self._coordinator.received_bytes - returned
-        after = self._coordinator.pongs()
-        pongs = {name: since(before[name], pong) for name, pong in after.items()}
-        return Segmentation(ordered, self._report(len(slices), seconds, pongs, returned))
+        return Segmentation(ordered, self._report(len(slices), len(to_do), seconds, returned))
 
-    def _images(self, slices: Slices) -> Iterator[Image]:
+    def _images(self, slices: Slices, indices: Sequence[int]) -> Iterator[Image]:
         preprocessing = self.manifest.preprocessing
-        for index in range(len(slices)):
+        for index in indices:
             geometry = slices.geometry(index)
             grey = to_model(slices.slice(index), geometry, preprocessing, windowed=slices.windowed)
             yield Image(index, geometry, np.ascontiguousarray(grey))
@@ -193,65 +215,35 @@ class Segmenter:
             result.array, geometry, self.manifest.preprocessing, self.manifest.decoding
         )
 
-    def _report(
-        self, slices: int, seconds: float, pongs: Mapping[str, Pong], returned_bytes: int
-    ) -> RunReport:
-        does, speaker = self._plan.prediction, self._coordinator
-        planned = planned_fares(self._problem, does, slices)
-        boards = board_reports(speaker.boards, self.placement, planned, pongs, speaker.versions())
+    def _report(self, slices: int, done: int, seconds: float, returned_bytes: int) -> RunReport:
+        plan, journal, speaker = self._recovery.plan, self._recovery.journal, self._coordinator
+        absent = {**plan.left_out, **speaker.fleet.absent}
+        boards = board_reports(
+            speaker.boards,
+            replace(plan.placement, left_out=absent),
+            planned_fares(self._recovery.problem, plan.prediction, done),
+            journal.work,
+            speaker.versions(),
+        )
         return RunReport(
             edgeseg=__version__,
             model=self.manifest.model_name,
             model_sha256=self.manifest.model_sha256,
             slices=slices,
             seconds=seconds,
-            slices_per_second=slices / seconds,
-            planned_slices_per_second=does.rate,
-            planned_from_estimates=self._problem.estimated,
+            slices_per_second=done / seconds,
+            planned_slices_per_second=plan.prediction.rate,
+            planned_from_estimates=self._recovery.problem.estimated,
             wire_bytes=returned_bytes + sum(board.received_bytes for board in boards),
             boards=boards,
-            lanes=lane_reports(self.placement),
-            pieces=piece_reports(pongs),
+            lanes=lane_reports(self._recovery.problem, plan),
+            pieces=piece_reports(journal.work),
+            epochs=journal.epochs,
+            losses=tuple(journal.losses),
+            replayed_slices=journal.replayed,
+            resumed_slices=slices - done,
         )
-
-
-@dataclass(frozen=True)
-class _Array:
-    """An array of HU as slices."""
-
-    voxels: NDArray[Any]
-    spacing_mm: tuple[float, float] | None
-    windowed: bool = False
-
-    def __len__(self) -> int:
-        return len(self.voxels)
-
-    def slice(self, index: int) -> NDArray[Any]:
-        image: NDArray[Any] = self.voxels[index]
-        return image
-
-    def geometry(self, _index: int) -> SliceGeometry:
-        rows, cols = self.voxels.shape[1:]
-        return SliceGeometry(rows, cols, *(self.spacing_mm or (None, None)))
 
 
 def _entry(number: int, board: str | BoardEntry) -> BoardEntry:
     return board if isinstance(board, BoardEntry) else BoardEntry(f"board-{number}", board)
-
-
-def _as_slices(
-    scan: Slices | Path | str | NDArray[Any], spacing_mm: tuple[float, float] | None
-) -> Slices:
-    if isinstance(scan, (str, Path)):
-        return read_scan(Path(scan))
-    if not isinstance(scan, np.ndarray):
-        return scan
-    voxels = scan[np.newaxis] if scan.ndim == 2 else scan
-    if voxels.ndim != 3 or not voxels.size or voxels.dtype.kind not in "iuf":
-        raise VolumeError(
-            f"an array of shape {scan.shape} and type {scan.dtype} is no scan; give numbers as "
-            "(rows, cols) or (slices, rows, cols)"
-        )
-    if not np.isfinite(voxels).all():
-        raise VolumeError("the array holds NaN or infinite values; replace them, by -1024 for air")
-    return _Array(voxels, spacing_mm)

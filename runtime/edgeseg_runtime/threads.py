@@ -27,8 +27,10 @@ class Threads:
         self.running = 0
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="edgeseg")
         self._done: deque[Callable[[], None]] = deque()
+        self._waiting: deque[Callable[[], None]] = deque()
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
+        os.set_blocking(self._wake_write, False)
 
     def fileno(self) -> int:
         """Readable while results wait to be settled."""
@@ -46,6 +48,21 @@ class Threads:
         while self._done:
             self.running -= 1
             self._done.popleft()()
+        while self._waiting and not self.running:
+            self._waiting.popleft()()
+
+    def when_idle(self, then: Callable[[], None]) -> None:
+        """Call ``then`` once nothing runs: at once, or in :meth:`settle`."""
+        if self.running:
+            self._waiting.append(then)
+        else:
+            then()
+
+    def wake(self) -> None:
+        """Wake whoever polls; safe in a signal handler."""
+        # A full pipe wakes as well as one more byte.
+        with suppress(BlockingIOError):
+            os.write(self._wake_write, b"\0")
 
     def close(self) -> None:
         """Forget work that has not begun; what runs now ends by itself."""
@@ -54,4 +71,4 @@ class Threads:
     def _finish(self, future: "Future[Any]", then: Callable[["Future[Any]"], None]) -> None:
         # The byte comes after the result: whoever it wakes finds something to settle.
         self._done.append(lambda: then(future))
-        os.write(self._wake_write, b"\0")
+        self.wake()

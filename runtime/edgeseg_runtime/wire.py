@@ -13,18 +13,35 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeseg.boards import PublicKey
 from edgeseg.errors import WireError
-from edgeseg.manifest import Count, Decoding, Piece, Port, Preprocessing
+from edgeseg.manifest import (
+    MAX_AXES,
+    MAX_TENSOR_BYTES,
+    Count,
+    Decoding,
+    Extent,
+    Piece,
+    Port,
+    Preprocessing,
+)
 from edgeseg.slices import SliceGeometry
 
-PROTOCOL = 2
+PROTOCOL = 3
 MAX_HEADER_BYTES = 2**20
-MAX_TENSOR_BYTES = 2**30
-MAX_AXES = 8
 MAX_PROBE_BYTES = 2**24
 
 Dtype: TypeAlias = Literal["float32", "int8", "uint8"]
 """Types that tensors have on the wire."""
+
+Word: TypeAlias = Annotated[str, msgspec.Meta(max_length=512)]
+"""A name of something."""
+
+Seconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
+"""How long something took; no infinity, and not NaN."""
+
+Shape: TypeAlias = Annotated[tuple[int, ...], msgspec.Meta(max_length=MAX_AXES)]
+"""What a payload is the array of; :func:`tensor_array` checks it against the payload."""
 
 
 class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
@@ -32,82 +49,107 @@ class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True)
 
 
 class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One slice on its way: the epoch it was admitted in, its index, its lane, its native grid."""
+    """One slice on its way: the epoch it was admitted in, its lane, its native grid.
 
-    epoch: int
-    slice: int
-    lane: int
+    ``slice`` is a number that no other slice of the epoch has.
+    """
+
+    epoch: Count
+    slice: Count
+    lane: Count
     geometry: SliceGeometry
 
 
 class Hello(Message, frozen=True):
-    """Coordinator: who I am and which protocol I speak."""
+    """Coordinator: who I am, which protocol I speak, and what I call this board.
 
-    session: str
+    One session greets a worker under one name; when it does so over a new connection, it has
+    lost the old one.
+    """
+
+    session: Word
     protocol: int
+    board: Word = ""
 
 
 class Welcome(Message, frozen=True):
     """Worker: what this board has to give."""
 
-    memory_limit_bytes: int
-    base_memory_bytes: int
-    cores: int
-    versions: dict[str, str]
+    memory_limit_bytes: Count
+    base_memory_bytes: Count
+    cores: Annotated[int, msgspec.Meta(ge=1, le=4096)]
+    versions: dict[Word, Word]
 
 
 class Routes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a board does in one lane: the pieces it runs, and which boards want each tensor."""
+    """What a board does in one lane: the pieces it runs, and which boards want each tensor.
+
+    ``window`` is how many slices may be in flight there.
+    """
 
     lane: int
     pieces: tuple[str, ...]
     destinations: dict[str, tuple[str, ...]]
+    window: Extent = 1
+
+
+class Peer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Another board: where it listens, and its public key where it has one."""
+
+    endpoint: str
+    public_key: PublicKey | None = None
 
 
 class Assignment(Message, frozen=True):
     """Coordinator: your pieces and routes in this epoch.
 
-    ``sources`` are the ports that make what the pieces read, ``peers`` the endpoints of boards
-    by name, ``reserved_bytes`` what the slices in flight may take on this board.
+    ``sources`` are the ports that make what the pieces read, ``peers`` the boards that are sent
+    to, by name, ``admits`` the public keys of the boards that send here, ``reserved_bytes`` what
+    the slices in flight may take on this board. With ``shifts`` the pieces are loaded group by
+    group, and tensors between groups are spooled to disk, ``spool_bytes`` of them at most.
     """
 
-    epoch: int
+    epoch: Count
     pieces: tuple[Piece, ...]
     sources: tuple[Port, ...]
     routes: tuple[Routes, ...]
-    peers: dict[str, str]
+    peers: dict[str, Peer]
     input: str
     output: Port
     preprocessing: Preprocessing
     decoding: Decoding
     reserved_bytes: Count
+    admits: tuple[PublicKey, ...] = ()
+    shifts: tuple[tuple[str, ...], ...] = ()
+    spool_bytes: Count = 0
 
 
 class Need(Message, frozen=True):
     """Worker: send me this piece, by its SHA-256."""
 
-    epoch: int
-    sha256: str
+    epoch: Count
+    sha256: Word
 
 
 class PieceData(Message, frozen=True):
     """Coordinator: one packed piece, in the payload."""
 
-    epoch: int
-    sha256: str
+    epoch: Count
+    sha256: Word
 
 
 class Ready(Message, frozen=True):
     """Worker: every piece is loaded and has run once."""
 
-    epoch: int
+    epoch: Count
 
 
 class Refused(Message, frozen=True):
-    """Worker: I can't or won't do that, and why."""
+    """Worker: I can't or won't do that, and why; ``busy`` where I may later."""
 
-    epoch: int
+    epoch: Count
     reason: str
+    busy: bool = False
 
 
 class Probe(Message, frozen=True):
@@ -123,25 +165,25 @@ class Echo(Message, frozen=True):
 class Trial(Message, frozen=True):
     """Coordinator: run this piece of yours once, on tensors that you make up."""
 
-    epoch: int
-    piece: str
+    epoch: Count
+    piece: Word
 
 
 class Tried(Message, frozen=True):
     """Worker: the piece has run, and what it took from its inputs to its outputs."""
 
-    epoch: int
-    piece: str
-    seconds: float
+    epoch: Count
+    piece: Word
+    seconds: Seconds
 
 
 class TensorData(Message, frozen=True):
     """Anybody: a tensor of a slice, in the payload."""
 
     job: Job
-    tensor: str
+    tensor: Word
     dtype: Dtype
-    shape: tuple[int, ...]
+    shape: Shape
 
 
 class Outcome(Message, frozen=True):
@@ -149,7 +191,7 @@ class Outcome(Message, frozen=True):
 
     job: Job
     kind: Literal["probabilities", "mask"]
-    shape: tuple[int, ...]
+    shape: Shape
 
 
 class Failed(Message, frozen=True):
@@ -162,7 +204,7 @@ class Failed(Message, frozen=True):
 class Ping(Message, frozen=True):
     """Coordinator: asks whether the board is there."""
 
-    session: str
+    session: Word
 
 
 class PieceTime(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -171,24 +213,54 @@ class PieceTime(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``seconds`` are of inference alone, ``busy_seconds`` of all that a core does for it.
     """
 
-    runs: int = 0
-    seconds: float = 0.0
-    busy_seconds: float = 0.0
+    runs: Count = 0
+    seconds: Seconds = 0.0
+    busy_seconds: Seconds = 0.0
 
 
 class Pong(Message, frozen=True):
     """Worker: I am, and this is how I fare."""
 
-    peak_memory_bytes: int
-    sent_bytes: int
-    received_bytes: int
-    piece_times: dict[str, PieceTime]
+    peak_memory_bytes: Count
+    sent_bytes: Count
+    received_bytes: Count
+    piece_times: dict[Word, PieceTime]
 
 
 class Bye(Message, frozen=True):
     """Coordinator: drop what you hold for my session."""
 
-    session: str
+    session: Word
+
+
+class Ask(Message, frozen=True):
+    """Anybody: how do you fare? That makes me no coordinator."""
+
+    protocol: int
+
+
+class Condition(Message, frozen=True):
+    """Worker: how I fare now, and what I have done since I started; nothing of the slices.
+
+    ``session_seconds`` is None while nobody is served, ``pieces`` are those of this epoch,
+    ``temperature`` is in degrees Celsius where the board tells.
+    """
+
+    versions: dict[str, str]
+    uptime_seconds: float
+    session_seconds: float | None
+    cores: int
+    memory_bytes: int
+    peak_memory_bytes: int
+    memory_limit_bytes: int
+    pieces: dict[str, PieceTime]
+    slices_held: int
+    slices: int
+    runs: int
+    sent_bytes: int
+    received_bytes: int
+    refusals: int
+    temperature: float | None
 
 
 AnyMessage: TypeAlias = (
@@ -208,6 +280,8 @@ AnyMessage: TypeAlias = (
     | Failed
     | Ping
     | Pong
+    | Ask
+    | Condition
     | Bye
 )
 

@@ -1,59 +1,40 @@
 """The process on a board: listens, serves one coordinator at a time, stops cleanly."""
 
 import logging
-import os
-import signal
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
-from types import FrameType
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import zmq
 
 from edgeseg import __version__
-from edgeseg.errors import BoardError, UsageError, WireError
+from edgeseg.errors import UsageError, WireError
 from edgeseg.interpreter import engine_name
-from edgeseg.measure import peak_resident_bytes
-from edgeseg.pages import reuse_freed_memory
-from edgeseg_runtime.deployment import Deployment
+from edgeseg_runtime.condition import Chronicle, Nature, pong
+from edgeseg_runtime.config import WorkerConfig
+from edgeseg_runtime.duty import Duty, Premises
+from edgeseg_runtime.endpoints import is_local, normalize_endpoint
+from edgeseg_runtime.gate import gate_for
 from edgeseg_runtime.ledger import Ledger
+from edgeseg_runtime.logs import say
+from edgeseg_runtime.reception import Reception, other_protocol
+from edgeseg_runtime.spool import spool_root, sweep
+from edgeseg_runtime.systemd import Watchdog
 from edgeseg_runtime.threads import Threads
-from edgeseg_runtime.transport import Listener, Received, is_local, normalize_endpoint
-from edgeseg_runtime.wire import (
-    PROTOCOL,
-    Assignment,
-    Bye,
-    Echo,
-    Failed,
-    Hello,
-    PieceData,
-    Ping,
-    Pong,
-    Probe,
-    Refused,
-    TensorData,
-    Trial,
-    Welcome,
-)
+from edgeseg_runtime.transport import Listener, Received
+from edgeseg_runtime.wire import PROTOCOL, Ask, Bye, Condition, Hello, Ping, TensorData, Welcome
 
-SILENCE_SECONDS = 10.0
-"""A coordinator unheard of for so long is gone; what was held for it is dropped."""
+if TYPE_CHECKING:
+    from edgeseg_runtime.monitor import Monitor
 
 _POLL_MS = 500
-_NO_EPOCH = 0
-_log = logging.getLogger(__name__)
+_HEAR_SECONDS = 0.05
+"""Results and signals wait no longer than this for a flood of messages."""
 
-
-@dataclass(frozen=True)
-class WorkerConfig:
-    """How a worker is run."""
-
-    listen: str
-    memory_limit: int
-    cores: int
-    insecure: bool = False
+_MONITOR_SECONDS = 1.0
+_SHOWN = 8
+"""Characters of a session that are logged."""
 
 
 class Worker:
@@ -76,23 +57,26 @@ class Worker:
 
     def __init__(self, config: WorkerConfig, lifeline: int | None = None) -> None:
         endpoint = normalize_endpoint(config.listen)
-        if not is_local(endpoint) and not config.insecure:
+        if not is_local(endpoint) and not config.key and not config.insecure:
             raise UsageError(
                 f"{endpoint} can be reached from other machines and anybody there could use this "
-                "worker; add --insecure on a network you trust, or listen on 127.0.0.1"
+                "worker; make a key with edgeseg keygen and give it with --key, or add --insecure "
+                "on a network you trust"
             )
-        self._config = config
         self._lifeline = lifeline
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._listener = Listener(self._context, endpoint)
+        self._gate = gate_for(self._context, config.key, config.authorized)
+        self._listener = Listener(self._context, endpoint, self._gate.keys, config.limit)
         self._threads = Threads(config.cores)
-        self._engine = engine_name()
-        self._base = psutil.Process().memory_info().rss
-        Ledger(config.memory_limit, self._base)
-        self._deployment: Deployment | None = None
-        self._coordinator = b""
-        self._session = ""
-        self._heard = 0.0
+        self._nature = Nature(
+            {"edgeseg": __version__, "engine": engine_name()}, config.limit, config.cores
+        )
+        self._chronicle = Chronicle(self._nature)
+        self._monitor = _monitor(config.metrics)
+        self._premises = self._open(spool_root(config.spool))
+        self._reception = Reception()
+        self._duty: Duty | None = None
+        self._monitored = 0.0
         self._stopped = False
 
     @property
@@ -100,171 +84,149 @@ class Worker:
         """Where the worker listens, with the port that was given to it."""
         return self._listener.endpoint
 
+    @property
+    def busy(self) -> bool:
+        """Whether something may still run in a thread."""
+        return self._threads.running > 0
+
     def serve(self) -> None:
-        """Serve until stopped: SIGTERM, SIGINT, or the end of the lifeline."""
+        """Serve until stopped: by :meth:`stop`, or the end of the lifeline."""
         poller = zmq.Poller()
         poller.register(self._listener.socket, zmq.POLLIN)
         poller.register(self._threads.fileno(), zmq.POLLIN)
         if self._lifeline is not None:
             poller.register(self._lifeline, zmq.POLLIN)
+        watchdog = Watchdog()
         while not self._stopped:
             ready = dict(poller.poll(_POLL_MS))
             if self._lifeline is not None and self._lifeline in ready:
                 break
             self._hear()
             self._threads.settle()
-            if self._session and time.monotonic() - self._heard > SILENCE_SECONDS:
-                self._drop()
-        self._drop()
+            if self._reception.abandoned(time.monotonic()):
+                self._drop("coordinator fell silent")
+            watchdog.beat()
+            self._show()
+        self._close()
+
+    def stop(self) -> None:
+        """End :meth:`serve` at its next turn, which comes at once; safe in a signal handler."""
+        self._stopped = True
+        self._threads.wake()
+
+    def _open(self, spool: Path) -> Premises:
+        """Tidy up, and measure what the process takes before any piece."""
+        sweep(spool)
+        base = psutil.Process().memory_info().rss
+        Ledger(self._nature.memory_limit, base)
+        return Premises(
+            limit=self._nature.memory_limit,
+            base=base,
+            context=self._context,
+            listener=self._listener,
+            threads=self._threads,
+            gate=self._gate,
+            spool_root=spool,
+            chronicle=self._chronicle,
+        )
+
+    def _close(self) -> None:
+        if self._duty is not None:
+            self._drop("stopped while serving")
         self._threads.close()
         self._listener.close()
         self._context.term()
 
-    def stop(self) -> None:
-        """End :meth:`serve` at its next turn."""
-        self._stopped = True
-
     def _hear(self) -> None:
-        while True:
-            try:
-                received = self._listener.receive()
-            except WireError as error:
-                _log.warning("refused a message: %s", error)
-                continue
-            if received is None:
-                return
-            self._handle(received)
+        until = time.monotonic() + _HEAR_SECONDS
+        while time.monotonic() < until and self._hear_one():
+            pass
+
+    def _hear_one(self) -> bool:
+        """Do what the next message asks; one that breaks the protocol harms nothing."""
+        try:
+            received = self._listener.receive()
+            if received is not None:
+                self._handle(received)
+        except WireError as error:
+            self._chronicle.refuse("refused a message", str(error))
+            return True
+        return received is not None
 
     def _handle(self, received: Received) -> None:
-        message = received.message
-        if isinstance(message, Hello):
-            self._welcome(received.sender, message)
-        elif isinstance(message, TensorData):
-            self._guard(received, self._accept_tensor)
-        elif received.sender != self._coordinator:
-            _log.warning("refused a message from somebody not served")
+        message, sender, duty = received.message, received.sender, self._duty
+        served = duty is not None and sender == self._reception.coordinator
+        kind = type(message).__name__
+        if isinstance(message, TensorData):
+            if not served and not self._gate.sends(received.key):
+                raise WireError("a tensor from a board that sends nothing here")
+            if duty is not None:
+                duty.accept_tensor(message, received.payload)
+        elif not self._gate.commands(received.key):
+            raise WireError(f"{kind} from a board that gives no orders")
+        elif isinstance(message, Hello):
+            self._welcome(sender, message)
+        elif isinstance(message, Ask):
+            self._tell(sender, message)
+        elif duty is None or not served:
+            raise WireError(f"{kind} from somebody not served")
         elif isinstance(message, Ping):
-            self._heard = time.monotonic()
-            self._pong()
+            self._reception.hear(time.monotonic())
+            self._listener.send(sender, pong(self._listener, duty.deployment))
         elif isinstance(message, Bye):
-            self._drop()
+            self._drop("coordinator went")
         else:
-            self._guard(received, self._accept_order)
+            duty.follow(message, received.payload)
 
     def _welcome(self, sender: bytes, hello: Hello) -> None:
-        if hello.protocol != PROTOCOL:
-            reason = f"this worker speaks protocol {PROTOCOL}; install the same edgeseg on both"
-            self._listener.send(sender, Refused(_NO_EPOCH, reason))
-        elif self._session and hello.session != self._session:
-            reason = "this worker serves another coordinator now; wait until that has finished"
-            self._listener.send(sender, Refused(_NO_EPOCH, reason))
-        elif self._session and sender != self._coordinator:
-            reason = "this worker is among the boards already; give each board once"
-            self._listener.send(sender, Refused(_NO_EPOCH, reason))
-        else:
-            self._session, self._coordinator = hello.session, sender
-            self._heard = time.monotonic()
-            self._listener.send(
-                sender,
-                Welcome(
-                    memory_limit_bytes=self._config.memory_limit,
-                    base_memory_bytes=self._base,
-                    cores=self._config.cores,
-                    versions={"edgeseg": __version__, "engine": self._engine},
-                ),
-            )
-
-    def _guard(self, received: Received, accept: Callable[[Received], None]) -> None:
-        """Do what a message asks; one that breaks the protocol is refused and harms nothing."""
-        try:
-            accept(received)
-        except WireError as error:
-            _log.warning("refused a message: %s", error)
-
-    def _accept_tensor(self, received: Received) -> None:
-        data = received.message
-        if self._deployment is None or not isinstance(data, TensorData):
+        objection = self._reception.objection(sender, hello)
+        if objection is not None:
+            self._chronicle.refuse("refused a coordinator", objection.reason)
+            self._listener.send(sender, objection)
             return
-        try:
-            self._deployment.accept_tensor(data, received.payload)
-        except WireError as error:
-            # The slice can't go on; its coordinator must not wait for it.
-            self._listener.send(self._coordinator, Failed(data.job, str(error)))
-            raise
-
-    def _accept_order(self, received: Received) -> None:
-        message = received.message
-        if isinstance(message, Assignment):
-            self._assign(message)
-        elif isinstance(message, Probe):
-            self._echo(message)
-        elif isinstance(message, PieceData) and self._deployment is not None:
-            self._deployment.accept_piece(message.sha256, received.payload)
-        elif isinstance(message, Trial) and self._deployment is not None:
-            self._deployment.try_piece(message)
-        else:
-            raise WireError(f"{type(message).__name__} is nothing a worker is told")
-
-    def _assign(self, assignment: Assignment) -> None:
-        self._discharge()
-        reply = partial(self._listener.send, self._coordinator)
-        try:
-            self._deployment = Deployment(
-                assignment,
-                Ledger(self._config.memory_limit, self._base),
-                self._threads,
-                self._context,
-                reply,
-            )
-        except BoardError as error:
-            reply(Refused(assignment.epoch, str(error)))
-        else:
-            self._deployment.prepare()
-
-    def _echo(self, probe: Probe) -> None:
-        """Answer a probe; while pieces are here there may be no room for that."""
-        if self._deployment is not None:
-            raise WireError("a probe must come before the pieces")
-        self._listener.send(self._coordinator, Echo(), bytes(probe.answer_bytes))
-
-    def _pong(self) -> None:
-        deployment = self._deployment
+        if self._reception.admit(sender, hello, time.monotonic()):
+            if self._duty is not None:
+                # What is held was to be answered over a connection that is no more.
+                self._duty.close()
+            self._duty = Duty(sender, self._premises)
+            say(logging.INFO, "coordinator came", session=hello.session[:_SHOWN])
+        nature = self._nature
         self._listener.send(
-            self._coordinator,
-            Pong(
-                peak_memory_bytes=peak_resident_bytes(),
-                sent_bytes=self._listener.sent_bytes + (deployment.sent_bytes if deployment else 0),
-                received_bytes=self._listener.received_bytes,
-                piece_times=deployment.piece_times if deployment else {},
-            ),
+            sender,
+            Welcome(nature.memory_limit, self._premises.base, nature.cores, nature.versions),
         )
 
-    def _discharge(self) -> None:
-        if self._deployment is not None:
-            self._deployment.close()
-        self._deployment = None
+    def _tell(self, sender: bytes, ask: Ask) -> None:
+        known = ask.protocol == PROTOCOL
+        self._listener.send(sender, self._condition() if known else other_protocol())
 
-    def _drop(self) -> None:
-        self._discharge()
-        self._session, self._coordinator = "", b""
-        self._listener.reset_counts()
+    def _condition(self) -> Condition:
+        if self._duty is None:
+            return self._chronicle.condition(self._listener, None, None)
+        since = self._reception.since
+        return self._chronicle.condition(self._listener, self._duty.deployment, since)
+
+    def _show(self) -> None:
+        now = time.monotonic()
+        if self._monitor is not None and now - self._monitored > _MONITOR_SECONDS:
+            self._monitored = now
+            self._monitor.publish(self._condition())
+
+    def _drop(self, event: str) -> None:
+        """Drop all that is held for the coordinator, and serve nobody."""
+        if self._duty is not None:
+            self._duty.close()
+        self._duty = None
+        self._chronicle.add_session(self._listener)
+        seconds = time.monotonic() - self._reception.since
+        self._reception.dismiss()
+        say(logging.INFO, event, seconds=round(seconds, 1))
 
 
-def run_worker(config: WorkerConfig, lifeline: int | None = None) -> None:
-    """Run a worker in this process until it is told to stop; its endpoint goes to stdout.
+def _monitor(address: str | None) -> "Monitor | None":
+    """Serve figures if that is wanted; only then is what it needs loaded."""
+    if address is None:
+        return None
+    from edgeseg_runtime.monitor import Monitor
 
-    Raises
-    ------
-    UsageError, BoardError
-        As :class:`Worker`.
-    """
-    reuse_freed_memory()
-    worker = Worker(config, lifeline)
-
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        worker.stop()
-
-    signal.signal(signal.SIGTERM, on_signal)
-    signal.signal(signal.SIGINT, on_signal)
-    os.write(1, f"listening on {worker.endpoint}\n".encode())
-    worker.serve()
+    return Monitor(address)

@@ -54,11 +54,12 @@ def boards(
     """Boards that hold the largest group of layers at 0, the whole network at 1."""
     low = max(need(graph.subgraph("group", group)) for group in fused_groups(graph))
     high = max(low, need(graph))
+    own = WORKER_BASE + estimate((graph,), PartitionRequest()).working_bytes
     return BoardsFile(
         tuple(
             BoardEntry(
                 name=f"b{number}",
-                memory=f"{WORKER_BASE + round(low + part * (high - low)) + 1}",
+                memory=f"{own + round(low + part * (high - low)) + 1}",
                 speed=speeds[number % len(speeds)],
                 up=up,
             )

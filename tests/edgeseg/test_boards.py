@@ -88,6 +88,11 @@ def test_what_a_board_lacks_is_said_with_its_name(tmp_path: Path) -> None:
         _ = _read(tmp_path, _GOOD).board[0].expected
 
 
+def test_a_board_may_have_a_key(tmp_path: Path) -> None:
+    key = "4^Y3TM@nrkGOp8kYidU8[1uk6em)KH2]F$*MSH[q"
+    assert _read(tmp_path, f'{_GOOD}public_key = "{key}"').board[-1].public_key == key
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -120,6 +125,8 @@ def test_what_a_board_lacks_is_said_with_its_name(tmp_path: Path) -> None:
         _PLANNED.replace("cores = 4", "piece_ms = 3"),
         *(_MEASURED.replace("12.5", value) for value in ("'12'", "[12]", "true", "-1", "0", "nan")),
         _MEASURED.replace("12.5", "inf"),
+        _GOOD + f'public_key = "{"k" * 39}"',
+        _GOOD + f'public_key = "{"k" * 39}~"',
         _MEASURED.replace("0123456789abcdef", "piece_00"),
         _MEASURED.replace("0123456789abcdef", "0123456789abcdef0"),
         _MEASURED.replace("0123456789abcdef", "0123456789ABCDEF"),

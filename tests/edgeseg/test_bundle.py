@@ -167,6 +167,9 @@ def test_a_newer_format_asks_for_an_upgrade(written: Path) -> None:
         Bundle(_rewritten(written, newer))
 
 
+_NESTED: Any = []
+for _ in range(90):
+    _NESTED = [_NESTED]
 _ChangeAt = tuple[tuple[str | int, ...], Any]
 _WRONG: dict[str, _ChangeAt] = {
     "no pieces": (("pieces",), []),
@@ -178,6 +181,14 @@ _WRONG: dict[str, _ChangeAt] = {
     "hash that is a path": (("pieces", 0, "sha256"), "../" + "0" * 61),
     "negative size": (("pieces", 0, "bytes"), -1),
     "size beyond any piece": (("pieces", 0, "bytes"), 2**40),
+    "packed size beyond any piece": (("pieces", 0, "compressed_bytes"), 2**41),
+    "FLOPs beyond any number": (("pieces", 0, "flops"), 10**400),
+    "tensor beyond any memory": (("pieces", 0, "outputs", 0, "shape"), [1, 2**16, 2**16, 1]),
+    "tensor of nine axes": (("pieces", 0, "outputs", 0, "shape"), [1] * 9),
+    "tensor without axes": (("pieces", 0, "outputs", 0, "shape"), []),
+    "name that steers a terminal": (("labels", 0, "name"), "kidney\x1b[2J"),
+    "name without end": (("model_name",), "n" * 10_000),
+    "unknown field, deep": (("surprise",), _NESTED),
     "size in words": (("pieces", 0, "bytes"), "many"),
     "negative FLOPs": (("pieces", 0, "flops"), -5),
     "tensor from nowhere": (("pieces", 1, "inputs", 0, "tensor"), "elsewhere"),
@@ -245,6 +256,20 @@ def test_no_more_is_decompressed_than_the_manifest_says() -> None:
     with pytest.raises(BundleError, match="does not match"):
         sizes.extend(map(len, unpack(bomb, piece)))
     assert sum(sizes) <= piece.bytes
+
+
+def test_a_frame_that_wants_much_memory_is_refused() -> None:
+    parameters = zstandard.ZstdCompressionParameters(window_log=27, write_content_size=False)
+    greedy = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+    packed = greedy.compress(b"x" * 1000) + greedy.flush()
+    with pytest.raises(BundleError, match="can't be decompressed"):
+        list(unpack(packed, _with_model(make_piece(0, [], []), b"x" * 1000)))
+
+
+def test_a_large_piece_packs_within_that_memory() -> None:
+    model = random.Random(0).randbytes(2**20) * 24
+    piece = _with_model(make_piece(0, [], []), model)
+    assert b"".join(unpack(pack(model), piece)) == model
 
 
 def test_a_piece_shorter_than_stated_is_noticed() -> None:

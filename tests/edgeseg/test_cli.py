@@ -17,7 +17,7 @@ from edgeseg.terminal import RESEARCH_NOTE
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("sgment",), "Did you mean 'segment'?"),
+        (("sgment",), "Did you mean 'segment'"),
         (("info",), "Missing argument"),
         (("info", "a", "b"), "unexpected extra argument"),
         (("info", "--jsn", "a"), "--json"),
@@ -42,6 +42,10 @@ def test_an_error_is_one_line_and_debug_shows_where() -> None:
 
 def test_a_path_that_looks_like_markup_is_shown_as_it_is() -> None:
     one_line(edgeseg("info", "[bold]a[/red].edgeseg"), 1, "[bold]a[/red].edgeseg")
+
+
+def test_what_would_steer_a_terminal_is_left_out() -> None:
+    one_line(edgeseg("info", "a\x1b[2Jb.edgeseg"), 1, "a [2Jb.edgeseg does not exist")
 
 
 def test_version_and_help() -> None:

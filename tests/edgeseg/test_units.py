@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeseg.errors import UsageError
-from edgeseg.units import format_bytes, format_count, format_rate, parse_bytes, parse_rate
+from edgeseg.units import (
+    format_bytes,
+    format_count,
+    format_rate,
+    format_seconds,
+    parse_bytes,
+    parse_rate,
+    parse_seconds,
+)
 
 
 @pytest.mark.parametrize(
@@ -86,3 +94,33 @@ def test_counts_are_written_in_decimal_units(count: float, text: str) -> None:
 def test_rates_are_written_as_they_are_read(rate: float, text: str) -> None:
     assert format_rate(rate) == text
     assert parse_rate(text) == pytest.approx(rate, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "written"),
+    [
+        (0, "0 s"),
+        (0.4, "0 s"),
+        (45, "45 s"),
+        (60, "1 min"),
+        (185, "3 min 5 s"),
+        (3600, "1 h"),
+        (3605, "1 h"),
+        (3600 * 52 + 60, "2 d 4 h"),
+    ],
+)
+def test_durations_are_written_in_their_two_largest_units(seconds: float, written: str) -> None:
+    assert format_seconds(seconds) == written
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("30s", 30), ("2min", 120), ("1.5 h", 5400), ("0", 0)]
+)
+def test_times_are_read_as_people_write_them(text: str, seconds: float) -> None:
+    assert parse_seconds(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-1", "2 years", "nan", "1e3"])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="is no time"):
+        parse_seconds(text)

@@ -3,6 +3,7 @@
 ``make test`` makes that environment and names its Python in EDGESEG_BASE_PYTHON.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -54,3 +55,17 @@ def test_names_the_extra_that_converting_needs(
     assert ran.returncode == 1
     (line,) = ran.stderr.splitlines()
     assert "edgeseg[convert]" in line
+
+
+def test_names_the_extra_that_metrics_need(base_python: str) -> None:
+    ran = run(base_python, "worker", "--listen", "127.0.0.1:*", "--metrics", "127.0.0.1:0")
+    assert ran.returncode == 1
+    (line,) = ran.stderr.splitlines()
+    assert "edgeseg[metrics]" in line
+
+
+def test_is_found_complete_by_doctor(base_python: str) -> None:
+    """The piece that is timed comes with the package."""
+    findings = json.loads(run(base_python, "doctor", "--json").stdout)["findings"]
+    status = {finding["check"]: finding["status"] for finding in findings}
+    assert (status["python"], status["engine"]) == ("ok", "ok")

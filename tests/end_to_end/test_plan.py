@@ -1,6 +1,7 @@
 """``edgeseg plan``: tables, JSON and a picture from a bundle and a boards file."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,24 @@ def test_the_plan_is_drawn(tiny_bundle: Path, boards: Path, tmp_path: Path, name
             assert min(picture.size) > 400
     else:
         assert "<svg" in (tmp_path / name).read_text()
+
+
+def test_boards_too_small_for_all_of_it_are_planned_in_shifts(
+    tiny_bundle: Path, boards: Path, tmp_path: Path
+) -> None:
+    boards.write_text('[[board]]\nname = "pi-[a]"\nmemory = "80MiB"\n')
+    ran = edgeseg("plan", tiny_bundle, "--boards", boards, "--plot", tmp_path / "plan.png")
+    assert (ran.code, ran.err) == (0, "")
+    said = " ".join(ran.out.split())
+    assert re.search(r"pi-\[a\] runs in shifts: \d groups, batches of \d+ slices, about", said)
+    assert "times slower than boards that hold it whole" in said
+    assert "shifts (this plan)" in said
+    assert "the disk take of the time is an estimate" in said
+    assert (tmp_path / "plan.png").exists()
+    report = json.loads(edgeseg("plan", tiny_bundle, "--boards", boards, "--json").out)
+    (lane,) = report["lanes"]
+    assert [name for shift in lane["shifts"] for name in shift] == list(lane["pieces"])
+    assert lane["slower"] > 1
 
 
 def test_too_little_memory_is_one_line(tiny_bundle: Path, boards: Path) -> None:

@@ -54,6 +54,7 @@ def folder(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
     (folder / "boards.toml").write_text(named_toml("boards.toml").replace(*HERE))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
+        patch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
         yield folder
 
 
@@ -74,8 +75,9 @@ def test_commands_run(folder: Path) -> None:
                 run = [sys.executable, "-m", "edgeseg", *words]
                 ran = subprocess.run(run, capture_output=True, check=False, text=True)
                 assert ran.returncode == 0, f"{command}: {ran.stderr}"
-            else:
-                assert program == "pip", command
+            elif program != "pip":
+                assert program in {"mkdir", "cp"}, command
+                subprocess.run([program, *words], check=True)
     finally:
         for process in background:
             process.terminate()

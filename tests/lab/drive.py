@@ -23,7 +23,8 @@ from edgeseg.planning.scores import score
 from edgeseg.planning.search import leaders
 from edgeseg.planning.strategies import strategy
 from edgeseg.slices import SliceGeometry
-from edgeseg_runtime.coordinator import Coordinator, Image
+from edgeseg_runtime.backlog import Image
+from edgeseg_runtime.coordinator import Coordinator
 from edgeseg_runtime.planning import problem_for
 
 

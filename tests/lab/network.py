@@ -14,11 +14,13 @@ _QUEUE = "200ms"
 
 @dataclass(frozen=True)
 class Machine:
-    """A namespace with an address on the switch."""
+    """A namespace with an address on the switch, and the end of its wire there."""
 
     name: str
     namespace: str
     address: str
+    switch: str
+    port: str
 
     def command(self, words: Sequence[object]) -> list[str]:
         """Return the command that runs these words there."""
@@ -61,10 +63,15 @@ def machines(names: Sequence[str], rate: str) -> Iterator[dict[str, Machine]]:
         joined = {}
         for number, name in enumerate(names, start=1):
             namespace = _namespace(stack, f"{prefix}-{name}")
-            machine = Machine(name, namespace, f"{_SUBNET}.{number}")
-            _wire(machine, switch, f"port{number}", rate)
+            machine = Machine(name, namespace, f"{_SUBNET}.{number}", switch, f"port{number}")
+            _wire(machine, rate)
             joined[name] = machine
         yield joined
+
+
+def set_cable(machine: Machine, state: str) -> None:
+    """Pull the wire of a machine out of the switch (``down``), or plug it in (``up``)."""
+    _run("ip", "-n", machine.switch, "link", "set", machine.port, state)
 
 
 def _namespace(stack: ExitStack, name: str) -> str:
@@ -74,8 +81,8 @@ def _namespace(stack: ExitStack, name: str) -> str:
     return name
 
 
-def _wire(machine: Machine, switch: str, port: str, rate: str) -> None:
-    here = machine.namespace
+def _wire(machine: Machine, rate: str) -> None:
+    here, switch, port = machine.namespace, machine.switch, machine.port
     other = ("peer", "name", port, "netns", switch)
     _run("ip", "-n", here, "link", "add", "eth0", "type", "veth", *other)
     _run("ip", "-n", here, "address", "add", f"{machine.address}/24", "dev", "eth0")

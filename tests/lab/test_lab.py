@@ -14,17 +14,6 @@ _FOLDER = Path(__file__).parent
 _RUN = [sys.executable, str(_FOLDER / "run.py")]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _possible() -> None:
-    """Skip where the lab itself says that it can't be set up."""
-    code = "import network, sys; sys.stdout.write(network.missing() or '')"
-    asked = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, check=True, cwd=_FOLDER, text=True
-    )
-    if asked.stdout:
-        pytest.skip(asked.stdout)
-
-
 def _left() -> list[str]:
     """Namespaces and control groups of labs."""
     places = (

@@ -17,9 +17,10 @@ from edgeseg.errors import BoardError
 from edgeseg.interpreter import Interpreter
 from edgeseg.placement import Lane, Placement
 from edgeseg.slices import SliceGeometry, to_input, to_probabilities
-from edgeseg_runtime.coordinator import Coordinator, Image
+from edgeseg_runtime.backlog import Image
+from edgeseg_runtime.coordinator import Coordinator
+from edgeseg_runtime.reception import SILENCE_SECONDS
 from edgeseg_runtime.wire import Hello
-from edgeseg_runtime.worker import SILENCE_SECONDS
 
 _GEOMETRY = SliceGeometry(1024, 1024)
 """Too many pixels to be decoded on a board: probabilities come back."""
@@ -128,7 +129,7 @@ def test_a_board_that_vanishes_ends_the_stream(
         next(stream)
         started["b"].process.kill()
         start = time.monotonic()
-        with pytest.raises(BoardError, match=r"^b at tcp://127\.0\.0\.1:\d+ has vanished"):
+        with pytest.raises(BoardError, match=r"^b at tcp://127\.0\.0\.1:\d+: its connection"):
             list(stream)
         assert time.monotonic() - start < 5
     finally:

@@ -12,6 +12,7 @@ from edgeseg.errors import WireError
 from edgeseg.manifest import Manifest, Port
 from edgeseg.slices import SliceGeometry
 from edgeseg_runtime.executor import Executor, Firing
+from edgeseg_runtime.steps import Step
 from edgeseg_runtime.wire import Job, Routes
 
 _GEOMETRY = SliceGeometry(8, 8)
@@ -25,10 +26,9 @@ def _array(port: Port) -> Any:
     return np.zeros(port.shape, np.float32)
 
 
-def _executor(manifest: Manifest, here: set[str], lanes: int = 1) -> Executor:
-    pieces = {piece.name: piece for piece in manifest.pieces if piece.name in here}
-    routes = {lane: Routes(lane, tuple(here), {}) for lane in range(lanes)}
-    return Executor(pieces, routes)
+def _executor(manifest: Manifest, here: set[str], window: int = 8) -> Executor:
+    steps = {piece.name: Step((piece,)) for piece in manifest.pieces if piece.name in here}
+    return Executor(steps, {0: Routes(0, tuple(here), {}, window)})
 
 
 @given(manifests(), st.integers(1, 4), st.data())
@@ -56,19 +56,19 @@ def test_every_piece_fires_once_a_slice(
             offered[index].add(tensor)
         else:
             done = running.pop(data.draw(st.integers(0, len(running) - 1)))
-            for port in done.piece.outputs:
+            for port in done.step.pieces[0].outputs:
                 if executor.reads(0, port.tensor):
                     executor.offer(done.job, port.tensor, _array(port))
                     offered[done.job.slice].add(port.tensor)
-        idle = frozenset(here - {firing.piece.name for firing in running})
+        idle = frozenset(here - {firing.step.name for firing in running})
         while (firing := executor.next(idle)) is not None:
-            assert firing.piece.name in idle
-            assert set(firing.inputs) == {port.tensor for port in firing.piece.inputs}
+            assert firing.step.name in idle
+            assert set(firing.inputs) == firing.step.reads
             assert offered[firing.job.slice].issuperset(firing.inputs)
             _assert_oldest(firing, manifest, idle, offered, fired)
-            fired.append((firing.job.slice, firing.piece.name))
+            fired.append((firing.job.slice, firing.step.name))
             running.append(firing)
-            idle -= {firing.piece.name}
+            idle -= {firing.step.name}
     assert sorted(fired) == sorted((index, name) for index in range(slices) for name in here)
     assert executor.held_bytes == 0
     assert executor.next(frozenset(here)) is None
@@ -90,7 +90,7 @@ def _assert_oldest(
         and (index, piece.name) not in fired
         and tensors.issuperset(port.tensor for port in piece.inputs)
     ]
-    assert (firing.job.slice, manifest.pieces.index(firing.piece)) == min(ready)
+    assert (firing.job.slice, manifest.pieces.index(firing.step.pieces[0])) == min(ready)
 
 
 def test_a_tensor_is_held_until_its_last_reader_has_fired() -> None:
@@ -112,7 +112,7 @@ def test_a_tensor_is_held_until_its_last_reader_has_fired() -> None:
     assert executor.held_bytes == skip.nbytes
     first = executor.next(both)
     assert first is not None
-    assert first.piece.name == "piece_01"
+    assert first.step.name == "piece_01"
     assert executor.held_bytes == skip.nbytes
     assert executor.next(both) is None
     executor.offer(_job(0), "deep", _array(deep))
@@ -135,7 +135,67 @@ def test_what_nobody_reads_is_refused() -> None:
         executor.offer(_job(0), "image", _array(IMAGE))
     with pytest.raises(WireError, match="in lane 7"):
         executor.offer(_job(0, lane=7), "t0", np.zeros((1, 8, 8, 4), np.float32))
-    with pytest.raises(WireError, match="shape"):
-        executor.offer(_job(0), "t0", np.zeros((1, 8, 8, 5), np.float32))
     assert executor.held_bytes == 0
     assert executor.next(frozenset({"piece_01"})) is None
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.booleans()), max_size=60), st.integers(1, 3))
+def test_whatever_is_offered_only_so_many_slices_are_here_and_none_twice(
+    offers: list[tuple[int, bool]], window: int
+) -> None:
+    """Slices in any order, again and again: what a replay or a stranger may send."""
+    executor = _executor(chain_manifest([1]), {"piece_00"}, window)
+    fired: list[int] = []
+    for index, fire in offers:
+        fresh = index not in fired and executor.slices_held < window
+        known = executor.held_bytes
+        try:
+            executor.offer(_job(index), "image", _array(IMAGE))
+            assert fresh
+        except WireError:
+            assert executor.held_bytes == known
+        assert executor.slices_held <= window
+        firing = executor.next(frozenset({"piece_00"})) if fire else None
+        if firing is not None:
+            fired.append(firing.job.slice)
+    assert len(set(fired)) == len(fired)
+
+
+def test_a_slice_is_not_another_in_the_middle() -> None:
+    executor = _executor(chain_manifest([1, 1]), {"piece_00", "piece_01"})
+    executor.offer(_job(0), "image", _array(IMAGE))
+    with pytest.raises(WireError, match="is another"):
+        executor.offer(Job(1, 0, 0, SliceGeometry(9, 9)), "t0", np.zeros((1, 8, 8, 4)))
+    with pytest.raises(WireError, match="slice -1 is done"):
+        executor.offer(_job(-1), "image", _array(IMAGE))
+
+
+def test_what_is_done_is_remembered_in_little_room() -> None:
+    executor = _executor(chain_manifest([1]), {"piece_00"})
+    for index in range(20_000):
+        executor.offer(_job(index), "image", _array(IMAGE))
+        assert executor.next(frozenset({"piece_00"})) is not None
+    assert executor.slices_passed == 20_000
+    assert len(executor._done) <= 4096
+    assert all(executor.is_done(index) for index in (0, 10_000, 19_999))
+    assert not executor.is_done(20_000)
+
+
+def test_steps_count_the_slices_that_they_may_fire_on() -> None:
+    manifest = chain_manifest([1, 1, 1])
+    first, *rest = manifest.pieces
+    steps = {step.name: step for step in (Step((first,)), Step(tuple(rest)))}
+    executor = Executor(steps, {0: Routes(0, tuple(p.name for p in manifest.pieces), {}, 2)})
+    assert executor.ready == {}
+    for index in range(2):
+        assert not executor.full
+        executor.offer(_job(index), "image", _array(IMAGE))
+    assert executor.full
+    assert executor.ready == {"piece_00": 2}
+    assert executor.next(frozenset({"piece_00"})) is not None
+    executor.offer(_job(0), "t0", np.zeros((1, 8, 8, 4), np.float32))
+    assert executor.ready == {"piece_00": 1, "piece_01": 1}
+    firing = executor.next(frozenset({"piece_01"}))
+    assert firing is not None
+    assert (firing.job.slice, firing.step.reads) == (0, {"t0"})
+    assert executor.slices_held == 1

@@ -44,3 +44,17 @@ def test_a_name_is_entered_once() -> None:
     with pytest.raises(ValueError, match="a is entered already"):
         ledger.enter("a", 1)
     assert ledger.held == 1
+
+
+@given(st.integers(0, 200), st.integers(-200, 200))
+def test_what_was_measured_beyond_the_entries_is_entered_or_refused(held: int, excess: int) -> None:
+    ledger = Ledger(300, 50)
+    ledger.enter("pieces", held)
+    if excess > 250 - held:
+        with pytest.raises(BoardError, match="beyond"):
+            ledger.correct("what is kept beyond", excess)
+        assert ledger.held == 50 + held
+    else:
+        ledger.correct("what is kept beyond", excess)
+        assert ledger.held == 50 + held + max(excess, 0)
+    assert ledger.base == 50

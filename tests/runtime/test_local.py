@@ -2,9 +2,11 @@
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -66,6 +68,13 @@ def test_workers_listen_within_the_block_and_are_gone_after_it() -> None:
         pids = workers.pids
         assert all(psutil.pid_exists(pid) for pid in pids)
     assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+def test_nobody_else_on_this_machine_can_reach_them() -> None:
+    with LocalWorkers(Share(1, 1, _GIB)) as (entry,):
+        folder = Path(entry.address.removeprefix("ipc://")).parent
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert not folder.exists()
 
 
 def test_a_worker_that_does_not_start_says_why() -> None:

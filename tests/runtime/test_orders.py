@@ -9,10 +9,12 @@ from manifests import KIB, chain_manifest, manifests
 from edgeseg.manifest import Manifest, Port
 from edgeseg.placement import Lane, Placement, slice_bytes
 from edgeseg_runtime.orders import assignment_for, contradiction, readers, trial_of
-from edgeseg_runtime.wire import Assignment
+from edgeseg_runtime.wire import Assignment, Peer
 
 _NAMES = ("a", "b", "c")
-_ENDPOINTS = {name: f"tcp://127.0.0.1:{port}" for port, name in enumerate(_NAMES, start=7000)}
+_BOARDS = {
+    name: Peer(f"tcp://127.0.0.1:{port}", name * 40) for port, name in enumerate(_NAMES, start=7000)
+}
 
 
 @st.composite
@@ -31,7 +33,7 @@ def _placements(draw: st.DrawFn) -> tuple[Manifest, Placement]:
 
 def _assignments(manifest: Manifest, placement: Placement) -> dict[str, Assignment]:
     return {
-        name: assignment_for(name, manifest, placement, 3, _ENDPOINTS) for name in placement.members
+        name: assignment_for(name, manifest, placement, 3, _BOARDS) for name in placement.members
     }
 
 
@@ -98,8 +100,18 @@ def test_an_assignment_makes_sense_and_reserves_its_windows(
             * slice_bytes(manifest, frozenset(p for p, at in lane.boards.items() if at == name))
             for lane in placement.lanes
         )
-        assert all(_ENDPOINTS[peer] == at for peer, at in assignment.peers.items())
+        assert all(_BOARDS[peer] == at for peer, at in assignment.peers.items())
         assert name not in assignment.peers
+
+
+@given(_placements())
+def test_a_board_admits_the_keys_of_those_that_send_to_it(
+    drawn: tuple[Manifest, Placement],
+) -> None:
+    assignments = _assignments(*drawn)
+    for name, assignment in assignments.items():
+        senders = {other for other, told in assignments.items() if name in told.peers}
+        assert assignment.admits == tuple(other * 40 for other in sorted(senders))
 
 
 @pytest.mark.parametrize(
@@ -113,7 +125,7 @@ def test_an_assignment_makes_sense_and_reserves_its_windows(
 def test_an_assignment_that_lacks_something_is_noticed(spoil: dict[str, object]) -> None:
     manifest = chain_manifest([1, 1], [KIB, KIB])
     placement = Placement((Lane({"piece_00": "a", "piece_01": "b"}, 1),), {})
-    assignment = assignment_for("a", manifest, placement, 1, _ENDPOINTS)
+    assignment = assignment_for("a", manifest, placement, 1, _BOARDS)
     assert contradiction(assignment) is None
     assert contradiction(msgspec.structs.replace(assignment, **spoil)) is not None
 
@@ -121,7 +133,7 @@ def test_an_assignment_that_lacks_something_is_noticed(spoil: dict[str, object])
 def test_two_pieces_of_one_name_are_noticed() -> None:
     manifest = chain_manifest([1], [KIB])
     placement = Placement((Lane({"piece_00": "a"}, 1),), {})
-    assignment = assignment_for("a", manifest, placement, 1, _ENDPOINTS)
+    assignment = assignment_for("a", manifest, placement, 1, _BOARDS)
     twice = msgspec.structs.replace(assignment, pieces=assignment.pieces * 2)
     assert contradiction(twice) == "two pieces have the same name"
 
@@ -134,7 +146,7 @@ def test_the_image_comes_as_floats_whatever_the_first_piece_reads() -> None:
         manifest, pieces=(msgspec.structs.replace(piece, inputs=(quantized,)),)
     )
     placement = Placement((Lane({"piece_00": "a"}, 1),), {})
-    (source,) = assignment_for("a", manifest, placement, 1, _ENDPOINTS).sources
+    (source,) = assignment_for("a", manifest, placement, 1, _BOARDS).sources
     assert (source.tensor, source.dtype) == ("image", "float32")
 
 
@@ -148,3 +160,37 @@ def test_pieces_to_be_tried_come_with_what_they_read_and_no_routes(
     assert (told.epoch, told.pieces, told.routes, told.peers) == (3, tuple(pieces), (), {})
     each = [slice_bytes(manifest, frozenset({piece.name})) for piece in pieces]
     assert told.reserved_bytes == max(each)
+
+
+_SHIFTED = (("piece_00", "piece_01"), ("piece_02",))
+
+
+def test_a_board_in_shifts_is_told_its_groups_and_what_waits_on_disk() -> None:
+    manifest = chain_manifest([1, 1, 1], channels=2)
+    lane = Lane(dict.fromkeys(("piece_00", "piece_01", "piece_02"), "a"), 5, _SHIFTED)
+    assignment = assignment_for("a", manifest, Placement((lane,), {}), 1, _BOARDS)
+    assert contradiction(assignment) is None
+    assert assignment.shifts == _SHIFTED
+    assert assignment.spool_bytes == 5 * 4 * 64 * 2
+    assert assignment.reserved_bytes == 5 * 64
+    assert assignment.routes[0].window == 5
+
+
+@pytest.mark.parametrize(
+    "shifts",
+    [
+        (("piece_00", "piece_01"),),
+        (("piece_02",), ("piece_00", "piece_01")),
+        (("piece_00", "piece_01"), ("piece_01", "piece_02")),
+        (("piece_00", "piece_01"), (), ("piece_02",)),
+        (("piece_00", "piece_09"), ("piece_02",)),
+    ],
+)
+def test_shifts_that_make_no_sense_are_noticed(shifts: tuple[tuple[str, ...], ...]) -> None:
+    manifest = chain_manifest([1, 1, 1])
+    lane = Lane(dict.fromkeys(("piece_00", "piece_01", "piece_02"), "a"), 5, _SHIFTED)
+    assignment = assignment_for("a", manifest, Placement((lane,), {}), 1, _BOARDS)
+    spoiled = msgspec.structs.replace(assignment, shifts=shifts)
+    assert "shifts" in (contradiction(spoiled) or "")
+    two = msgspec.structs.replace(assignment, routes=assignment.routes * 2)
+    assert "shifts" in (contradiction(two) or "")

@@ -1,16 +1,14 @@
-"""Pieces are kept by hash, verified, and lent out one interpreter at a time."""
+"""Pieces are kept by hash, verified, and lent out as crews of interpreters."""
 
-import threading
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from edgeseg.bundle import Bundle, digest, pack
 from edgeseg.errors import BundleError
-from edgeseg.interpreter import Interpreter
 from edgeseg.manifest import Piece
-from edgeseg_runtime.pool import Computed, Pool, cached_piece, is_cached, store
+from edgeseg_runtime.pool import Pool, cached_piece, is_cached, load, missing, store
+from edgeseg_runtime.steps import Step
 
 
 @pytest.fixture
@@ -47,38 +45,37 @@ def test_a_damaged_piece_is_removed(opened: Bundle, piece: Piece) -> None:
     assert not path.exists()
 
 
-def test_interpreters_are_lent_and_given_back(opened: Bundle, piece: Piece) -> None:
+def test_crews_are_lent_and_given_back(opened: Bundle, piece: Piece) -> None:
     store(piece, opened.packed_piece(piece))
-    pool = Pool({piece.inputs[0].tensor: piece.inputs[0]})
+    pool = Pool()
     assert pool.idle == frozenset()
-    pool.load(piece, threads=1, copies=2)
+    pool.add(load([Step((piece,))], threads=1, copies=2))
     first, second = pool.borrow(piece.name), pool.borrow(piece.name)
     assert first is not second
     assert pool.idle == frozenset()
     pool.give_back(piece.name, first)
     assert pool.idle == {piece.name}
     assert pool.borrow(piece.name) is first
+    pool.give_back(piece.name, first)
+    pool.clear()
+    assert pool.idle == frozenset()
 
 
-def test_two_threads_compute_what_one_does(opened: Bundle, piece: Piece) -> None:
+def test_what_is_missing_is_listed_once(opened: Bundle, piece: Piece) -> None:
+    assert missing([piece, piece]) == [piece.sha256]
     store(piece, opened.packed_piece(piece))
-    image = np.random.default_rng(0).random(piece.inputs[0].shape, np.float32)
-    (expected,) = Interpreter(opened.piece(piece)).run([image])
-    pool = Pool({piece.inputs[0].tensor: piece.inputs[0]})
-    pool.load(piece, threads=1, copies=2)
-    made: list[Computed] = []
+    assert missing([piece, piece]) == []
 
-    def work() -> None:
-        interpreter = pool.borrow(piece.name)
-        inputs = {piece.inputs[0].tensor: image}
-        made.extend(pool.compute(interpreter, piece, inputs) for _ in range(20))
 
-    threads = [threading.Thread(target=work) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(made) == 40
-    for computed in made:
-        assert computed.seconds > 0
-        np.testing.assert_array_equal(computed.outputs[piece.outputs[0].tensor], expected)
+def test_pieces_are_loaded_for_a_step_in_its_own_order(
+    tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever order takes the least memory while they are loaded."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    opened = Bundle(tiny_bundle)
+    for piece in opened.manifest.pieces:
+        store(piece, opened.packed_piece(piece))
+    step = Step(opened.manifest.pieces)
+    (crew,) = load([step], threads=1, copies=1, ready=False)[step.name]
+    for piece, interpreter in zip(step.pieces, crew, strict=True):
+        assert [port.shape for port in interpreter.inputs] == [p.shape for p in piece.inputs]

@@ -14,7 +14,7 @@ from edgeseg.errors import BoardError
 from edgeseg.figures import BoardFigures
 from edgeseg.planning.problem import GIGABIT, Link
 from edgeseg_runtime import Segmenter
-from edgeseg_runtime.coordinator import Coordinator
+from edgeseg_runtime.examiner import Examiner
 from edgeseg_runtime.profile import Profiler, batches, own_link
 
 _MIB = 2**20
@@ -81,7 +81,7 @@ def test_a_board_keeps_its_promise_while_it_is_measured(
     bundle = Bundle(tiny_bundle)
     Profiler(bundle, [cramped], LinkEntry(), rounds=2).measure(lambda: None)
     time.sleep(0.3)  # until the worker has let the profiler go
-    speaker = Coordinator(bundle, [cramped])
+    speaker = Examiner(bundle, [cramped])
     (pong,) = speaker.pongs().values()
     (board,) = speaker.boards
     speaker.close()
@@ -112,6 +112,6 @@ def test_planning_rests_on_what_was_measured(workers: Workers, tiny_bundle: Path
     measured = {piece.sha256[:16]: 1000.0 for piece in pieces}
     known = BoardEntry("a", entry.endpoint, piece_ms=measured)
     with Segmenter(tiny_bundle, [known]) as segmenter:
-        report = segmenter._report(1, 1.0, segmenter._coordinator.pongs(), 0)
+        report = segmenter._report(1, 1, 1.0, 0)
     assert report.planned_slices_per_second == pytest.approx(1 / len(pieces), rel=1e-3)
     assert not report.planned_from_estimates

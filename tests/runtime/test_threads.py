@@ -84,3 +84,15 @@ def test_closing_forgets_what_has_not_begun() -> None:
     hold.set()
     time.sleep(0.05)
     assert begun == []
+
+
+def test_what_waits_for_idleness_comes_after_all_that_runs(threads: Threads) -> None:
+    order: list[object] = []
+    threads.when_idle(lambda: order.append("at once"))
+    assert order == ["at once"]
+    for _ in range(3):
+        threads.submit(lambda: time.sleep(0.01), lambda _: order.append("ran"))
+    threads.when_idle(lambda: order.append("idle"))
+    assert order == ["at once"]
+    _settle_until(threads, order, 5)
+    assert order == ["at once", "ran", "ran", "ran", "idle"]

@@ -27,6 +27,7 @@ from edgeseg_runtime.wire import (
     Job,
     Need,
     Outcome,
+    Peer,
     PieceData,
     PieceTime,
     Ping,
@@ -67,8 +68,8 @@ def _assignments(draw: st.DrawFn) -> Assignment:
     names = [piece.name for piece in manifest.pieces]
     lanes = tuple(Lane(dict.fromkeys(names, board), draw(st.integers(1, 4))) for board in "ab")
     placement = Placement(lanes, {})
-    endpoints = {"a": "tcp://127.0.0.1:1", "b": "tcp://127.0.0.1:2"}
-    return assignment_for("b", manifest, placement, draw(_INTS), endpoints)
+    boards = {"a": Peer("tcp://127.0.0.1:1"), "b": Peer("tcp://127.0.0.1:2", "k" * 40)}
+    return assignment_for("b", manifest, placement, draw(_INTS), boards)
 
 
 _MESSAGES: st.SearchStrategy[Any] = st.one_of(
@@ -77,7 +78,7 @@ _MESSAGES: st.SearchStrategy[Any] = st.one_of(
         Welcome,
         memory_limit_bytes=_INTS,
         base_memory_bytes=_INTS,
-        cores=_INTS,
+        cores=st.integers(1, 4096),
         versions=st.dictionaries(_TEXTS, _TEXTS, max_size=3),
     ),
     _assignments(),

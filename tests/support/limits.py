@@ -4,7 +4,9 @@ from functools import lru_cache
 
 from edgeseg.boards import Board
 from edgeseg.manifest import Manifest
-from edgeseg.placement import pieces_and_slices, slice_bytes
+from edgeseg.placement import pieces_and_slices, slice_bytes, working_bytes
+from edgeseg.planning.problem import problem_of, sources_of
+from edgeseg.planning.shifts import shifts_of
 
 MARGIN = 2**20
 """Workers of one machine do not start with exactly the same memory."""
@@ -13,14 +15,17 @@ MARGIN = 2**20
 def memory_need(manifest: Manifest, board: Board, here: frozenset[str], window: int) -> int:
     """Bytes that a board's worker enters into its ledger for these pieces and that window."""
     pieces = [piece for piece in manifest.pieces if piece.name in here]
-    return board.base_memory + pieces_and_slices(pieces, window * slice_bytes(manifest, here))
+    image, output = manifest.input.tensor, manifest.output.tensor
+    working = working_bytes(manifest.pieces, sources_of(manifest.pieces), image, output)
+    need = pieces_and_slices(pieces, window * slice_bytes(manifest, here))
+    return board.base_memory + board.cores * working + need
 
 
 def limit_for_runs(manifest: Manifest, base: int, count: int) -> int:
-    """Return the least limit with which that many equal boards hold the bundle; one does not."""
+    """Return the least limit with which that many equal boards hold the bundle; fewer do not."""
     limits = [_least(manifest, base, runs) + MARGIN for runs in range(1, count + 1)]
     assert limits == sorted(limits, reverse=True)
-    assert limits[0] - limits[-1] > MARGIN
+    assert count == 1 or limits[0] - limits[-1] > MARGIN
     return limits[-1]
 
 
@@ -39,3 +44,13 @@ def _least(manifest: Manifest, base: int, count: int) -> int:
         )
 
     return least(0, count)
+
+
+def limit_in_shifts(manifest: Manifest, base: int, cores: int = 1) -> int:
+    """Return about the least limit with which a board runs the bundle in shifts, piece by piece."""
+    limit = base
+    while shifts_of(problem_of(manifest.pieces, [Board("any", limit, base, cores)]), 0) is None:
+        limit += MARGIN // 4
+    whole = frozenset(piece.name for piece in manifest.pieces)
+    assert limit + MARGIN < memory_need(manifest, Board("any", 0, base, cores), whole, 1)
+    return limit + MARGIN

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -28,18 +29,18 @@ class Ran:
         return line
 
 
-def edgeseg(*words: object, timeout: float = 60.0) -> Ran:
-    """Run ``edgeseg`` to its end."""
+def edgeseg(*words: object, timeout: float = 60.0, command: Sequence[str] = _COMMAND) -> Ran:
+    """Run ``edgeseg`` to its end, another installation of it where a command is given."""
     run = subprocess.run(
-        [*_COMMAND, *map(str, words)], capture_output=True, check=False, text=True, timeout=timeout
+        [*command, *map(str, words)], capture_output=True, check=False, text=True, timeout=timeout
     )
     return Ran(run.returncode, run.stdout, run.stderr)
 
 
-def edgeseg_process(*words: object) -> "subprocess.Popen[str]":
-    """Start ``edgeseg`` and leave it running."""
+def edgeseg_process(*words: object, command: Sequence[str] = _COMMAND) -> "subprocess.Popen[str]":
+    """Start ``edgeseg`` and leave it running, another installation where a command is given."""
     return subprocess.Popen(
-        [*_COMMAND, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
 
 
@@ -75,11 +76,18 @@ class Workers:
                 if pipe is not None:
                     pipe.close()
 
-    def start(self, *words: object, limit: str | int = "1GiB", cores: int = 1) -> RunningWorker:
+    def start(
+        self,
+        *words: object,
+        limit: str | int = "1GiB",
+        cores: int = 1,
+        command: Sequence[str] = _COMMAND,
+    ) -> RunningWorker:
         """Start a worker on a free port of this machine and wait until it listens."""
         process = edgeseg_process(
             *("worker", "--listen", "tcp://127.0.0.1:*", "--memory-limit", limit),
             *("--cores", cores, *words),
+            command=command,
         )
         self._processes.append(process)
         line = process.stdout.readline() if process.stdout else ""

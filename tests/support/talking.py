@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import zmq
 from typing_extensions import Self
 
+from edgeseg_runtime.keys import KeyPair
 from edgeseg_runtime.transport import Link, Listener
 from edgeseg_runtime.wire import PROTOCOL, AnyMessage, Hello, Refused, Welcome
 
@@ -64,14 +65,22 @@ class Sockets:
         """Listen, on a free port of this machine unless told otherwise."""
         return self._kept(Listener(self._context, endpoint))
 
-    def link(self, endpoint: str) -> Link:
+    def link(
+        self,
+        endpoint: str,
+        keys: KeyPair | None = None,
+        server_key: str | None = None,
+        *,
+        watched: bool = False,
+    ) -> Link:
         """Connect to a listener."""
-        return self._kept(Link(self._context, endpoint))
+        return self._kept(Link(self._context, endpoint, keys, server_key, watched=watched))
 
-    def raw(self, endpoint: str) -> "zmq.Socket[bytes]":
+    def raw(self, endpoint: str, most_waiting: int = 1000) -> "zmq.Socket[bytes]":
         """Connect a socket that sends whatever frames it is given."""
         socket: zmq.Socket[bytes] = self._kept(self._context.socket(zmq.DEALER))
         socket.setsockopt(zmq.LINGER, 200)
+        socket.setsockopt(zmq.SNDHWM, most_waiting)
         socket.connect(endpoint)
         return socket
 

@@ -14,6 +14,9 @@ def profile(
     rounds: Annotated[
         int, typer.Option(min=1, max=1000, help="How often each piece runs; the median counts.")
     ] = 9,
+    key: Annotated[
+        Path | None, typer.Option(help="This machine's own key; see edgeseg keygen.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Run every piece on every board and fill every link, and keep the figures for planning.
@@ -25,12 +28,13 @@ def profile(
     from edgeseg.figures import write_figures
     from edgeseg.files import check_writable
     from edgeseg.terminal import console, emit_json, progress
+    from edgeseg_runtime.keys import own_keys
     from edgeseg_runtime.profile import Profiler, own_link
     from edgeseg_runtime.profile_report import profile_pages, profile_report
 
     opened, file = Bundle(bundle), read_boards(boards)
     check_writable(boards)
-    profiler = Profiler(opened, file.board, file.coordinator, rounds)
+    profiler = Profiler(opened, file.board, file.coordinator, rounds, own_keys(key))
     with progress(profiler.steps, "profiling") as advance:
         figures = profiler.measure(advance)
     write_figures(boards, opened.manifest, figures, own_link(file.coordinator, figures))

@@ -29,6 +29,19 @@ def segment(
     objective: Annotated[
         Goal, typer.Option(help="Most slices a second, soonest slice, or smallest largest board.")
     ] = Goal.throughput,
+    patience: Annotated[
+        str, typer.Option(help="How long to wait for lost boards, such as 90s or 2min.")
+    ] = "60s",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the slices of a run that stopped.")
+    ] = False,
+    key: Annotated[
+        Path | None, typer.Option(help="This machine's own key; see edgeseg keygen.")
+    ] = None,
+    signed_by: Annotated[
+        Path | None,
+        typer.Option(metavar="PUBLIC", help="Refuse a bundle that this key has not signed."),
+    ] = None,
     preview: Annotated[Path | None, typer.Option(help="Montage of the result, PNG.")] = None,
     statistics: Annotated[
         Path | None, typer.Option(help="Volumes and places of what was found, JSON.")
@@ -56,6 +69,10 @@ def segment(
             endpoints=tuple(board or ()),
             boards_file=boards,
             objective=objective.value,
+            patience=patience,
+            resume=resume,
+            key=key,
+            signed_by=signed_by,
             preview=preview,
             statistics=statistics,
             report=report,

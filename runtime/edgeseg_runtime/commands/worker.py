@@ -1,24 +1,83 @@
 """``edgeseg worker``: run pieces on this board."""
 
+from enum import Enum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 
+class LogFormat(str, Enum):
+    """How a worker can write its log."""
+
+    text = "text"
+    json = "json"
+
+
 def worker(
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="TOML file with these flags as keys, in underscores: memory_limit. "
+            "Without it /etc/edgeseg/worker.toml is read if there is one; flags override it."
+        ),
+    ] = None,
     listen: Annotated[
-        str, typer.Option(help="Where to listen, such as tcp://192.168.1.20:7355.")
-    ] = "tcp://127.0.0.1:7355",
+        str | None,
+        typer.Option(
+            help="Where to listen, such as tcp://192.168.1.20:7355.",
+            show_default="tcp://127.0.0.1:7355",
+        ),
+    ] = None,
     memory_limit: Annotated[
-        str, typer.Option(help="What the process may take, such as 512MiB.")
-    ] = "512MiB",
-    cores: Annotated[int, typer.Option(min=1, help="Pieces that run at once.")] = 1,
+        str | None, typer.Option(help="What the process may take.", show_default="512MiB")
+    ] = None,
+    cores: Annotated[
+        int | None, typer.Option(min=1, help="Pieces that run at once.", show_default="1")
+    ] = None,
     insecure: Annotated[
-        bool, typer.Option("--insecure", help="Listen beyond this machine without keys.")
-    ] = False,
+        bool | None,
+        typer.Option("--insecure/--no-insecure", help="Listen beyond this machine without keys."),
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(metavar="FILE", help="This worker's own key, see edgeseg keygen.")
+    ] = None,
+    authorized: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="Public keys of whoever may come.")
+    ] = None,
+    spool: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="Where tensors are spooled between shifts.")
+    ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Serve /metrics for Prometheus and /healthz there, such as 127.0.0.1:9090. They "
+            "hold no data of patients, but beyond this machine anybody can read them.",
+        ),
+    ] = None,
+    log_format: Annotated[
+        LogFormat | None,
+        typer.Option(help="One line or one JSON object an event.", show_default="text"),
+    ] = None,
+    verbose: Annotated[
+        bool | None, typer.Option("--verbose/--quiet", help="Log every order, or errors alone.")
+    ] = None,
 ) -> None:
     """Run pieces on this board for whichever coordinator comes; Ctrl-C stops it."""
-    from edgeseg.units import parse_bytes
-    from edgeseg_runtime.worker import WorkerConfig, run_worker
+    flags = {
+        "listen": listen,
+        "memory_limit": memory_limit,
+        "cores": cores,
+        "insecure": insecure,
+        "key": key,
+        "authorized": authorized,
+        "spool": spool,
+        "metrics": metrics,
+        "log_format": log_format and log_format.value,
+        "verbose": verbose,
+    }
+    from edgeseg_runtime.config import worker_config
+    from edgeseg_runtime.running import run_worker
 
-    run_worker(WorkerConfig(listen, parse_bytes(memory_limit), cores, insecure))
+    run_worker(worker_config(config, flags))

@@ -99,12 +99,12 @@ def test_the_window_keeps_every_core_busy_where_memory_allows() -> None:
     everything = frozenset(piece.name for piece in manifest.pieces)
     (lane,) = _place(manifest, [Board("a", 2**30, cores=3)]).lanes
     assert lane.window >= 4
-    tight = memory_need(manifest, Board("a", 0), everything, 2)
+    tight = memory_need(manifest, Board("a", 0, cores=3), everything, 2)
     (lane,) = _place(manifest, [Board("a", tight, cores=3)]).lanes
     assert lane.window == 2
 
 
 def test_a_piece_that_fits_nowhere_is_said_in_numbers() -> None:
     manifest = chain_manifest([1, 1], [100 * KIB, 300 * KIB])
-    with pytest.raises(PlacementError, match=r"piece_01 needs 300 KiB on a, which has 200 KiB"):
+    with pytest.raises(PlacementError, match=r"piece_01 needs 301 KiB on a, which has 200 KiB"):
         _place(manifest, [Board("a", 200 * KIB), Board("b", 150 * KIB)])

@@ -7,10 +7,11 @@ from planning_problems import MIB, assignments, reference, small_problem, unet_p
 
 from edgeseg.boards import Board
 from edgeseg.placement import Lane
+from edgeseg.planning.bars import Bar
 from edgeseg.planning.plan import plan
 from edgeseg.planning.prediction import predict
 from edgeseg.planning.problem import GIGABIT, Link, Problem
-from edgeseg.planning.timeline import Bar, followed, steady_rate, timeline
+from edgeseg.planning.timeline import followed, steady_rate, timeline
 
 
 def _lane(problem: Problem, row: tuple[int, ...], window: int) -> Lane:

@@ -1,0 +1,85 @@
+"""What this machine tells of itself; what it does not tell is None."""
+
+import ctypes
+import shutil
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+_ROOT = Path("/")
+_THROTTLED = "sys/devices/platform/soc/soc:firmware/get_throttled"
+_GOVERNOR = "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"
+_TIMEX_BYTES = 256
+_UNSYNCHRONIZED = 5
+_VCGENCMD_SECONDS = 5.0
+
+
+def line(path: Path) -> str | None:
+    """Return the only line of a file of the kernel."""
+    try:
+        return path.read_text(encoding="ascii", errors="replace").strip()
+    except OSError:
+        return None
+
+
+def number(text: str | None, base: int = 10) -> int | None:
+    """Return the number that is written there."""
+    try:
+        return int(text or "", base)
+    except ValueError:
+        return None
+
+
+def temperature(root: Path = _ROOT) -> float | None:
+    """Return the hottest reading in degrees Celsius."""
+    zones = root.glob("sys/class/thermal/thermal_zone*/temp")
+    readings = (number(line(zone)) for zone in zones)
+    return max((reading / 1000 for reading in readings if reading), default=None)
+
+
+def throttled(root: Path = _ROOT) -> int | None:
+    """Return the flags of a Raspberry Pi's firmware: low voltage, low clock, hot; now and ever."""
+    text = line(root / _THROTTLED)
+    if text is None and (tool := shutil.which("vcgencmd")) is not None:
+        with suppress(OSError, subprocess.SubprocessError):
+            told = subprocess.run(
+                [tool, "get_throttled"],
+                capture_output=True,
+                check=True,
+                text=True,
+                timeout=_VCGENCMD_SECONDS,
+            )
+            text = told.stdout.strip().removeprefix("throttled=")
+    return number(text, 16)
+
+
+def governor(root: Path = _ROOT) -> str | None:
+    """Return how the kernel chooses the clock of the cores."""
+    return line(root / _GOVERNOR)
+
+
+def cgroup_limit(root: Path = _ROOT) -> int | None:
+    """Return the least memory limit of the groups that this process is in, in bytes."""
+    limits: list[int | None] = []
+    for entry in (line(root / "proc/self/cgroup") or "").splitlines():
+        _, controllers, name = entry.split(":", 2)
+        if controllers == "":
+            folder, file = root / "sys/fs/cgroup", "memory.max"
+        elif "memory" in controllers.split(","):
+            folder, file = root / "sys/fs/cgroup/memory", "memory.limit_in_bytes"
+        else:
+            continue
+        inner = folder / name.lstrip("/")
+        groups = (group for group in (inner, *inner.parents) if group.is_relative_to(folder))
+        limits += (number(line(group / file)) for group in groups)
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def clock_synchronized() -> bool | None:
+    """Tell whether the kernel's clock follows another one, as by NTP."""
+    timex = ctypes.create_string_buffer(_TIMEX_BYTES)  # all zeros: only ask
+    try:
+        state = ctypes.CDLL(None, use_errno=True).adjtimex(timex)
+    except AttributeError:
+        return None
+    return None if state < 0 else state != _UNSYNCHRONIZED

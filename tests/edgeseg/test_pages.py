@@ -1,0 +1,36 @@
+"""Memory that is freed is there for what comes next, or leaves the process at once."""
+
+import subprocess
+import sys
+
+import pytest
+
+_CODE = """
+import sys, numpy as np
+from edgeseg import pages
+from edgeseg.measure import resident_bytes
+pages.reuse_freed_memory()
+getattr(pages, sys.argv[1])()
+np.ones(2**20, np.uint8)
+start = resident_bytes()
+blocks = [np.ones(2**20, np.uint8) for _ in range(40)]
+small = [bytes(1000) for _ in range(1000)]
+held = resident_bytes() - start
+del blocks
+freed = resident_bytes() - start
+pages.give_back_freed_memory()
+print(held >> 20, freed >> 20, (resident_bytes() - start) >> 20)
+"""
+
+
+@pytest.mark.parametrize(
+    ("mode", "kept"), [("reuse_freed_memory", True), ("return_freed_memory", False)]
+)
+def test_freed_tensors_stay_for_the_next_or_leave(mode: str, kept: bool) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", _CODE, mode], capture_output=True, check=True, text=True
+    )
+    held, freed, given_back = map(int, ran.stdout.split())
+    assert held >= 39
+    assert (freed >= 39) == kept
+    assert given_back <= 3

@@ -1,0 +1,35 @@
+"""Small rounds of the fuzzers: what they find in a moment is found here."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+_FOLDER = Path(__file__).parent
+
+
+def _run(script: str, target: Path, *words: object) -> Any:
+    ran = subprocess.run(
+        [sys.executable, str(_FOLDER / script), *map(str, words), "--json", str(target)],
+        capture_output=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(_FOLDER.parent / "support")},
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stderr
+    return json.loads(target.read_text())
+
+
+def test_hostile_messages_are_stood(tiny_bundle: Path, tmp_path: Path) -> None:
+    worker, coordinator = _run("messages.py", tmp_path / "a.json", tiny_bundle, "--count", 4000)
+    assert worker["messages"] == coordinator["messages"] == 4000
+    assert min(worker["kinds"].values()) > 0
+    assert coordinator["answers"]["slices done meanwhile"] > 0
+
+
+def test_mutated_bundles_are_read_or_refused(tmp_path: Path) -> None:
+    found = _run("bundles.py", tmp_path / "a.json", "--count", 1000, "--random")
+    assert found["bundles"] == 1000
+    assert found["BundleError"] > found["read"] > 0

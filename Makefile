@@ -10,13 +10,13 @@ TFLITE := .venv-tflite
 TFLITE_STAMP := $(TFLITE)/.installed
 SOURCES := $(shell find edgeseg converters runtime -name '*.py')
 
-.PHONY: env demo test lint types imports unit test-arm64 test-tflite-runtime bench clean
+.PHONY: env demo test lint types imports unit test-arm64 test-tflite-runtime soak bench clean
 
 env: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[convert,dev,metrics]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[convert,metrics,sign,dev]'
 	touch $@
 
 # The package as a board gets it: a built wheel without extras.
@@ -57,6 +57,17 @@ test-arm64: env
 
 test-tflite-runtime: env $(TFLITE_STAMP)
 	EDGESEG_TFLITE_PYTHON=$(abspath $(TFLITE)/bin/python) $(BIN)/pytest tests/end_to_end/test_tflite_runtime.py
+
+# Hours: each prints a table, and exits with 1 where a goal is missed.
+soak: env
+	mkdir -p build
+	$(BIN)/edgeseg convert examples/kidney_unet/kidney-unet.keras -o build/soak.edgeseg --max-partitions 6
+	$(BIN)/python tests/soak/kill.py build/soak.edgeseg
+	$(BIN)/python tests/soak/growth.py build/soak.edgeseg
+	$(BIN)/python tests/soak/small_board.py
+	$(BIN)/python tests/soak/memory.py
+	PYTHONPATH=tests/support $(BIN)/python tests/fuzz/messages.py build/soak.edgeseg
+	PYTHONPATH=tests/support $(BIN)/python tests/fuzz/bundles.py
 
 bench: env
 	$(BIN)/python tests/benchmarks/run.py

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -160,21 +160,23 @@ class Connections:
         return received
 
     def ask(
-        self, board: str, message: AnyMessage, kind: type[_T], payload: Payload | None = None
-    ) -> _T:
-        """Send a board a message and wait for the answer of a kind; others are dropped.
+        self, questions: Mapping[str, AnyMessage], kind: type[_T], payload: Payload | None = None
+    ) -> dict[str, _T]:
+        """Send boards a message each and wait for their answers of a kind; others are dropped.
 
         Raises
         ------
         BoardsLostError
-            If the board is lost.
+            If one of the boards is lost.
         """
-        self.send(board, message, payload)
-        while True:
-            for name, answer, _ in self.turn():
-                if name == board and isinstance(answer, kind):
-                    return answer
-            self.require([board])
+        for board, message in questions.items():
+            self.send(board, message, payload)
+        answers: dict[str, _T] = {}
+        while len(answers) < len(questions):
+            heard = self.turn()
+            answers |= {n: a for n, a, _ in heard if n in questions and isinstance(a, kind)}
+            self.require(questions)
+        return answers
 
     def pongs(self) -> dict[str, Pong]:
         """Ask every board that is there how it fares; return what they answer."""

@@ -1,7 +1,7 @@
-"""A coordinator that tries boards out: one piece at a time, and their links both ways."""
+"""A coordinator that tries boards out: their pieces one by one, and their links both ways."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from edgeseg.manifest import Piece
 from edgeseg_runtime.coordinator import Coordinator
@@ -12,26 +12,30 @@ from edgeseg_runtime.wire import Echo, Probe, Trial, Tried
 class Examiner(Coordinator):
     """Has boards do things for the time that they take; no slices pass."""
 
-    def load(self, board: str, pieces: Sequence[Piece]) -> None:
-        """Have a board load pieces in place of what it has, to be tried; the epoch rises.
+    def load(self, pieces: Mapping[str, Sequence[Piece]]) -> None:
+        """Have boards load pieces in place of what they have, to be tried; the epoch rises.
 
         Raises
         ------
         BoardsLostError
-            If the board refuses or is lost.
+            If a board refuses or is lost.
         """
         self._epoch += 1
-        self._hand_out({board: trial_of(self._manifest, pieces, self._epoch)})
+        self._hand_out(
+            {board: trial_of(self._manifest, some, self._epoch) for board, some in pieces.items()}
+        )
 
-    def try_piece(self, board: str, piece: Piece) -> float:
-        """Run a loaded piece once on one core of its board; return the seconds it took there.
+    def try_pieces(self, pieces: Mapping[str, Piece]) -> dict[str, float]:
+        """Run a loaded piece on one core of each board, all at once; return the seconds it took.
 
         Raises
         ------
         BoardsLostError
-            If the board is lost.
+            If a board is lost.
         """
-        return self._connections.ask(board, Trial(self._epoch, piece.name), Tried).seconds
+        trials = {board: Trial(self._epoch, piece.name) for board, piece in pieces.items()}
+        tried = self._connections.ask(trials, Tried)
+        return {board: answer.seconds for board, answer in tried.items()}
 
     def probe(self, board: str, sent: int, returned: int) -> float:
         """Send bytes to a board that holds no pieces and have bytes back; return the seconds.
@@ -43,5 +47,5 @@ class Examiner(Coordinator):
         """
         payload = bytes(sent)
         start = time.perf_counter()
-        self._connections.ask(board, Probe(returned), Echo, payload)
+        self._connections.ask({board: Probe(returned)}, Echo, payload)
         return time.perf_counter() - start

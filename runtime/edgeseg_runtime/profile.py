@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, zip_longest
 
 from edgeseg.boards import Board, BoardEntry, LinkEntry
 from edgeseg.bundle import Bundle
@@ -30,7 +31,7 @@ Advance = Callable[[], None]
 
 @dataclass(frozen=True)
 class Profiler:
-    """Measures a bundle on boards, one board after the other.
+    """Measures a bundle on boards: links one after the other, pieces on all boards at once.
 
     Parameters
     ----------
@@ -73,31 +74,41 @@ class Profiler:
         self.bundle.check()
         speaker = Examiner(self.bundle, self.entries, self.keys)
         try:
-            return tuple(self._measure_board(speaker, board, advance) for board in speaker.boards)
+            links = [self._measure_link(speaker, board, advance) for board in speaker.boards]
+            seconds = self._measure_pieces(speaker, advance)
+            return tuple(
+                BoardFigures(board, link, seconds[board.name])
+                for board, link in zip(speaker.boards, links, strict=True)
+            )
         finally:
             speaker.close()
 
-    def _measure_board(self, speaker: Examiner, board: Board, advance: Advance) -> BoardFigures:
+    def _measure_link(self, speaker: Examiner, board: Board, advance: Advance) -> Link:
         link = measure_link(speaker, board, self.coordinator.latency_ms / 1e3)
         advance()
-        return BoardFigures(board, link, self._measure_pieces(speaker, board, advance))
+        return link
 
-    def _measure_pieces(
-        self, speaker: Examiner, board: Board, advance: Advance
-    ) -> dict[str, float]:
-        """Run pieces in turn as slices would, so that each finds caches as others left them."""
-        manifest = self.bundle.manifest
-        seconds: dict[str, list[float]] = {}
-        for batch in batches(manifest, board):
-            speaker.load(board.name, batch)
-            for _ in range(self.rounds):
-                for piece in batch:
-                    taken = speaker.try_piece(board.name, piece)
-                    seconds.setdefault(piece.name, []).append(taken)
+    def _measure_pieces(self, speaker: Examiner, advance: Advance) -> dict[str, dict[str, float]]:
+        """Run pieces in turn as slices would, so that each finds caches as others left them.
+
+        All boards run at once, as they do in earnest: those of one machine share its memory.
+        """
+        manifest, boards = self.bundle.manifest, speaker.boards
+        times: dict[str, dict[str, list[float]]] = {board.name: {} for board in boards}
+        for loads in zip_longest(*(batches(manifest, board) for board in boards), fillvalue=()):
+            loaded = {b.name: load for b, load in zip(boards, loads, strict=True) if load}
+            speaker.load(loaded)
+            for pieces in chain(*([*zip_longest(*loaded.values())] for _ in range(self.rounds))):
+                tried = {n: p for n, p in zip(loaded, pieces, strict=True) if p is not None}
+                for name, seconds in speaker.try_pieces(tried).items():
+                    times[name].setdefault(tried[name].name, []).append(seconds)
                     advance()
-        for _ in range(self.rounds * (len(manifest.pieces) - len(seconds))):
+        for _ in range(self.rounds * sum(len(manifest.pieces) - len(t) for t in times.values())):
             advance()
-        return {piece: statistics.median(times) for piece, times in seconds.items()}
+        return {
+            name: {piece: statistics.median(taken) for piece, taken in pieces.items()}
+            for name, pieces in times.items()
+        }
 
 
 def batches(manifest: Manifest, board: Board) -> Iterator[tuple[Piece, ...]]:

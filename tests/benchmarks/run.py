@@ -18,6 +18,7 @@ import psutil
 from forecast import forecast
 from measures import convert, latency, on_workers, piece_seconds, uncut, worker_start
 from rich.table import Table
+from wires import encryption, hop
 
 from edgeseg import __version__
 from edgeseg.bundle import Bundle
@@ -30,6 +31,9 @@ ROUNDS = 3
 SLICES = 32
 LIMIT_SHARE = 0.84
 """What each of two workers may take of the uncut process's peak."""
+
+_SECRET_LIMIT = 420 * MIB
+"""What each of two workers with keys may take: less than the whole network."""
 
 _LIKE_HERE = """
 [[board]]
@@ -83,6 +87,7 @@ def _figures(folder: Path) -> Iterator[Figure]:
     yield from _one_slice(folder)
     yield from _forecasts(folder)
     yield from _worker()
+    yield from _wires(folder)
 
 
 def _conversion(folder: Path) -> Iterator[Figure]:
@@ -176,6 +181,13 @@ def _worker() -> Iterator[Figure]:
     starts = [worker_start() for _ in range(5)]
     yield Figure("worker ready, s", statistics.median(seconds for seconds, _ in starts), 1.5)
     yield Figure("worker before any piece, MB", max(size for _, size in starts) / 1e6, 90)
+
+
+def _wires(folder: Path) -> Iterator[Figure]:
+    messages.print("sending tensors beside a bare socket, and slices with keys and without")
+    yield Figure("hop of 8 MiB / bare socket", hop(100), 1.6)
+    share = encryption(folder / "base64.edgeseg", _SECRET_LIMIT, SLICES, ROUNDS, folder)
+    yield Figure("slices/s with keys / without", share, 0.9, at_least=True)
 
 
 def _table(figures: list[Figure]) -> Table:

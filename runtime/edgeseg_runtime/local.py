@@ -14,8 +14,8 @@ import psutil
 
 from edgeseg.boards import BoardEntry
 from edgeseg.errors import BoardError, EdgesegError
-from edgeseg_runtime.config import WorkerConfig
-from edgeseg_runtime.running import run_worker
+from edgeseg_runtime.board.config import WorkerConfig
+from edgeseg_runtime.board.running import run_worker
 
 SMALLEST_SHARE = 512 * 2**20
 """Below so much memory a further worker is not worth having."""

@@ -11,7 +11,7 @@ from edgeseg.figures import BoardFigures
 from edgeseg.manifest import Manifest, Piece
 from edgeseg.placement import pieces_and_slices, working_bytes
 from edgeseg.planning.problem import Link, link_of, sources_of
-from edgeseg_runtime.examiner import Examiner
+from edgeseg_runtime.coordination.examiner import Examiner
 from edgeseg_runtime.keys import KeyPair
 from edgeseg_runtime.orders import tried_bytes
 from edgeseg_runtime.wire import MAX_PROBE_BYTES

@@ -21,13 +21,13 @@ from edgeseg.planning.objective import Objective
 from edgeseg.scan import Slices
 from edgeseg.slices import Mask, SliceGeometry, to_model, to_native
 from edgeseg_runtime.arrays import as_slices
-from edgeseg_runtime.backlog import Image, Result
 from edgeseg_runtime.checkpoint import Checkpoint
-from edgeseg_runtime.coordinator import Coordinator
+from edgeseg_runtime.coordination.backlog import Image, Result
+from edgeseg_runtime.coordination.coordinator import Coordinator
+from edgeseg_runtime.coordination.placing import Placer
+from edgeseg_runtime.coordination.recovery import Recovery, Tell
 from edgeseg_runtime.keys import KeyPair
 from edgeseg_runtime.local import LocalWorkers, this_machine
-from edgeseg_runtime.placing import Placer
-from edgeseg_runtime.recovery import Recovery, Tell
 from edgeseg_runtime.report import (
     RunReport,
     board_reports,

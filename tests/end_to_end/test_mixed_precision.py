@@ -23,8 +23,8 @@ from edgeseg_converters.partition import PartitionRequest, adaptive
 from edgeseg_converters.quantize import setups
 from edgeseg_converters.quiet import import_keras
 from edgeseg_converters.recipe import Precision
-from edgeseg_runtime.backlog import Image
-from edgeseg_runtime.coordinator import Coordinator
+from edgeseg_runtime.coordination.backlog import Image
+from edgeseg_runtime.coordination.coordinator import Coordinator
 
 PREPROCESSING = Preprocessing((0.0, 255.0), (zoo.SIZE, zoo.SIZE))
 SLICES: Sequence[NDArray[np.uint8]] = list(

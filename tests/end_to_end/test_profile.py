@@ -80,7 +80,7 @@ def test_a_dead_board_is_one_line_and_changes_nothing(tiny_bundle: Path, boards:
     boards.write_text(boards.read_text() + _entry("dead", "tcp://127.0.0.1:9"))
     before = boards.read_bytes()
     ran = edgeseg("profile", tiny_bundle, "--boards", boards)
-    one_line(ran, 1, "no worker answers at tcp://127.0.0.1:9 (dead)")
+    one_line(ran, 1, "dead: no worker answers at tcp://127.0.0.1:9")
     assert boards.read_bytes() == before
     assert names(boards.parent) == {"boards.toml"}
 

@@ -21,8 +21,8 @@ from edgeseg.boards import BoardEntry
 from edgeseg.bundle import Bundle
 from edgeseg.placement import Lane, Placement
 from edgeseg.slices import SliceGeometry
-from edgeseg_runtime.backlog import Backlog, Image
-from edgeseg_runtime.coordinator import Coordinator
+from edgeseg_runtime.coordination.backlog import Backlog, Image
+from edgeseg_runtime.coordination.coordinator import Coordinator
 from edgeseg_runtime.wire import Job, Outcome, Welcome, encode
 
 SLICES = 8

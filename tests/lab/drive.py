@@ -23,9 +23,9 @@ from edgeseg.planning.scores import score
 from edgeseg.planning.search import leaders
 from edgeseg.planning.strategies import strategy
 from edgeseg.slices import SliceGeometry
-from edgeseg_runtime.backlog import Image
-from edgeseg_runtime.coordinator import Coordinator
-from edgeseg_runtime.planning import problem_for
+from edgeseg_runtime.coordination.backlog import Image
+from edgeseg_runtime.coordination.coordinator import Coordinator
+from edgeseg_runtime.coordination.planning import problem_for
 
 
 def main() -> None:

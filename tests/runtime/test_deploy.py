@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from edgeseg_runtime.config import DEFAULT_FILE, WorkerConfig, worker_config
+from edgeseg_runtime.board.config import DEFAULT_FILE, WorkerConfig, worker_config
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -17,7 +17,7 @@ from processes import RunningWorker, Workers
 from edgeseg.bundle import Bundle
 from edgeseg.errors import BoardError, EdgesegError
 from edgeseg_runtime import Segmenter
-from edgeseg_runtime.shifts import most_ready
+from edgeseg_runtime.board.shifts import most_ready
 
 
 @pytest.fixture(scope="module")

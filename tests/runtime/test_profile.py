@@ -14,7 +14,7 @@ from edgeseg.errors import BoardError
 from edgeseg.figures import BoardFigures
 from edgeseg.planning.problem import GIGABIT, Link
 from edgeseg_runtime import Segmenter
-from edgeseg_runtime.examiner import Examiner
+from edgeseg_runtime.coordination.examiner import Examiner
 from edgeseg_runtime.profile import Profiler, batches, own_link
 
 _MIB = 2**20

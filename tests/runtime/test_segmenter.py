@@ -18,7 +18,7 @@ from edgeseg.errors import BoardError, BundleError, PlacementError, UsageError, 
 from edgeseg.interpreter import Interpreter
 from edgeseg.slices import SliceGeometry, to_input, to_model, to_native, to_probabilities
 from edgeseg_runtime import Segmenter
-from edgeseg_runtime.connections import PING_SECONDS
+from edgeseg_runtime.coordination.connections import PING_SECONDS
 
 _MIB = 2**20
 

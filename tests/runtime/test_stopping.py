@@ -19,7 +19,7 @@ from talking import Sockets, greet, hear
 from edgeseg.bundle import digest, pack
 from edgeseg.manifest import Manifest, Port
 from edgeseg.placement import Lane, Placement
-from edgeseg_runtime.config import WorkerConfig
+from edgeseg_runtime.board.config import WorkerConfig
 from edgeseg_runtime.orders import assignment_for
 from edgeseg_runtime.transport import Link
 from edgeseg_runtime.wire import Need, PieceData, Ping, Pong

@@ -12,8 +12,8 @@ from edgeseg.boards import BoardEntry
 from edgeseg.bundle import Bundle
 from edgeseg.placement import Lane, Placement
 from edgeseg.slices import Grey, SliceGeometry
-from edgeseg_runtime.backlog import Image
-from edgeseg_runtime.coordinator import Coordinator
+from edgeseg_runtime.coordination.backlog import Image
+from edgeseg_runtime.coordination.coordinator import Coordinator
 
 Commands = Sequence[Sequence[str]]
 """How ``edgeseg`` is run in each installation."""

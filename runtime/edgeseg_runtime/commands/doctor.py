@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from edgeseg_runtime.checks import Finding
+    from edgeseg_runtime.upkeep.checks import Finding
 
 _COLORS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -29,8 +29,8 @@ def doctor(
     Exit code 1 if anything fails.
     """
     from edgeseg.terminal import console, emit_json, working
-    from edgeseg_runtime.config import worker_config
-    from edgeseg_runtime.doctor import examine
+    from edgeseg_runtime.board.config import worker_config
+    from edgeseg_runtime.upkeep.doctor import examine
 
     with working("examining"):
         findings = tuple(examine(worker_config(config, {}), bundle))

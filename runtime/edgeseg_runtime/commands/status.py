@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from edgeseg.boards import BoardEntry
-    from edgeseg_runtime.status import Sighting, Watch
+    from edgeseg_runtime.upkeep.status import Sighting, Watch
 
 _EVERY_SECONDS = 1.0
 
@@ -37,7 +37,7 @@ def status(
 
     from edgeseg.terminal import console, emit_json
     from edgeseg_runtime.keys import own_keys
-    from edgeseg_runtime.status import Watch
+    from edgeseg_runtime.upkeep.status import Watch
 
     with Watch(_entries(boards, board or ()), own_keys(key)) as watching:
         if watch:

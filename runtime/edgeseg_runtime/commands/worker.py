@@ -77,7 +77,7 @@ def worker(
         "log_format": log_format and log_format.value,
         "verbose": verbose,
     }
-    from edgeseg_runtime.config import worker_config
-    from edgeseg_runtime.running import run_worker
+    from edgeseg_runtime.board.config import worker_config
+    from edgeseg_runtime.board.running import run_worker
 
     run_worker(worker_config(config, flags))

@@ -1,0 +1,124 @@
+"""One step on one slice, in a work thread: tensors fetched, pieces run, results kept or decoded."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeseg.interpreter import Interpreter
+from edgeseg.manifest import Piece, Port
+from edgeseg.quantization import adapt
+from edgeseg.slices import to_input
+from edgeseg_runtime.board.decoder import Decoder
+from edgeseg_runtime.board.executor import Firing, Tensors
+from edgeseg_runtime.board.pool import Crew
+from edgeseg_runtime.board.spool import Held, Spool, Spooled
+from edgeseg_runtime.wire import PieceTime
+
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Computed:
+    """What one firing made, and how long each piece took."""
+
+    outputs: Tensors
+    times: Mapping[str, PieceTime]
+
+
+class Computer:
+    """Runs steps; safe in any thread.
+
+    Parameters
+    ----------
+    sources
+        The port that makes each tensor, by tensor name: int8 values mean something only
+        together with the scale of the piece that made them.
+    image
+        Name of the tensor that comes as an 8-bit image (H, W).
+    decoder
+        For what the model makes.
+    spool
+        Where tensors wait for steps that are not loaded, if there are such.
+    readers
+        How many steps read each tensor.
+    """
+
+    def __init__(
+        self,
+        sources: Mapping[str, Port],
+        image: str,
+        decoder: Decoder,
+        spool: Spool | None,
+        readers: Mapping[str, int],
+    ) -> None:
+        self._sources = sources
+        self._image = image
+        self._decoder = decoder
+        self._spool = spool
+        self._readers = readers
+
+    def compute(self, crew: Crew, firing: Firing) -> Computed:
+        """Run the pieces of a step in turn.
+
+        Raises
+        ------
+        EdgesegError
+            If a tensor can't be spooled.
+        """
+        pieces = firing.step.pieces
+        here: Arrays = {}
+        outputs: Tensors = {}
+        times = {}
+        for number, (piece, interpreter) in enumerate(zip(pieces, crew, strict=True)):
+            start = time.perf_counter()
+            for port in piece.inputs:
+                if port.tensor not in here:
+                    here[port.tensor] = self._fetched(port.tensor, firing.inputs[port.tensor])
+            here |= self._run(interpreter, piece, here)
+            for port in piece.outputs:
+                outputs |= self._leaving(firing, port.tensor, here[port.tensor])
+            wanted = {port.tensor for later in pieces[number + 1 :] for port in later.inputs}
+            here = {tensor: array for tensor, array in here.items() if tensor in wanted}
+            busy = time.perf_counter() - start
+            times[piece.name] = PieceTime(1, interpreter.seconds, busy)
+        return Computed(outputs, times)
+
+    def made_up(self, piece: Piece) -> Tensors:
+        """Make up tensors such as reach a piece."""
+        return {port.tensor: _made_up(self._sources[port.tensor]) for port in piece.inputs}
+
+    def _run(self, interpreter: Interpreter, piece: Piece, here: Arrays) -> Arrays:
+        arrays = [
+            adapt(here[port.tensor], self._sources[port.tensor], port) for port in piece.inputs
+        ]
+        names = (port.tensor for port in piece.outputs)
+        return dict(zip(names, interpreter.run(arrays), strict=True))
+
+    def _fetched(self, tensor: str, held: Held) -> NDArray[Any]:
+        if isinstance(held, Spooled):
+            if self._spool is None:
+                raise RuntimeError(f"{tensor} is on disk, and there is no spool")
+            return self._spool.take(held)
+        is_image = tensor == self._image and held.dtype == np.uint8
+        return to_input(held, self._decoder.preprocessing) if is_image else held
+
+    def _leaving(self, firing: Firing, tensor: str, array: NDArray[Any]) -> Tensors:
+        """Return a tensor as it leaves the step, if it does."""
+        if tensor == self._decoder.output.tensor:
+            return {tensor: self._decoder.decode(array, firing.job.geometry)}
+        if self._spool is None:
+            return {tensor: array}
+        readers = self._readers.get(tensor, 0)
+        return {tensor: self._spool.put(array, readers)} if readers else {}
+
+
+def _made_up(port: Port) -> NDArray[Any]:
+    """Repeat 256 values: random ones would take a module, and with it memory."""
+    steps = np.arange(-128, 128, dtype=np.int8)
+    return np.resize(
+        steps if port.dtype == "int8" else np.linspace(0, 1, 256, dtype=np.float32), port.shape
+    )

@@ -1,0 +1,150 @@
+"""What a worker does for the coordinator that it serves: its orders, tensors and questions."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import zmq
+from numpy.typing import NDArray
+
+from edgeseg.errors import BoardError, WireError
+from edgeseg_runtime.board.condition import Chronicle
+from edgeseg_runtime.board.deployment import Deployment
+from edgeseg_runtime.board.ledger import Ledger
+from edgeseg_runtime.board.logs import say
+from edgeseg_runtime.board.outbox import Means
+from edgeseg_runtime.board.reception import NO_EPOCH
+from edgeseg_runtime.board.threads import Threads
+from edgeseg_runtime.endpoints import check_peers
+from edgeseg_runtime.gate import OpenGate
+from edgeseg_runtime.transport import Link, Listener
+from edgeseg_runtime.wire import (
+    AnyMessage,
+    Assignment,
+    Echo,
+    Failed,
+    Outcome,
+    Peer,
+    PieceData,
+    Probe,
+    Refused,
+    TensorData,
+    Trial,
+)
+
+
+@dataclass(frozen=True)
+class Premises:
+    """What a worker has, whomever it serves.
+
+    ``limit`` is what the process may take, ``base`` what it takes before any piece, in bytes.
+    """
+
+    limit: int
+    base: int
+    context: zmq.Context[zmq.Socket[bytes]]
+    listener: Listener
+    threads: Threads
+    gate: OpenGate
+    spool_root: Path
+    chronicle: Chronicle
+
+
+class Duty:
+    """All that is held for one coordinator, over one connection to it; to be closed after use.
+
+    Parameters
+    ----------
+    coordinator
+        Who is answered through the listener.
+    premises
+        What there is to work with.
+    """
+
+    def __init__(self, coordinator: bytes, premises: Premises) -> None:
+        self._coordinator = coordinator
+        self._premises = premises
+        self._epoch = NO_EPOCH
+        self.deployment: Deployment | None = None
+
+    def accept_tensor(self, data: TensorData, payload: memoryview) -> None:
+        """Take in a tensor of a slice.
+
+        Raises
+        ------
+        WireError
+            If it is not what its reader expects; the coordinator is told that the slice failed.
+        """
+        if self.deployment is None:
+            return
+        try:
+            self.deployment.accept_tensor(data, payload)
+        except WireError as error:
+            # The slice can't go on; its coordinator must not wait for it.
+            self._premises.listener.send(self._coordinator, Failed(data.job, str(error)))
+            raise
+
+    def follow(self, order: AnyMessage, payload: memoryview) -> None:
+        """Do what the coordinator orders; orders of older epochs are dropped.
+
+        Raises
+        ------
+        WireError
+            If it is no order, or not the time for it.
+        """
+        if isinstance(order, Assignment | PieceData | Trial) and order.epoch < self._epoch:
+            return
+        if isinstance(order, Assignment):
+            self._assign(order)
+        elif isinstance(order, Probe):
+            self._echo(order)
+        elif isinstance(order, PieceData) and self.deployment is not None:
+            self.deployment.accept_piece(order.sha256, payload)
+        elif isinstance(order, Trial) and self.deployment is not None:
+            self.deployment.try_piece(order)
+        else:
+            raise WireError(f"{type(order).__name__} is nothing a worker is told")
+
+    def close(self) -> None:
+        """Drop everything."""
+        if self.deployment is not None:
+            self._premises.chronicle.add_deployment(self.deployment)
+            self.deployment.close()
+        self.deployment = None
+        self._premises.gate.admits = frozenset()
+
+    def _assign(self, assignment: Assignment) -> None:
+        self.close()
+        self._epoch = assignment.epoch
+        pieces, lanes = len(assignment.pieces), len(assignment.routes)
+        say(logging.DEBUG, "assigned", epoch=assignment.epoch, pieces=pieces, lanes=lanes)
+        here = self._premises
+        means = Means(here.threads, self._connect, self._reply, here.spool_root)
+        try:
+            check_peers(assignment.peers, here.gate.keys)
+            self.deployment = Deployment(assignment, Ledger(here.limit, here.base), means)
+        except BoardError as error:
+            self._reply(Refused(assignment.epoch, str(error)))
+        else:
+            here.gate.admits = frozenset(assignment.admits)
+            self.deployment.prepare()
+
+    def _connect(self, peer: Peer) -> Link:
+        here = self._premises
+        return Link(here.context, peer.endpoint, here.gate.keys, peer.public_key)
+
+    def _echo(self, probe: Probe) -> None:
+        """Answer a probe; while pieces are here there may be no room for that."""
+        if self.deployment is not None:
+            raise WireError("a probe must come before the pieces")
+        self._premises.listener.send(self._coordinator, Echo(), bytes(probe.answer_bytes))
+
+    def _reply(self, message: AnyMessage, payload: NDArray[Any] | None = None) -> None:
+        if isinstance(message, Refused):
+            self._premises.chronicle.refuse("refused an assignment", message.reason)
+        elif isinstance(message, Failed):
+            say(logging.ERROR, "a slice failed", reason=message.reason)
+        elif not isinstance(message, Outcome):  # of which there is one a slice
+            say(logging.DEBUG, f"told {type(message).__name__}")
+        self._premises.listener.send(self._coordinator, message, payload)

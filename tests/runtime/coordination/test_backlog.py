@@ -1,0 +1,61 @@
+"""However often lanes change, every slice ends once and no window is exceeded."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgeseg.slices import SliceGeometry
+from edgeseg_runtime.coordination.backlog import Backlog, Image
+
+
+def _images(count: int) -> list[Image]:
+    return [Image(n, SliceGeometry(1, 1), np.zeros((1, 1), np.uint8)) for n in range(count)]
+
+
+def test_slices_go_where_most_of_the_window_is_free() -> None:
+    backlog = Backlog(_images(6))
+    backlog.restart([1, 3])
+    assert [lane for _, lane in backlog.admit()] == [0, 1, 1, 1]
+    backlog.finish(0)
+    assert [(image.index, lane) for image, lane in backlog.admit()] == [(4, 0)]
+
+
+def test_what_was_under_way_is_sent_again_first_and_in_order() -> None:
+    backlog = Backlog(_images(6))
+    backlog.restart([2, 2])
+    assert len(list(backlog.admit())) == 4
+    backlog.finish(1)
+    assert backlog.restart([4]) == 3
+    assert backlog.awaited(0) is None
+    assert [image.index for image, _ in backlog.admit()] == [0, 2, 3, 4]
+
+
+def test_nothing_to_do_is_done() -> None:
+    backlog = Backlog([])
+    backlog.restart([1])
+    assert not list(backlog.admit())
+    assert backlog.done
+
+
+@given(st.integers(0, 30), st.data())
+def test_every_slice_ends_once(count: int, data: st.DataObject) -> None:
+    backlog = Backlog(_images(count))
+    ended: list[int] = []
+    under_way: dict[int, int] = {}
+    windows: list[int] = []
+    while not backlog.done:
+        if not windows or data.draw(st.integers(0, 4)) == 0:
+            windows = data.draw(st.lists(st.integers(1, 4), min_size=1, max_size=3))
+            assert backlog.restart(windows) == len(under_way)
+            under_way = {}
+        under_way |= {image.index: lane for image, lane in backlog.admit()}
+        for lane, window in enumerate(windows):
+            assert list(under_way.values()).count(lane) <= window
+        if under_way:
+            index = data.draw(st.sampled_from(sorted(under_way)))
+            assert backlog.awaited(index) is not None
+            backlog.finish(index)
+            assert backlog.awaited(index) is None
+            del under_way[index]
+            ended.append(index)
+    assert sorted(ended) == list(range(count))

@@ -144,7 +144,7 @@ def test_a_worker_refuses_what_breaks_its_limit(
     worker = workers.start(limit=base_memory + 12 * 2**20)
     coordinator = Coordinator(bundle, [BoardEntry("a", worker.endpoint)])
     try:
-        with pytest.raises(BoardError, match=r"a at .* needs .* MiB, .* MiB of .* MiB are free"):
+        with pytest.raises(BoardError, match=r"^a: .* needs .* MiB, .* MiB of .* MiB are free"):
             coordinator.deploy(Placement((_lane(bundle, "aaaa", window=100),), {}))
     finally:
         coordinator.close()

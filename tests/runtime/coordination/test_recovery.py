@@ -234,7 +234,7 @@ def test_patience_has_an_end(workers: Workers, tiny_bundle: Path, scan: NDArray[
     started = workers.start()
     run = Run(tiny_bundle, [started.endpoint], patience=1.0)
     start = time.monotonic()
-    with pytest.raises(BoardError, match="board-1: its connection broke; start a worker"):
+    with pytest.raises(BoardError, match="^board-1: its connection broke$"):
         run.segment(scan, 3, lambda: _kill(started))
     assert time.monotonic() - start > 1
     assert run.came < len(scan)
@@ -295,8 +295,8 @@ def test_a_slow_board_gets_less_to_do(
         before = segmenter.segment(scan).report
         victim = before.lanes[0].pieces["piece_00"]
         with _throttled(started[victim]):
-            after = segmenter.segment(np.concatenate([scan] * 2))
-    np.testing.assert_array_equal(after.mask, np.concatenate([expected] * 2))
+            after = segmenter.segment(np.concatenate([scan] * 6))
+    np.testing.assert_array_equal(after.mask, np.concatenate([expected] * 6))
     assert any(victim in line and "times as long as planned" in line for line in run.told)
     assert after.report.epochs == 2
     pieces = [list(report.lanes[0].pieces.values()) for report in (before, after.report)]

@@ -29,7 +29,7 @@ from edgeseg.units import MIB
 
 ROUNDS = 3
 SLICES = 32
-LIMIT_SHARE = 0.84
+LIMIT_SHARE = 0.88
 """What each of two workers may take of the uncut process's peak."""
 
 _SECRET_LIMIT = 420 * MIB

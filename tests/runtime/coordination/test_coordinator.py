@@ -129,7 +129,7 @@ def test_a_board_that_vanishes_ends_the_stream(
         next(stream)
         started["b"].process.kill()
         start = time.monotonic()
-        with pytest.raises(BoardError, match="^b: its connection"):
+        with pytest.raises(BoardError, match=r"^b: its connection"):
             list(stream)
         assert time.monotonic() - start < 5
     finally:

@@ -234,7 +234,7 @@ def test_patience_has_an_end(workers: Workers, tiny_bundle: Path, scan: NDArray[
     started = workers.start()
     run = Run(tiny_bundle, [started.endpoint], patience=1.0)
     start = time.monotonic()
-    with pytest.raises(BoardError, match="^board-1: its connection broke$"):
+    with pytest.raises(BoardError, match=r"^board-1: its connection broke$"):
         run.segment(scan, 3, lambda: _kill(started))
     assert time.monotonic() - start > 1
     assert run.came < len(scan)

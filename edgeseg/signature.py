@@ -1,28 +1,22 @@
 """Signed bundles: Ed25519 over the manifest, which holds the SHA-256 of every piece."""
 
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, TypeAlias, TypeVar
+from typing import Annotated, TypeAlias
 
 import msgspec
 
 from edgeseg.bundle import Bundle, write_signed
-from edgeseg.errors import BundleError, OutputError, UsageError
-from edgeseg.files import read_private, write_private
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from edgeseg.errors import BundleError, UsageError
+from edgeseg.key_files import read_public_file, read_secret_file, write_key_files
 
 KEY_BYTES, SIGNATURE_BYTES = 32, 64
 _PURPOSE = b"edgeseg bundle manifest\0"
 """What is signed begins with this, so that no signature for a bundle is one for anything else."""
 
 HexKey: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
-_T = TypeVar("_T")
+_REMEDY = "see edgeseg keygen --signing"
 
 
 @dataclass(frozen=True)
@@ -65,13 +59,12 @@ def write_signing_keys(keys: SigningKeys, name: str, folder: Path) -> tuple[Path
     secret, public = folder / f"{name}.sign", folder / f"{name}.verify"
     verify = f'verify_key = "{keys.public.hex()}"\n'
     note = f"# The key with which {name} signs bundles: it stays on this machine.\n"
-    write_private(secret, f'{note}{verify}signing_key = "{keys.secret.hex()}"\n')
-    try:
-        public.write_text(f"# The key that verifies what {name} has signed.\n{verify}", "utf-8")
-    except OSError as error:
-        raise OutputError(
-            f"can't write {public} ({error.strerror}); choose another folder"
-        ) from None
+    write_key_files(
+        secret,
+        f'{note}{verify}signing_key = "{keys.secret.hex()}"\n',
+        public,
+        f"# The key that verifies what {name} has signed.\n{verify}",
+    )
     return secret, public
 
 
@@ -83,7 +76,7 @@ def read_signing_keys(path: Path) -> SigningKeys:
     UsageError
         If the file is missing, no signing key, or can be read by others than its owner.
     """
-    file = _parse(path, read_private(path), _SecretFile)
+    file = read_secret_file(path, _SecretFile, _REMEDY)
     return SigningKeys(bytes.fromhex(file.verify_key), bytes.fromhex(file.signing_key))
 
 
@@ -95,11 +88,7 @@ def read_verify_key(path: Path) -> bytes:
     UsageError
         If the file is missing or no such key.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"can't read the key {path} ({error})") from None
-    return bytes.fromhex(_parse(path, text, _PublicFile).verify_key)
+    return bytes.fromhex(read_public_file(path, _PublicFile, _REMEDY).verify_key)
 
 
 def sign_bundle(bundle: Bundle, keys: SigningKeys) -> None:
@@ -158,13 +147,6 @@ def verify_bundle(bundle: Bundle, public: bytes) -> None:
         nacl.VerifyKey(public).verify(_PURPOSE + bundle.signed_bytes, signature)
     except nacl.exc.BadSignatureError:
         raise BundleError(f"{bundle.path} was changed after it was signed; get it anew") from None
-
-
-def _parse(path: Path, text: str, kind: type[_T]) -> _T:
-    try:
-        return msgspec.convert(tomllib.loads(text), kind)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise UsageError(f"{path} is no such key: {error}; see edgeseg keygen --signing") from None
 
 
 def _nacl() -> ModuleType:

@@ -1,24 +1,17 @@
 """CURVE key pairs: who a machine is to the others, and the small files that hold it."""
 
 import os
-import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 import zmq
 
 from edgeseg.boards import PublicKey
-from edgeseg.errors import OutputError, UsageError
-from edgeseg.files import read_private, write_private
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from edgeseg.errors import UsageError
+from edgeseg.key_files import read_public_file, read_secret_file, write_key_files
 
 SECRET, PUBLIC = ".key", ".pub"
 """How the names of the two files end."""
@@ -28,7 +21,7 @@ DEFAULT_NAME = "edgeseg"
 SLOW_KEYPAIR_SECONDS = 1e-3
 """libsodium needs 12 us on a PC and below 0.3 ms on a Pi 4, TweetNaCl milliseconds on either."""
 
-_T = TypeVar("_T")
+_REMEDY = "make one with edgeseg keygen"
 
 
 @dataclass(frozen=True)
@@ -72,13 +65,12 @@ def write_keys(keys: KeyPair, name: str, folder: Path) -> tuple[Path, Path]:
     secret, public = folder / f"{name}{SECRET}", folder / f"{name}{PUBLIC}"
     pair = f'public_key = "{keys.public}"\n'
     note = f"# The secret key of {name}: it stays on this machine.\n"
-    write_private(secret, f'{note}{pair}secret_key = "{keys.secret}"\n')
-    try:
-        public.write_text(f"# The public key of {name}: anybody may read it.\n{pair}", "utf-8")
-    except OSError as error:
-        raise OutputError(
-            f"can't write {public} ({error.strerror}); choose another folder"
-        ) from None
+    write_key_files(
+        secret,
+        f'{note}{pair}secret_key = "{keys.secret}"\n',
+        public,
+        f"# The public key of {name}: anybody may read it.\n{pair}",
+    )
     return secret, public
 
 
@@ -90,7 +82,7 @@ def read_keys(path: Path) -> KeyPair:
     UsageError
         If the file is missing, no key, or can be read by others than its owner.
     """
-    file = _parse(path, read_private(path), _SecretFile)
+    file = read_secret_file(path, _SecretFile, _REMEDY)
     if _public_of(file.secret_key) != file.public_key:
         raise UsageError(f"the two keys in {path} are no pair; make new ones with edgeseg keygen")
     return KeyPair(file.public_key, file.secret_key)
@@ -104,11 +96,7 @@ def read_public_key(path: Path) -> str:
     UsageError
         If the file is missing or no public key.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"can't read the public key {path} ({error})") from None
-    return _parse(path, text, _PublicFile).public_key
+    return read_public_file(path, _PublicFile, _REMEDY).public_key
 
 
 def own_keys(path: Path | None) -> KeyPair | None:
@@ -186,10 +174,3 @@ def _keypair_seconds() -> float:
         zmq.curve_keypair()
         times.append(time.perf_counter() - start)
     return min(times)
-
-
-def _parse(path: Path, text: str, kind: type[_T]) -> _T:
-    try:
-        return msgspec.convert(tomllib.loads(text), kind)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise UsageError(f"{path} is no key: {error}; make one with edgeseg keygen") from None

@@ -61,7 +61,7 @@ def test_what_is_no_key_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "x.key"
     path.write_text(text)
     path.chmod(0o600)
-    with pytest.raises(UsageError, match="is no key"):
+    with pytest.raises(UsageError, match="is no such key"):
         read_keys(path)
 
 
@@ -77,7 +77,7 @@ def test_a_missing_or_binary_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="can't read the secret"):
         read_keys(tmp_path / "none.key")
     (tmp_path / "x.pub").write_bytes(b"\xff\xfe")
-    with pytest.raises(UsageError, match="can't read the public key"):
+    with pytest.raises(UsageError, match="is no such key"):
         read_public_key(tmp_path / "x.pub")
 
 

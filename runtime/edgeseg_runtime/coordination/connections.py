@@ -148,7 +148,8 @@ class Connections:
                 self._note(name, message)
                 received.append((name, message, payload))
             refusal = contact.link.refusal
-            if refusal and name in self.fleet.awaited:
+            # A worker that dies breaks off handshakes too: why it was lost says more.
+            if refusal and name in self.fleet.awaited and not self.fleet.standings[name].losses:
                 self.fleet = self.fleet.missed(name, refusal)
             trouble = contact.trouble(SILENCE_SECONDS)
             if trouble and name in self.fleet.present:

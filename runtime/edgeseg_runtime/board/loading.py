@@ -57,7 +57,7 @@ class Loader:
         first, *others = self._steps.values()
         excess = [self._excess(step) for step in others]
         loaded = self._measured(first)
-        return replace(loaded, excess=max(loaded.excess, *excess))
+        return replace(loaded, excess=max([loaded.excess, *excess]))
 
     def shift(self, name: str) -> Crews:
         """Load one step in place of what has been let go of.

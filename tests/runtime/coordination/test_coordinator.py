@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,30 @@ def test_any_placement_gives_the_same_bits(
         np.testing.assert_array_equal(result.array, expected[result.index])
     runs = sum(times.runs for pong in pongs.values() for times in pong.piece_times.values())
     assert runs == len(images) * len(bundle.manifest.pieces)
+
+
+@pytest.mark.parametrize("sizes", [(4,), (2, 2), (1, 1, 1, 1)])
+def test_any_shifts_give_the_same_bits(
+    workers: Workers,
+    tiny_bundle: Path,
+    images: list[NDArray[np.uint8]],
+    expected: list[Any],
+    sizes: tuple[int, ...],
+) -> None:
+    """One that holds all pieces is for boards without room for a second slice's tensors."""
+    bundle = Bundle(tiny_bundle)
+    names = iter([piece.name for piece in bundle.manifest.pieces])
+    shifts = tuple(tuple(next(names) for _ in range(size)) for size in sizes)
+    coordinator = Coordinator(bundle, [BoardEntry("a", workers.start().endpoint)])
+    try:
+        lane = replace(_lane(bundle, "aaaa"), shifts=shifts)
+        coordinator.deploy(Placement((lane,), {}))
+        results = list(coordinator.stream(_stream(images)))
+    finally:
+        coordinator.close()
+    assert sorted(result.index for result in results) == list(range(len(images)))
+    for result in results:
+        np.testing.assert_array_equal(result.array, expected[result.index])
 
 
 def test_a_new_placement_takes_the_place_of_the_old(

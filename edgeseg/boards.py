@@ -1,7 +1,6 @@
 """The boards at hand: where they listen, what they have, and the file that lists them."""
 
 import math
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +11,6 @@ import msgspec
 from edgeseg.errors import UsageError
 from edgeseg.manifest import Piece
 from edgeseg.units import MIB, parse_bytes, parse_rate
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 WORKER_BASE = 72 * MIB
 """About what a worker takes before any piece."""
@@ -165,10 +159,10 @@ def read_boards(path: Path) -> BoardsFile:
         If it is missing, no TOML, has unknown keys, duplicate names, or figures of no sense.
     """
     try:
-        file = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), BoardsFile)
+        file = msgspec.toml.decode(path.read_bytes(), type=BoardsFile)
     except OSError as error:
         raise UsageError(f"can't read the boards file {path} ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is no boards file: {error}") from None
     names = [entry.name for entry in file.board]
     if not names or len(set(names)) < len(names):

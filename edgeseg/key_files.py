@@ -1,6 +1,5 @@
 """Files of keys, in TOML: a secret one for its owner alone, and a public one to hand out."""
 
-import sys
 from pathlib import Path
 from typing import TypeVar
 
@@ -8,11 +7,6 @@ import msgspec
 
 from edgeseg.errors import OutputError, UsageError
 from edgeseg.files import read_private, write_private
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 _T = TypeVar("_T")
 
@@ -73,6 +67,6 @@ def read_public_file(path: Path, kind: type[_T], remedy: str) -> _T:
 
 def _parse(path: Path, text: str, kind: type[_T], remedy: str) -> _T:
     try:
-        return msgspec.convert(tomllib.loads(text), kind)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        return msgspec.toml.decode(text, type=kind)
+    except msgspec.DecodeError as error:
         raise UsageError(f"{path} is no such key: {error}; {remedy}") from None

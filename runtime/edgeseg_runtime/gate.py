@@ -10,7 +10,14 @@ import zmq
 from zmq.utils import z85
 
 from edgeseg.errors import UsageError
-from edgeseg_runtime.keys import PUBLIC, KeyPair, check_curve, read_authorized, read_keys
+from edgeseg_runtime.keys import (
+    PUBLIC,
+    KeyPair,
+    check_curve,
+    key_places,
+    read_authorized,
+    read_keys,
+)
 
 DOMAIN = b"edgeseg"
 """A socket of this domain is let through by a gate or not at all."""
@@ -115,13 +122,10 @@ def gate_for(
     UsageError
         If the key can't be used, nobody is authorized, or there is no key to authorize for.
     """
-    if key is None:
-        if authorized is not None:
-            raise UsageError("--authorized needs --key, this worker's own; see edgeseg keygen")
+    if key is None and authorized is None:
         return OpenGate()
-    path = Path(key)
-    folder = Path(authorized) if authorized else path.parent / "authorized"
-    return Gate(context, read_keys(path), folder)
+    file, folder = key_places(key, authorized)
+    return Gate(context, read_keys(file), folder)
 
 
 REFUSALS: dict[int, str] = {

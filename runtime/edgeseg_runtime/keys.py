@@ -118,6 +118,22 @@ def key_folder() -> Path:
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "edgeseg"
 
 
+def key_places(key: str | None, authorized: str | None) -> tuple[Path, Path]:
+    """Return a worker's secret file, and the folder of those who may give it orders.
+
+    The folder is ``authorized`` beside the key if none is named.
+
+    Raises
+    ------
+    UsageError
+        If there is no key to authorize for.
+    """
+    if key is None:
+        raise UsageError("--authorized needs --key, this worker's own; see edgeseg keygen")
+    file = Path(key)
+    return file, Path(authorized) if authorized else file.parent / "authorized"
+
+
 def read_authorized(folder: Path) -> frozenset[str]:
     """Return the keys in a folder of public files, as they are now; what is no key is passed over.
 

@@ -183,8 +183,8 @@ def _show(request: Request, report: RunReport, statistics: Statistics) -> None:
     console.print(f"planned: {report.planned_slices_per_second:.2f} slices/s{estimated}")
     if report.losses:
         console.print(
-            f"{len(report.losses)} times a board was lost; {report.replayed_slices} slices were "
-            f"sent again in {report.epochs} placements"
+            f"boards lost: {len(report.losses)}; {report.replayed_slices} slices were sent again "
+            f"in {report.epochs} placements"
         )
     if report.resumed_slices:
         console.print(f"{report.resumed_slices} slices were done before")

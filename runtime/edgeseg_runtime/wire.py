@@ -31,6 +31,9 @@ PROTOCOL = 3
 MAX_HEADER_BYTES = 2**20
 MAX_PROBE_BYTES = 2**24
 
+NO_EPOCH = 0
+"""What a refusal of the coordinator itself, not of its orders, bears as its epoch."""
+
 Dtype: TypeAlias = Literal["float32", "int8", "uint8"]
 """Types that tensors have on the wire."""
 

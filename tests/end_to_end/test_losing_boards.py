@@ -1,8 +1,11 @@
 """``edgeseg segment`` when boards, or it itself, end in mid-volume: the mask is the same."""
 
 import json
+import os
+import shlex
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import quota
 from processes import (
     RunningWorker,
     Workers,
@@ -20,6 +24,8 @@ from processes import (
     segment,
 )
 from scans import names, write_ct
+
+from edgeseg.units import MIB
 
 _SLICES = 1500
 _MASK = "mask.nii"
@@ -79,13 +85,48 @@ def test_a_killed_worker_is_one_line_and_the_same_mask(
     assert ended.code == 0, ended
     assert ended.err == "board board-2 was lost (its connection broke); going on with 1 board\n"
     assert (tmp_path / _MASK).read_bytes() == expected
-    assert "1 times a board was lost" in ended.out
+    assert "boards lost: 1; " in ended.out
     report = json.loads((tmp_path / "report.json").read_text())
     (loss,) = report["losses"]
     assert loss["board"] == "board-2"
     assert loss["recovery_seconds"] < 30
     assert (report["slices"], report["epochs"], report["resumed_slices"]) == (_SLICES, 2, 0)
     assert names(tmp_path) == {_MASK, "report.json"}
+
+
+def test_a_worker_that_the_kernel_kills_for_want_of_memory_costs_no_slice(
+    workers: Workers, tiny_bundle: Path, tmp_path: Path, scan: Path, expected: bytes
+) -> None:
+    """Another program of its group takes all the memory; the kernel chooses the worker to die."""
+    reason = quota.missing()
+    if reason is not None:
+        pytest.skip(f"memory can't be limited here: {reason}")
+    started = [workers.start() for _ in range(2)]
+    victim = started[1].process
+    words = (tiny_bundle, scan, "-o", tmp_path / _MASK, *_words(started))
+    with quota.quota(f"edgeseg-oom-{os.getpid()}", float(os.cpu_count() or 1), 64 * MIB) as groups:
+        _first_to_die(victim.pid)
+        with _running(*words) as run:
+            _until(lambda: _begun(tmp_path))
+            for group in groups:
+                group.write_text(str(victim.pid))
+            _eat_memory(groups)
+            assert victim.wait(60) == -signal.SIGKILL
+            ended = output_of(run)
+    assert ended.code == 0, ended
+    assert ended.err == "board board-2 was lost (its connection broke); going on with 1 board\n"
+    assert (tmp_path / _MASK).read_bytes() == expected
+
+
+def _first_to_die(pid: int) -> None:
+    Path(f"/proc/{pid}/oom_score_adj").write_text("1000")
+
+
+def _eat_memory(groups: Sequence[Path]) -> None:
+    """Take more than the group has, in a process of the group."""
+    enter = 'for group in "$@"; do echo $$ > "$group"; done; exec '
+    eater = shlex.join([sys.executable, "-c", f"bytearray({256 * MIB})"])
+    subprocess.run(["/bin/sh", "-c", enter + eater, "sh", *map(str, groups)], check=False)
 
 
 def test_when_patience_ends_the_rest_is_done_later(

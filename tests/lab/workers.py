@@ -38,7 +38,7 @@ def workers(boards: Sequence[Machine], cores: float | None, memory: int) -> Iter
             words = ("worker", "--listen", listen, "--insecure", "--cores", 1)
             command = [sys.executable, "-m", "edgeseg", *words, "--memory-limit", memory]
             process = subprocess.Popen(board.command(command), stdout=subprocess.PIPE, text=True)
-            stack.callback(_stop, process)
+            stack.callback(stop, process)
             for group in groups:
                 group.write_text(str(process.pid))
             if process.stdout is None or not process.stdout.readline().startswith("listening"):
@@ -46,7 +46,8 @@ def workers(boards: Sequence[Machine], cores: float | None, memory: int) -> Iter
         yield
 
 
-def _stop(process: "subprocess.Popen[str]") -> None:
+def stop(process: "subprocess.Popen[str]") -> None:
+    """Ask a process to end; it is killed if it does not."""
     process.terminate()
     try:
         process.wait(_STOP_SECONDS)

@@ -22,6 +22,7 @@ from limits import limit_for_runs, limit_in_shifts
 from processes import Workers
 from rich.table import Table
 from talking import Sockets, greet
+from workers import stop
 
 from edgeseg.bundle import Bundle
 from edgeseg.errors import EdgesegError
@@ -36,7 +37,6 @@ SLACK = 1.05
 IN_SHIFTS = 0
 """Stands for one worker whose pieces take turns."""
 
-_STOP_SECONDS = 10.0
 _BOXED = 'for group in $GROUPS_OF_IT; do echo $$ > "$group"; done; exec "$@"'
 
 
@@ -128,23 +128,12 @@ def _boxed(count: int, limit: int) -> Iterator[list[str]]:
                 env=os.environ | {"GROUPS_OF_IT": " ".join(map(str, groups))},
                 text=True,
             )
-            stack.callback(_stop, process)
+            stack.callback(stop, process)
             line = process.stdout.readline() if process.stdout else ""
             if not line.startswith("listening on "):
                 raise RuntimeError("a worker did not start")
             endpoints.append(line.removeprefix("listening on ").strip())
         yield endpoints
-
-
-def _stop(process: "subprocess.Popen[str]") -> None:
-    process.terminate()
-    try:
-        process.wait(_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    if process.stdout is not None:
-        process.stdout.close()
 
 
 def _table(figures: Sequence[Figures]) -> Table:

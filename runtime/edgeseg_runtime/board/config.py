@@ -1,6 +1,5 @@
 """How a worker is run: what its flags say, and the file that may say it instead."""
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,11 +8,6 @@ import msgspec
 
 from edgeseg.errors import UsageError
 from edgeseg.units import parse_bytes
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 DEFAULT_FILE = Path("/etc/edgeseg/worker.toml")
 
@@ -66,7 +60,7 @@ def worker_config(file: Path | None, flags: Mapping[str, object]) -> WorkerConfi
 
 def _read(path: Path, *, optional: bool) -> WorkerConfig:
     try:
-        config = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), WorkerConfig)
+        config = msgspec.toml.decode(path.read_bytes(), type=WorkerConfig)
         parse_bytes(config.memory_limit)
     except FileNotFoundError:
         if optional:
@@ -74,7 +68,7 @@ def _read(path: Path, *, optional: bool) -> WorkerConfig:
         raise UsageError(f"there is no worker's file {path}") from None
     except OSError as error:
         raise UsageError(f"can't read the worker's file {path} ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is no worker's file: {error}") from None
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None

@@ -14,12 +14,12 @@ from edgeseg_runtime.board.deployment import Deployment
 from edgeseg_runtime.board.ledger import Ledger
 from edgeseg_runtime.board.logs import say
 from edgeseg_runtime.board.outbox import Means
-from edgeseg_runtime.board.reception import NO_EPOCH
 from edgeseg_runtime.board.threads import Threads
 from edgeseg_runtime.endpoints import check_peers
 from edgeseg_runtime.gate import OpenGate
 from edgeseg_runtime.transport import Link, Listener
 from edgeseg_runtime.wire import (
+    NO_EPOCH,
     AnyMessage,
     Assignment,
     Echo,

@@ -64,7 +64,3 @@ class Ledger:
         """
         if excess > 0:
             self.enter(name, excess)
-
-    def leave(self, name: str) -> None:
-        """Take an entry out."""
-        del self._entries[name]

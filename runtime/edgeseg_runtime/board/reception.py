@@ -1,11 +1,9 @@
 """Who is served: one coordinator at a time, until it takes its leave or falls silent. Pure."""
 
-from edgeseg_runtime.wire import PROTOCOL, Hello, Refused
+from edgeseg_runtime.wire import NO_EPOCH, PROTOCOL, Hello, Refused
 
 SILENCE_SECONDS = 10.0
 """A coordinator unheard of for so long is gone; what was held for it is dropped."""
-
-NO_EPOCH = 0
 
 
 class Reception:

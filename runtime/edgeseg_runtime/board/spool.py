@@ -52,9 +52,7 @@ class Spool:
     Raises
     ------
     BoardError
-        If so much is not free on that disk.
-    BoardError
-        If the folder can't be made.
+        If so much is not free on that disk, or the folder can't be made.
     """
 
     def __init__(self, root: Path, limit: int) -> None:

@@ -5,12 +5,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
 import zmq
 
 from edgeseg import __version__
 from edgeseg.errors import UsageError, WireError
 from edgeseg.interpreter import engine_name
+from edgeseg.measure import resident_bytes
 from edgeseg_runtime.board.condition import Chronicle, Nature, pong
 from edgeseg_runtime.board.config import WorkerConfig
 from edgeseg_runtime.board.duty import Duty, Premises
@@ -117,7 +117,7 @@ class Worker:
     def _open(self, spool: Path) -> Premises:
         """Tidy up, and measure what the process takes before any piece."""
         sweep(spool)
-        base = psutil.Process().memory_info().rss
+        base = resident_bytes()
         Ledger(self._nature.memory_limit, base)
         return Premises(
             limit=self._nature.memory_limit,

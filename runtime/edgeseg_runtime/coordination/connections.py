@@ -10,12 +10,12 @@ import zmq
 
 from edgeseg.boards import Board, BoardEntry
 from edgeseg.errors import BoardError, UsageError
-from edgeseg_runtime.coordination.contact import NO_EPOCH, Contact
+from edgeseg_runtime.coordination.contact import Contact
 from edgeseg_runtime.coordination.fleet import Fleet
 from edgeseg_runtime.endpoints import normalize_endpoint
 from edgeseg_runtime.keys import KeyPair
 from edgeseg_runtime.transport import Link, Payload
-from edgeseg_runtime.wire import AnyMessage, Bye, Peer, Pong, Refused, Welcome
+from edgeseg_runtime.wire import NO_EPOCH, AnyMessage, Bye, Peer, Pong, Refused, Welcome
 
 CONNECT_SECONDS = 5.0
 GREET_SECONDS = 1.0

@@ -8,13 +8,20 @@ import zmq
 from edgeseg.boards import Board, BoardEntry
 from edgeseg.errors import WireError
 from edgeseg_runtime.transport import Link, Payload
-from edgeseg_runtime.wire import PROTOCOL, AnyMessage, Bye, Hello, Ping, Pong, Refused, Welcome
+from edgeseg_runtime.wire import (
+    NO_EPOCH,
+    PROTOCOL,
+    AnyMessage,
+    Bye,
+    Hello,
+    Ping,
+    Pong,
+    Refused,
+    Welcome,
+)
 
 SLOWEST_LINK = 1.25e6
 """Bytes a second (10 Mbit/s): what was sent may hold up the next ping for so long."""
-
-NO_EPOCH = 0
-"""In a refusal: what is refused is the greeting."""
 
 _MANY = 10_000
 """Messages heard at once: nobody keeps the others waiting by talking without end."""

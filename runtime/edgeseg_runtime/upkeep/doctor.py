@@ -20,7 +20,7 @@ from edgeseg.interpreter import engine_name
 from edgeseg_runtime import machine
 from edgeseg_runtime.board.config import WorkerConfig
 from edgeseg_runtime.endpoints import is_local, normalize_endpoint
-from edgeseg_runtime.keys import read_authorized, read_keys
+from edgeseg_runtime.keys import key_places, read_authorized, read_keys
 from edgeseg_runtime.upkeep import checks
 from edgeseg_runtime.upkeep.checks import Finding
 from edgeseg_runtime.upkeep.trial import PROBE_FLOPS, run_bundle, run_probe
@@ -122,11 +122,8 @@ def _keys(config: WorkerConfig) -> Finding:
 
 def _authorized(config: WorkerConfig) -> int:
     """Return how many keys may come; an error says what is wrong."""
-    if config.key is None:
-        raise EdgesegError("authorized needs key, this worker's own")
-    key = Path(config.key)
-    read_keys(key)
-    folder = Path(config.authorized) if config.authorized else key.parent / "authorized"
+    file, folder = key_places(config.key, config.authorized)
+    read_keys(file)
     problem = checks.protected(str(folder), folder.stat().st_mode)
     if problem is not None:
         raise EdgesegError(problem)

@@ -1,4 +1,4 @@
-"""Zip archives that nobody vouches for: stored entries, and bounds before anything is read."""
+"""Zip archives that nobody vouches for: bounds before anything is read."""
 
 import io
 import zipfile
@@ -26,8 +26,22 @@ def stored_archive(path: Path) -> Iterator[zipfile.ZipFile]:
     zipfile.BadZipFile
         If it is no such archive; other errors of damaged files are among :data:`DAMAGE`.
     """
+    with bounded_archive(path, MAX_DIRECTORY_BYTES) as archive:
+        _check_stored(archive)
+        yield archive
+
+
+@contextmanager
+def bounded_archive(path: Path, max_directory_bytes: int) -> Iterator[zipfile.ZipFile]:
+    """Open an archive whose list of entries is bounded; all have names and bytes of their own.
+
+    Raises
+    ------
+    zipfile.BadZipFile
+        If it is no such archive; other errors of damaged files are among :data:`DAMAGE`.
+    """
     with _Bounded(io.FileIO(path)) as file:
-        file.bound = MAX_DIRECTORY_BYTES
+        file.bound = max_directory_bytes
         with zipfile.ZipFile(file) as archive:
             file.bound = None
             _check(archive)
@@ -45,18 +59,22 @@ class _Bounded(io.BufferedReader):
         return super().read(size)
 
 
+def _check_stored(archive: zipfile.ZipFile) -> None:
+    for entry in archive.infolist():
+        if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits:
+            raise zipfile.BadZipFile("an entry is compressed or encrypted")
+        if entry.file_size != entry.compress_size:
+            raise zipfile.BadZipFile("an entry has two sizes")
+
+
 def _check(archive: zipfile.ZipFile) -> None:
     entries = sorted(archive.infolist(), key=lambda entry: entry.header_offset)
     if len({entry.filename for entry in entries}) < len(entries):
         raise zipfile.BadZipFile("two entries have the same name")
     end = 0
     for entry in entries:
-        if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits:
-            raise zipfile.BadZipFile("an entry is compressed or encrypted")
-        if entry.file_size != entry.compress_size:
-            raise zipfile.BadZipFile("an entry has two sizes")
         if entry.header_offset < end:
             raise zipfile.BadZipFile("entries overlap")
-        end = entry.header_offset + _LOCAL_HEADER_BYTES + len(entry.filename) + entry.file_size
+        end = entry.header_offset + _LOCAL_HEADER_BYTES + len(entry.filename) + entry.compress_size
     if end > archive.start_dir:
         raise zipfile.BadZipFile("an entry reaches beyond the end")

@@ -20,6 +20,7 @@ from edgeseg.archive import DAMAGE, stored_archive
 from edgeseg.errors import BundleError
 from edgeseg.files import atomic_path
 from edgeseg.manifest import Manifest, Piece, parse_manifest
+from edgeseg.suggest import near_path
 
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
@@ -130,6 +131,11 @@ class Bundle:
             )
 
     @property
+    def sha256(self) -> str:
+        """What identifies the bundle: of its manifest, which has the SHA-256 of all pieces."""
+        return digest(self.signed_bytes)
+
+    @property
     def signature(self) -> bytes | None:
         """What signs the manifest, if anything does."""
         return self._read(SIGNATURE, MAX_SIGNATURE_BYTES) if SIGNATURE in self._names() else None
@@ -178,7 +184,10 @@ class Bundle:
     def _read(self, entry: str, limit: int) -> bytes:
         with self._archive() as archive:
             if entry not in archive.NameToInfo:
-                raise BundleError(f"{self.path} is no bundle: it has no {entry}")
+                raise BundleError(
+                    f"{self.path} is no bundle: it has no {entry}; edgeseg convert makes one of a "
+                    "model"
+                )
             if archive.getinfo(entry).file_size > limit:
                 raise BundleError(f"{self.path}: {entry} is larger than it may be")
             return archive.read(entry)
@@ -189,9 +198,12 @@ class Bundle:
             with stored_archive(self.path) as archive:
                 yield archive
         except FileNotFoundError:
-            raise BundleError(f"{self.path} does not exist; give a .edgeseg file") from None
+            near = near_path(self.path)
+            raise BundleError(f"{self.path} does not exist; give a .edgeseg file{near}") from None
         except (IsADirectoryError, PermissionError) as error:
-            raise BundleError(f"{self.path} can't be read ({error.strerror})") from None
+            raise BundleError(
+                f"{self.path} can't be read ({error.strerror}); give a .edgeseg file"
+            ) from None
         except DAMAGE as error:
             raise BundleError(
                 f"{self.path} is no bundle or is damaged ({error}); convert the model again"

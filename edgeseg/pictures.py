@@ -14,7 +14,7 @@ from edgeseg.files import atomic_folder, atomic_path, check_writable
 from edgeseg.slices import Grey, Mask, SliceGeometry
 
 PICTURE = ".png"
-_READABLE = "give 8-bit grey PNGs that are windowed already, or a NIfTI file"
+_READABLE = "give 8-bit grey PNGs that are windowed already, a NIfTI file, or DICOM"
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,13 @@ def read_pictures(path: Path) -> Pictures:
     if path.is_dir():
         files = tuple(sorted(filter(_is_picture, path.iterdir()), key=_natural))
     if not files:
-        raise VolumeError(f"{path} has no .png file; {_READABLE} (convert DICOM with dcm2niix)")
+        raise VolumeError(f"{path} has no .png file; {_READABLE}")
     return Pictures(path, files, tuple(_size(file) for file in files))
+
+
+def has_pictures(folder: Path) -> bool:
+    """Tell whether a folder has PNG slices."""
+    return any(map(_is_picture, folder.iterdir()))
 
 
 def _is_picture(file: Path) -> bool:

@@ -21,7 +21,7 @@ from edgeseg.slices import Hounsfield, Mask, SliceGeometry
 AIR = -1024
 _PART_BYTES = 32 * 2**20
 _COMPRESSION = 6
-_SUFFIXES = (".nii", ".nii.gz")
+NIFTI = (".nii", ".nii.gz")
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,8 @@ class Volume:
         OutputError
             If it can't be written.
         """
-        if not output.name.lower().endswith(_SUFFIXES):
-            raise UsageError(f"{output} is no .nii.gz; the mask of a NIfTI is written as a NIfTI")
+        if not output.name.lower().endswith(NIFTI):
+            raise UsageError(f"{output} is no .nii.gz; the mask of a volume is written as a NIfTI")
         if output.resolve() == self.path.resolve():
             raise UsageError(f"{output} is the input; give another output")
         check_writable(output)

@@ -13,7 +13,11 @@ from numpy.typing import NDArray
 from processes import Workers
 from talking import Sockets, greet
 
+from edgeseg.errors import EdgesegError
+from edgeseg.sample import sample_series
 from edgeseg.slices import Grey
+
+_OWN_CACHE = os.environ.get("XDG_CACHE_HOME")
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +36,19 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="session")
+def dicom_series() -> Path:
+    """A real CT series out of the user's own cache, so that not every session fetches it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("XDG_CACHE_HOME", raising=False)
+        if _OWN_CACHE is not None:
+            patch.setenv("XDG_CACHE_HOME", _OWN_CACHE)
+        try:
+            return sample_series()
+        except EdgesegError as error:
+            pytest.skip(f"no DICOM series here: {error}")
 
 
 @pytest.fixture(scope="session")

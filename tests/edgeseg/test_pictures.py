@@ -69,7 +69,7 @@ def test_only_8_bit_grey_is_taken(picture: Image.Image, kind: str, tmp_path: Pat
 
 
 def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(VolumeError, match=r"has no \.png file; .*dcm2niix"):
+    with pytest.raises(VolumeError, match=r"has no \.png file; .*DICOM"):
         read_pictures(tmp_path)
     with pytest.raises(VolumeError, match="does not exist"):
         read_pictures(tmp_path / "none.png")
@@ -113,7 +113,9 @@ def test_outputs_are_checked_early(tmp_path: Path) -> None:
 def test_a_scan_is_what_its_path_is(tmp_path: Path) -> None:
     _picture(tmp_path / "a.png")
     assert len(read_scan(tmp_path)) == len(read_scan(tmp_path / "a.png")) == 1
-    with pytest.raises(VolumeError, match="does not exist; give a NIfTI file, a PNG or a folder"):
+    with pytest.raises(
+        VolumeError, match="does not exist; give a NIfTI, 8-bit PNG slices, or DICOM"
+    ):
         read_scan(tmp_path / "none.nii")
     (tmp_path / "ct.nii").write_text("no scan")
     with pytest.raises(VolumeError, match="is no NIfTI"):

@@ -64,6 +64,15 @@ def test_names_the_extra_that_metrics_need(base_python: str) -> None:
     assert "edgeseg[metrics]" in line
 
 
+def test_names_the_extra_that_dicom_needs(base_python: str, tmp_path: Path) -> None:
+    image = tmp_path / "IM000001"
+    image.write_bytes(bytes(128) + b"DICM")
+    ran = run(base_python, "segment", "x.edgeseg", image, "-o", tmp_path / "mask.nii.gz")
+    assert ran.returncode == 2
+    (line,) = ran.stderr.splitlines()
+    assert "edgeseg[dicom]" in line
+
+
 def test_is_found_complete_by_doctor(base_python: str) -> None:
     """The piece that is timed comes with the package."""
     findings = json.loads(run(base_python, "doctor", "--json").stdout)["findings"]

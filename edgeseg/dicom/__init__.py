@@ -1,0 +1,1 @@
+"""CT as hospitals have it: a DICOM series in, a DICOM segmentation out (extra ``dicom``)."""

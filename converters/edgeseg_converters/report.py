@@ -14,7 +14,7 @@ from edgeseg.measure import Measurement
 from edgeseg.terminal import RESEARCH_NOTE, figure_table
 from edgeseg.units import format_bytes, format_count
 from edgeseg_converters.check import Check
-from edgeseg_converters.partition import Alternative
+from edgeseg_converters.partition import Alternative, Partition
 from edgeseg_converters.precision import Chosen
 
 
@@ -59,6 +59,23 @@ class PieceReport(msgspec.Struct, frozen=True):
     dice_loss: float | None
 
 
+class LayerReport(msgspec.Struct, frozen=True):
+    """One layer: its piece, what it reads, and the tensor that it makes.
+
+    Attributes
+    ----------
+    crossing_bytes
+        Size of that tensor where another piece reads it, else 0.
+    """
+
+    name: str
+    kind: str
+    piece: str
+    inputs: tuple[str, ...]
+    shape: tuple[int, ...]
+    crossing_bytes: int
+
+
 class Report(msgspec.Struct, frozen=True):
     """Figures of a conversion; ``crossing_bytes`` counts each tensor between pieces once.
 
@@ -74,6 +91,7 @@ class Report(msgspec.Struct, frozen=True):
     versions: dict[str, str]
     notes: tuple[str, ...]
     strategies: tuple[Alternative, ...] = ()
+    layers: tuple[LayerReport, ...] = ()
     research_note: str = RESEARCH_NOTE
 
 
@@ -95,6 +113,8 @@ class History:
         What the user should know besides, a line each.
     strategies
         Those that were looked at.
+    cut
+        The pieces before they were compiled.
     """
 
     before: Graph
@@ -103,6 +123,7 @@ class History:
     measurements: tuple[Measurement, ...]
     notes: tuple[str, ...] = ()
     strategies: tuple[Alternative, ...] = ()
+    cut: Partition = ()
 
 
 def make_report(manifest: Manifest, check: Check, bundle_bytes: int, history: History) -> Report:
@@ -118,7 +139,20 @@ def make_report(manifest: Manifest, check: Check, bundle_bytes: int, history: Hi
         versions=manifest.versions,
         notes=(*history.notes, *history.chosen.notes),
         strategies=history.strategies,
+        layers=tuple(_layer_reports(manifest, history.cut)),
     )
+
+
+def _layer_reports(manifest: Manifest, cut: Partition) -> Iterator[LayerReport]:
+    """Yield the layers piece by piece, in an order in which they can run."""
+    read = {port.tensor for piece in manifest.pieces for port in piece.inputs}
+    made = {port.tensor: port.nbytes for piece in manifest.pieces for port in piece.outputs}
+    for piece, graph in zip(manifest.pieces, cut, strict=False):
+        for layer in graph.layers:
+            size = made.get(layer.name, 0) if layer.name in read else 0
+            yield LayerReport(
+                layer.name, layer.kind, piece.name, layer.inputs, layer.output.shape, size
+            )
 
 
 def _piece_reports(manifest: Manifest, history: History) -> Iterator[PieceReport]:

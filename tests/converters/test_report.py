@@ -5,11 +5,11 @@ from io import StringIO
 
 import msgspec
 import pytest
-from manifests import chain_manifest
+from manifests import IMAGE, chain_manifest
 from rich.console import Console
 
 from edgeseg.graph import Graph, Layer, Tensor, WeightSpec
-from edgeseg.manifest import Manifest
+from edgeseg.manifest import Manifest, Port
 from edgeseg.measure import Measurement
 from edgeseg_converters.check import Check
 from edgeseg_converters.partition import Alternative
@@ -72,6 +72,23 @@ def test_pieces_are_reported_before_and_after() -> None:
     assert (one.dice_loss, other.dice_loss) == (0.004, 0.031)
     assert report.notes == ("a note", "piece_01 is kept in float32")
     assert msgspec.json.decode(msgspec.json.encode(report), type=Report) == report
+
+
+def test_layers_name_their_piece_and_what_of_them_crosses() -> None:
+    graph = graph_of()
+    cut = tuple(graph.subgraph(f"piece_{n:02d}", (f"layer_{n}",)) for n in range(2))
+    ports = (Port("layer_0", (1, 8, 8, 4)), Port("layer_1", (1, 8, 8, 1)))
+    pieces = tuple(
+        msgspec.structs.replace(piece, inputs=(reads,), outputs=(makes,))
+        for piece, reads, makes in zip(manifest_of().pieces, (IMAGE, ports[0]), ports, strict=True)
+    )
+    manifest = msgspec.structs.replace(manifest_of(), pieces=pieces)
+    report = make_report(manifest, EXACT, 1, History(graph, graph, UNCHANGED, MEASURED, cut=cut))
+    assert [(one.name, one.piece, one.crossing_bytes) for one in report.layers] == [
+        ("layer_0", "piece_00", 1024),
+        ("layer_1", "piece_01", 0),
+    ]
+    assert report.layers[1].inputs == ("layer_0",)
 
 
 def test_layers_that_compression_added_had_no_cost_before() -> None:

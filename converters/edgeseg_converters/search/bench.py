@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from edgeseg.bundle import Bundle
-from edgeseg.terminal import messages
+from edgeseg.terminal import note
 from edgeseg_converters.assemble import compiler_versions, hash_model
 from edgeseg_converters.compare.bundle_runner import segmenter_of
 from edgeseg_converters.compare.comparison import Entry, bundle_entry
@@ -81,7 +81,7 @@ class Bench:
         built = self.state.bundle(key, path)
         if built is not None:
             return built
-        messages.print(f"compiling {rung.name}")
+        note(f"compiling {rung.name}")
         report = convert(
             self.model,
             path,
@@ -94,7 +94,7 @@ class Bench:
 
     def _measure(self, rung: Rung, bundle: Bundle) -> Entry:
         reference = self._reference.scores(bundle.manifest)
-        messages.print(f"measuring {rung.name}")
+        note(f"measuring {rung.name}")
         scores = scored(segmenter_of(bundle), self.validation.slices, rung.name)
         footprint = measure_bundle(bundle)
         return bundle_entry(rung.name, str(bundle.path), footprint, scores, reference)

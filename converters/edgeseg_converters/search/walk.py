@@ -5,11 +5,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgeseg.errors import BudgetError, ModelError, OutputError, UsageError
+import msgspec
+
+from edgeseg.errors import BudgetError, EdgesegError, ModelError, OutputError, UsageError
 from edgeseg.files import atomic_path, check_writable, write_json
 from edgeseg.plotting import require_matplotlib
 from edgeseg_converters.compare.comparison import Comparison
 from edgeseg_converters.compare.plot import write_plot
+from edgeseg_converters.report import Report
 from edgeseg_converters.search.bench import Bench
 from edgeseg_converters.search.choose import PREFERENCES, Preference, Trial, hopeless, judge
 from edgeseg_converters.search.ladder import Rung, ladder
@@ -107,6 +110,24 @@ def search(  # noqa: PLR0913 - one keyword a flag
     if report is not None:
         write_json(Path(report), made)
     return made
+
+
+def chosen_report(found: SearchReport, output: Path) -> Report | None:
+    """Read what the compiler told of the bundle that a search chose; None if it chose none.
+
+    Raises
+    ------
+    EdgesegError
+        If the file is gone or changed.
+    """
+    if found.chosen is None:
+        return None
+    folder = _folder(output)
+    path = folder / f"{found.chosen}.json"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Report)
+    except (OSError, msgspec.DecodeError) as error:
+        raise EdgesegError(f"can't read {path} ({error}); delete {folder}, search anew") from None
 
 
 def _climb(bench: Bench, rungs: Sequence[Rung], drop: float) -> tuple[list[Trial], list[str]]:

@@ -25,7 +25,7 @@ from edgeseg_converters.report import Report
 from edgeseg_converters.search import bench
 from edgeseg_converters.search.ladder import Rung
 from edgeseg_converters.search.report import SearchReport, require_chosen
-from edgeseg_converters.search.walk import search
+from edgeseg_converters.search.walk import chosen_report, search
 
 app = typer.Typer()
 app.command()(command)
@@ -156,6 +156,19 @@ def test_everything_tried_is_kept_beside_it(found: tuple[SearchReport, Path]) ->
     assert "not a medical device" in written["research_note"]
     assert made.comparison.slices == 4
     assert made.comparison.patients == PATIENTS
+
+
+def test_the_compilers_report_of_the_chosen_bundle_is_found(
+    found: tuple[SearchReport, Path], tmp_path: Path
+) -> None:
+    made, output = found
+    report = chosen_report(made, output)
+    assert report is not None
+    assert report.bundle_bytes == output.stat().st_size
+    assert report.layers
+    assert chosen_report(msgspec.structs.replace(made, chosen=None), output) is None
+    with pytest.raises(EdgesegError, match="search anew"):
+        chosen_report(made, tmp_path / "other.edgeseg")
 
 
 def test_another_limit_or_preference_needs_nothing_new(

@@ -1,0 +1,96 @@
+"""Writes the page of a segmented scan."""
+
+from pathlib import Path
+
+from edgeseg.html import write_page
+from edgeseg.manifest import Manifest
+from edgeseg.scan import Scan
+from edgeseg_runtime.page.course import course, most_busy, most_memory, times
+from edgeseg_runtime.page.viewer import read_viewer
+from edgeseg_runtime.page.voxels import Voxels, browser_voxels
+from edgeseg_runtime.segmenter import Segmentation, Segmenter
+from edgeseg_runtime.statistics import Statistics
+
+_PRESETS = {
+    "soft tissue": (-160, 240),
+    "kidney, late phase": (-80, 320),
+    "bone": (-500, 1300),
+    "lung": (-1350, 150),
+}
+"""Windows that CT is read in, lowest and highest HU."""
+
+
+def write_segmented(
+    path: Path,
+    scan: Scan,
+    segmentation: Segmentation,
+    statistics: Statistics,
+    segmenter: Segmenter,
+) -> None:
+    """Write a scan, its masks and how the run went as one page that needs nothing else.
+
+    It names no file and no patient.
+
+    Parameters
+    ----------
+    path
+        Where to write.
+    scan, segmentation, statistics
+        The scan, its masks with the report of the run, and what they measure.
+    segmenter
+        What segmented it: labels with their colours, the model's window, the plan.
+
+    Raises
+    ------
+    OutputError
+        If the file can't be written; nothing half-written is left.
+    UsageError
+        If the extra is not installed.
+    """
+    voxels = browser_voxels(scan, segmentation.masks)
+    report, manifest = segmentation.report, segmenter.manifest
+    write_page(
+        path,
+        "edgeseg_runtime.page",
+        "segmented.html",
+        model=manifest.model_name,
+        scan=scan,
+        spacing=None if scan.affine is None else voxels.spacing,
+        voxels=voxels,
+        setup=_setup(scan, voxels, manifest),
+        viewer=read_viewer(),
+        labels=tuple(zip(manifest.labels, statistics.labels, strict=True)),
+        report=report,
+        order=tuple(report.lanes[0].pieces),
+        times=times(report),
+        most_memory=most_memory(report.boards),
+        most_busy=most_busy(report),
+        course=course(*segmenter.planned),
+    )
+
+
+def _setup(scan: Scan, voxels: Voxels, manifest: Manifest) -> dict[str, object]:
+    """Gather what the viewer's script must know."""
+    windows = {} if scan.windowed else {"model": manifest.preprocessing.window, **_PRESETS}
+    return {
+        "labels": [{"value": one.value, "color": one.color} for one in manifest.labels],
+        "shape": voxels.image.shape,
+        "spacing": voxels.spacing,
+        "numbers": voxels.numbers,
+        "total": len(scan),
+        "planes": scan.affine is not None,
+        "windows": windows,
+        "window": (0, 255) if scan.windowed else _PRESETS["soft tissue"],
+        "start": _fullest(voxels),
+    }
+
+
+def _fullest(voxels: Voxels) -> tuple[int, int, int]:
+    """Return the voxel to begin at: amid the labels in the slice that shows most of them."""
+    areas = (voxels.mask > 0).sum(axis=(0, 1))
+    if not areas.any():
+        x, y, z = (extent // 2 for extent in voxels.mask.shape)
+        return x, y, z
+    z = int(areas.argmax())
+    columns, rows = voxels.mask[:, :, z].nonzero()
+    return int(columns[columns.size // 2]), int(rows[columns.size // 2]), z

@@ -19,6 +19,9 @@ MAX_SLICES = 12
 MAX_COLUMNS = 4
 WIDTH = 1320
 MAX_CELL = 660
+STRIP_SLICES = 3
+STRIP_CELL = 200
+STRIP_QUALITY = 75
 GAP = 8
 BAND = 56
 LINE = 3
@@ -28,10 +31,10 @@ TEXT = "#e8eaed"
 FAINT = "#9aa0a6"
 
 
-def write_preview(
-    path: Path, scan: Scan, masks: Sequence[Mask], manifest: Manifest, footer: str
-) -> None:
+def write_preview(path: Path, scan: Scan, masks: Sequence[Mask], manifest: Manifest) -> None:
     """Write a montage of up to twelve slices as PNG.
+
+    It names the model, but no file: a name may be a patient's.
 
     Parameters
     ----------
@@ -41,8 +44,6 @@ def write_preview(
         The scan and one mask (rows, columns) for each of its slices.
     manifest
         Labels with their colours, and the window in HU.
-    footer
-        A line below the research note.
 
     Raises
     ------
@@ -50,16 +51,38 @@ def write_preview(
         If the file can't be written; nothing half-written is left.
     """
     labels = manifest.labels
-    areas = np.array([[np.count_nonzero(mask == x.value) for x in labels] for mask in masks])
+    areas = _areas(masks, labels)
     chosen = telling_slices(areas, MAX_SLICES)
     columns = math.ceil(len(chosen) / math.ceil(len(chosen) / MAX_COLUMNS))
     cell = min(MAX_CELL, (WIDTH - GAP) // columns - GAP)
     tiles = [_tile(scan, index, masks[index], manifest, cell) for index in chosen]
     sheet = _arranged(tiles, columns)
     _write_legend(sheet, labels, areas.sum(axis=0).tolist(), voxel_mm3(scan))
-    _write_footer(sheet, footer)
+    _write_footer(sheet, manifest.model_name)
     with atomic_path(path) as target:
         sheet.save(target)
+
+
+def write_strip(path: Path, scan: Scan, masks: Sequence[Mask], manifest: Manifest) -> None:
+    """Write a row of the three most telling slices as a small JPEG, for a sheet of many scans.
+
+    Parameters
+    ----------
+    path, scan, masks, manifest
+        As for :func:`write_preview`.
+
+    Raises
+    ------
+    OutputError
+        If the file can't be written; nothing half-written is left.
+    """
+    chosen = telling_slices(_areas(masks, manifest.labels), STRIP_SLICES)
+    tiles = [_tile(scan, index, masks[index], manifest, STRIP_CELL) for index in chosen]
+    strip = Image.new("RGB", (STRIP_SLICES * STRIP_CELL, STRIP_CELL), BACKGROUND)
+    for place, tile in enumerate(tiles):
+        strip.paste(tile, (place * STRIP_CELL, 0))
+    with atomic_path(path) as target:
+        strip.save(target, quality=STRIP_QUALITY)
 
 
 def telling_slices(areas: NDArray[np.int64], count: int) -> list[int]:
@@ -86,6 +109,11 @@ def telling_slices(areas: NDArray[np.int64], count: int) -> list[int]:
             chosen.remove(min(replaceable, key=lambda index: abs(index - peak)))
             chosen.append(peak)
     return sorted(chosen)
+
+
+def _areas(masks: Sequence[Mask], labels: Sequence[Label]) -> NDArray[np.int64]:
+    """Count the pixels of each label in each slice, (slices, labels)."""
+    return np.array([[np.count_nonzero(mask == x.value) for x in labels] for mask in masks])
 
 
 def _spread(candidates: NDArray[np.intp], count: int) -> list[int]:

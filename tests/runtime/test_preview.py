@@ -71,7 +71,7 @@ def test_contours_have_the_labels_colours(tmp_path: Path) -> None:
     scan = _scan(tmp_path, (40, 40, 3), (1, 1, 1))
     masks = [np.zeros((40, 40), np.uint8) for _ in range(3)]
     masks[1][5:25, 5:35] = 1
-    write_preview(tmp_path / "preview.png", scan, masks, _MANIFEST, "one line")
+    write_preview(tmp_path / "preview.png", scan, masks, _MANIFEST)
     assert _width(tmp_path / "preview.png") == MAX_CELL + 16
     rows, cols = np.nonzero(_drawn(tmp_path / "preview.png", _KIDNEY)[56:, :])
     assert np.ptp(rows) == pytest.approx(20 / 40 * MAX_CELL, abs=4)
@@ -83,7 +83,7 @@ def test_pixels_of_unlike_sides_are_shown_true_to_scale(tmp_path: Path) -> None:
     scan = _scan(tmp_path, (40, 20, 1), (1.0, 2.0, 1.0))
     mask = np.zeros((20, 40), np.uint8)
     mask[5:15, 10:30] = 1
-    write_preview(tmp_path / "preview.png", scan, [mask], _MANIFEST, "")
+    write_preview(tmp_path / "preview.png", scan, [mask], _MANIFEST)
     rows, cols = np.nonzero(_drawn(tmp_path / "preview.png", _KIDNEY)[56:, :])
     assert np.ptp(rows) == pytest.approx(np.ptp(cols), abs=4)
 
@@ -91,7 +91,7 @@ def test_pixels_of_unlike_sides_are_shown_true_to_scale(tmp_path: Path) -> None:
 def test_many_slices_fill_the_sheet(tmp_path: Path) -> None:
     scan = _scan(tmp_path, (30, 30, 40), (1, 1, 1))
     masks = [np.full((30, 30), 2, np.uint8)] * 40
-    write_preview(tmp_path / "preview.png", scan, masks, _MANIFEST, "")
+    write_preview(tmp_path / "preview.png", scan, masks, _MANIFEST)
     assert _width(tmp_path / "preview.png") == WIDTH
 
 
@@ -102,14 +102,14 @@ def test_pictures_of_unlike_sizes_are_shown(tmp_path: Path) -> None:
         Image.new("L", size, 120).save(folder / f"{number}.png")
     scan = read_pictures(folder)
     masks = [np.zeros(scan.sizes[k], np.uint8) for k in range(5)]
-    write_preview(tmp_path / "preview.png", scan, masks, _MANIFEST, "")
+    write_preview(tmp_path / "preview.png", scan, masks, _MANIFEST)
     assert _width(tmp_path / "preview.png") == pytest.approx(WIDTH, abs=4)
 
 
 def test_a_picture_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     scan = _scan(tmp_path, (8, 8, 1), (1, 1, 1))
     with pytest.raises(OutputError, match="create its folder first"):
-        write_preview(tmp_path / "no" / "p.png", scan, [np.zeros((8, 8), np.uint8)], _MANIFEST, "")
+        write_preview(tmp_path / "no" / "p.png", scan, [np.zeros((8, 8), np.uint8)], _MANIFEST)
 
 
 @pytest.mark.skipif(not _DATA, reason="EDGESEG_DATA is not set")
@@ -118,7 +118,7 @@ def test_the_sample_kidneys_are_outlined_on_both_sides(tmp_path: Path) -> None:
     scan = read_scan(folder / "example_ct.nii.gz")
     labels = read_scan(folder / "example_seg_fast_force_split.nii.gz")
     masks = [np.isin(labels.slice(k), (2, 3)).astype(np.uint8) for k in range(len(labels))]
-    write_preview(tmp_path / "preview.png", scan, masks, _MANIFEST, "sample")
+    write_preview(tmp_path / "preview.png", scan, masks, _MANIFEST)
     drawn = _drawn(tmp_path / "preview.png", _KIDNEY)[56:, :]
     tile = drawn[328 + 8 : 648, 8:328]  # the fifth of twelve
     assert tile[:, :160].sum() > 100

@@ -1,0 +1,112 @@
+"""Which volumes a study has, and what each of them is called."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeseg.dicom.files import ZIP, is_dicom
+from edgeseg.errors import UsageError
+from edgeseg.pictures import PICTURE
+from edgeseg.suggest import near_path
+from edgeseg.volume import NIFTI
+
+_ENDS = (*NIFTI, ZIP, PICTURE, ".dcm")
+_KITS_NAME = "imaging.nii.gz"
+"""What KiTS calls every volume: there the folder has the name."""
+
+_LOOKED_AT = 20
+_GIVE = "give NIfTI files, DICOM folders or zips, PNG folders, or a folder of these"
+
+
+@dataclass(frozen=True)
+class Volume:
+    """One volume of a study: its name, which no other has, and where it is."""
+
+    name: str
+    path: Path
+
+
+def list_volumes(inputs: Sequence[Path], output: Path) -> tuple[Volume, ...]:
+    """List the volumes of a study in the order they were given; what is given twice counts once.
+
+    A volume is named like its file or folder, an ``imaging.nii.gz`` like the folder it is in, and
+    there it is the only one. A folder is a volume if it holds DICOM files or PNGs itself; else
+    the NIfTIs and zips in it are, and all that is found so in its sub-folders.
+
+    Parameters
+    ----------
+    inputs
+        Files and folders.
+    output
+        Folder of the masks; it is never looked into.
+
+    Raises
+    ------
+    UsageError
+        If an input is missing, a folder holds no volume, two volumes have one name, or the masks
+        would lie among the inputs.
+    """
+    output = output.absolute()
+    volumes: dict[str, Volume] = {}
+    for path in (found for given in inputs for found in _inside(given.absolute(), output)):
+        volume = Volume(_name(path), path)
+        other = volumes.setdefault(volume.name, volume)
+        if other.path.resolve() != path.resolve():
+            raise UsageError(
+                f"{other.path} and {path} would both be called {volume.name}; rename one of them, "
+                "or study them into folders of their own"
+            )
+    _refuse_among(volumes.values(), output)
+    return tuple(volumes.values())
+
+
+def _inside(path: Path, output: Path) -> Iterator[Path]:
+    """Yield what is a volume at a path."""
+    if not path.exists():
+        raise UsageError(f"{path} does not exist; {_GIVE}{near_path(path)}")
+    if not path.is_dir():
+        yield path
+        return
+    found = list(_volumes_of(path, output))
+    if not found:
+        raise UsageError(f"{path} holds no volume; {_GIVE}")
+    yield from found
+
+
+def _volumes_of(folder: Path, output: Path) -> Iterator[Path]:
+    if (folder / _KITS_NAME).is_file():
+        yield folder / _KITS_NAME
+        return
+    entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    if _holds_slices(entries):
+        yield folder
+        return
+    for entry in entries:
+        if entry.is_dir() and entry.resolve() != output.resolve():
+            yield from _volumes_of(entry, output)
+        elif _is_volume(entry):
+            yield entry
+
+
+def _holds_slices(entries: Iterable[Path]) -> bool:
+    """Tell whether these are the slices of one volume; a look at the first files will do."""
+    files = [entry for entry in entries if entry.is_file() and not _is_volume(entry)]
+    return any(file.suffix.lower() == PICTURE or is_dicom(file) for file in files[:_LOOKED_AT])
+
+
+def _is_volume(path: Path) -> bool:
+    return path.name.lower().endswith((*NIFTI, ZIP))
+
+
+def _name(path: Path) -> str:
+    if path.name == _KITS_NAME:
+        return path.parent.name
+    end = next((end for end in _ENDS if path.name.lower().endswith(end)), "")
+    return path.name[: -len(end) or None]
+
+
+def _refuse_among(volumes: Iterable[Volume], output: Path) -> None:
+    """Masks among the inputs would be taken for inputs the next time."""
+    for volume in volumes:
+        if output.resolve() in (volume.path.resolve(), volume.path.resolve().parent):
+            raise UsageError(f"{output} holds inputs; give masks a folder of their own with -o")

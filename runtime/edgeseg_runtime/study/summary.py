@@ -1,0 +1,57 @@
+"""The table of a study: a line a volume, what was found in it and what to look at."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgeseg.files import atomic_path
+from edgeseg.manifest import Label
+from edgeseg_runtime.study.record import Failure, Outcome, Record
+
+
+def flags_of(record: Record) -> tuple[str, ...]:
+    """Say what somebody should look at: nothing found, cut off, odd in the scan itself."""
+    labels = record.statistics.labels
+    found = [label.name for label in labels if label.voxels]
+    edges = [label.name for label in labels if label.touches_first_or_last_slice]
+    return (
+        *(() if found else ("nothing found",)),
+        *((f"first or last slice holds {', '.join(edges)}",) if edges else ()),
+        *((record.warning,) if record.warning else ()),
+    )
+
+
+def write_summary(path: Path, outcomes: Sequence[Outcome], labels: Sequence[Label]) -> None:
+    """Write a CSV: volume, seconds, slices, mL of each label, flags, error.
+
+    mL are left out where a scan has no spacing.
+
+    Raises
+    ------
+    OutputError
+        If it can't be written; nothing half-written is left.
+    """
+    names = [label.name for label in labels]
+    header = ("volume", "seconds", "slices", *(f"{name} mL" for name in names), "flags", "error")
+    with atomic_path(path) as target, target.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(header)
+        table.writerows(_row(outcome, names) for outcome in outcomes)
+
+
+def _row(outcome: Outcome, names: Sequence[str]) -> tuple[object, ...]:
+    if isinstance(outcome, Failure):
+        return (outcome.volume, *("" for _ in range(len(names) + 3)), outcome.error)
+    amounts = {label.name: label.volume_ml for label in outcome.statistics.labels}
+    return (
+        outcome.volume,
+        f"{outcome.seconds:.1f}",
+        outcome.statistics.slices,
+        *(_amount(amounts.get(name)) for name in names),
+        "; ".join(flags_of(outcome)),
+        "",
+    )
+
+
+def _amount(volume_ml: float | None) -> str:
+    return "" if volume_ml is None else f"{volume_ml:.2f}"

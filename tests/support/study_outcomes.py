@@ -1,0 +1,35 @@
+"""What becomes of volumes in a study, for tests that run none."""
+
+from pathlib import Path
+
+from edgeseg_runtime.statistics import LabelStatistics, Statistics
+from edgeseg_runtime.study.record import Order, Record, Setup
+
+SETUP = Setup("/b.edgeseg", "b" * 64, "throughput", 60.0, None)
+
+
+def order(folder: Path, volume: str = "a", identity: str = "1") -> Order:
+    """Return the order of a volume."""
+    return Order(SETUP, volume, f"/scans/{volume}.nii", identity, str(folder))
+
+
+def label(name: str, value: int, ml: float | None, *, edge: bool = False) -> LabelStatistics:
+    """Return what was found of a label: nothing, if that is 0 mL."""
+    voxels = 0 if ml == 0 else 1234
+    mm3 = None if ml is None else 1000 * ml
+    return LabelStatistics(value, name, voxels, mm3, ml, None, None, None, None, edge)
+
+
+def record(*labels: LabelStatistics, volume: str = "a", warning: str | None = None) -> Record:
+    """Return the record of a finished volume."""
+    return Record(
+        volume=volume,
+        mask=f"{volume}.nii.gz",
+        seconds=1.26,
+        statistics=Statistics("", 7, labels),
+        warning=warning,
+        edgeseg="0",
+        model="m",
+        manifest_sha256=SETUP.manifest_sha256,
+        scan_identity="1",
+    )

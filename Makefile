@@ -16,7 +16,7 @@ env: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[convert,metrics,sign,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[convert,metrics,sign,dicom,html,study,dev]'
 	touch $@
 
 # The package as a board gets it: a built wheel without extras.
@@ -43,7 +43,7 @@ lint: env
 
 types: env
 	$(BIN)/mypy
-	MYPYPATH=examples:examples/kidney_unet $(BIN)/mypy examples/*.py examples/kidney_unet/*.py
+	MYPYPATH=examples:examples/kidney_unet $(BIN)/mypy examples/*.py examples/boards/*.py examples/kidney_unet/*.py
 
 imports: env
 	$(BIN)/lint-imports

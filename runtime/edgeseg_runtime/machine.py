@@ -8,6 +8,9 @@ from pathlib import Path
 
 _ROOT = Path("/")
 _THROTTLED = "sys/devices/platform/soc/soc:firmware/get_throttled"
+_MADE_UP_ZONE = "PMIC-Die"
+"""A Jetson's power chip always claims 100 degrees."""
+
 _GOVERNOR = "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"
 _TIMEX_BYTES = 256
 _UNSYNCHRONIZED = 5
@@ -32,8 +35,9 @@ def number(text: str | None, base: int = 10) -> int | None:
 
 def temperature(root: Path = _ROOT) -> float | None:
     """Return the hottest reading in degrees Celsius."""
-    zones = root.glob("sys/class/thermal/thermal_zone*/temp")
-    readings = (number(line(zone)) for zone in zones)
+    zones = root.glob("sys/class/thermal/thermal_zone*")
+    real = (zone for zone in zones if line(zone / "type") != _MADE_UP_ZONE)
+    readings = (number(line(zone / "temp")) for zone in real)
     return max((reading / 1000 for reading in readings if reading), default=None)
 
 

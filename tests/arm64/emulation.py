@@ -98,5 +98,25 @@ def mount(source: str | Path, target: Path, *flags: str) -> None:
     subprocess.run(command, check=True)
 
 
+def overlay(root: Path, workspace: Path) -> Path:
+    """Return a root that begins as this one is, but keeps its changes to itself, in memory.
+
+    Parameters
+    ----------
+    root
+        The one that stays as it is; what is mounted in it is not seen in the other.
+    workspace
+        An empty folder.
+    """
+    mount("tmpfs", workspace, "-t", "tmpfs")
+    merged, upper, work = (workspace / name for name in ("root", "changed", "work"))
+    for folder in (merged, upper, work):
+        folder.mkdir()
+    layers = f"lowerdir={root},upperdir={upper},workdir={work}"
+    mount("overlay", merged, "-t", "overlay", "-o", layers)
+    mount("proc", merged / "proc", "-t", "proc")
+    return merged
+
+
 def _escaped(content: bytes) -> str:
     return "".join(f"\\x{byte:02x}" for byte in content)

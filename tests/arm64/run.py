@@ -16,7 +16,8 @@ import userland
 from edgeseg.errors import EdgesegError
 from edgeseg.terminal import messages
 
-CHECKS = Path(__file__).with_name("checks.py")
+FOLDER = Path(__file__).parent
+CHECKS = (FOLDER / "checks.py", FOLDER / "scripts.py")
 SLOWEST_CHECK_SECONDS = 600
 
 
@@ -40,8 +41,8 @@ def main() -> None:
 def check(root: Path) -> int:
     """Run the checks against a userland; return pytest's exit code."""
     flags = (f"--timeout={SLOWEST_CHECK_SECONDS}", "--durations=0", "-v", *sys.argv[1:])
-    command = [sys.executable, "-m", "pytest", str(CHECKS), *flags]
-    environment = os.environ | {"EDGESEG_ARM64_ROOT": str(root), "PYTHONPATH": str(CHECKS.parent)}
+    command = [sys.executable, "-m", "pytest", *map(str, CHECKS), *flags]
+    environment = os.environ | {"EDGESEG_ARM64_ROOT": str(root), "PYTHONPATH": str(FOLDER)}
     return subprocess.run(command, check=False, env=environment).returncode
 
 

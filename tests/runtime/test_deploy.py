@@ -6,12 +6,14 @@ import math
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from processes import Workers, edgeseg
 
 from edgeseg_runtime.board.config import DEFAULT_FILE, WorkerConfig, worker_config
 
@@ -22,6 +24,7 @@ else:
 
 _ROOT = Path(__file__).parents[2]
 _DEPLOY = _ROOT / "runtime" / "deploy"
+_RESTRICTED = _ROOT / "tests" / "support" / "restricted.py"
 _UNIT = _DEPLOY / "edgeseg-worker.service"
 
 
@@ -95,6 +98,22 @@ def test_the_unit_lets_the_worker_write_where_its_file_says(
     assert cache == "/var/cache/edgeseg"
     assert str(example.spool).startswith(f"{cache}/")
     assert service["ProtectSystem"] == "strict"
+
+
+def test_a_worker_needs_no_socket_that_the_unit_refuses(
+    service: configparser.SectionProxy,
+) -> None:
+    """ZeroMQ ends the process where it can't ask for the network's interfaces."""
+    families = service["RestrictAddressFamilies"].split()
+    with Workers() as started:
+        assert started.start(command=_restricted(families)).endpoint
+    ran = edgeseg("worker", "--listen", "tcp://127.0.0.1:*", command=_restricted(["AF_INET"]))
+    assert ran.code == -signal.SIGABRT
+
+
+def _restricted(families: list[str]) -> list[str]:
+    python = sys.executable
+    return [python, str(_RESTRICTED), ",".join(families), python, "-m", "edgeseg"]
 
 
 def test_the_container_is_made_of_files_that_there_are(steps: list[tuple[str, str]]) -> None:

@@ -21,6 +21,14 @@ def test_the_hottest_reading_counts(tmp_path: Path) -> None:
     assert machine.temperature(tmp_path) == 51.0
 
 
+def test_a_jetson_s_power_chip_is_not_believed(tmp_path: Path) -> None:
+    _write(tmp_path, "sys/class/thermal/thermal_zone0/type", "CPU-therm\n")
+    _write(tmp_path, "sys/class/thermal/thermal_zone0/temp", "41500\n")
+    _write(tmp_path, "sys/class/thermal/thermal_zone4/type", "PMIC-Die\n")
+    _write(tmp_path, "sys/class/thermal/thermal_zone4/temp", "100000\n")
+    assert machine.temperature(tmp_path) == 41.5
+
+
 def test_what_is_not_told_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert machine.temperature(tmp_path) is None

@@ -10,6 +10,7 @@ import msgspec
 
 from edgeseg.errors import UsageError
 from edgeseg.manifest import Piece
+from edgeseg.suggest import near_key, near_path
 from edgeseg.units import MIB, parse_bytes, parse_rate
 
 WORKER_BASE = 72 * MIB
@@ -60,12 +61,14 @@ class Board:
 class LinkEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a boards file says of a machine's way to the network; gigabit where it says nothing.
 
-    ``up`` and ``down`` are rates such as ``100Mbit``, ``latency_ms`` is one way.
+    ``up`` and ``down`` are rates such as ``100Mbit``, ``latency_ms`` is one way, ``byte_ns`` what a
+    byte, sent or received, takes of its cores.
     """
 
     up: str | None = None
     down: str | None = None
     latency_ms: float = 0.0
+    byte_ns: float | None = None
 
     def check(self) -> None:
         """Raise a UsageError for figures of no sense."""
@@ -74,6 +77,8 @@ class LinkEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
                 parse_rate(rate)
         if not 0 <= self.latency_ms < math.inf:
             raise UsageError("latency_ms must be a number of at least zero")
+        if self.byte_ns is not None and not 0 <= self.byte_ns < math.inf:
+            raise UsageError("byte_ns must be a number of at least zero")
 
 
 class BoardEntry(LinkEntry, frozen=True, forbid_unknown_fields=True):
@@ -161,9 +166,11 @@ def read_boards(path: Path) -> BoardsFile:
     try:
         file = msgspec.toml.decode(path.read_bytes(), type=BoardsFile)
     except OSError as error:
-        raise UsageError(f"can't read the boards file {path} ({error.strerror})") from None
+        near = near_path(path) if isinstance(error, FileNotFoundError) else ""
+        raise UsageError(f"can't read the boards file {path} ({error.strerror}){near}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is no boards file: {error}") from None
+        near = near_key(error, BoardEntry, BoardsFile)
+        raise UsageError(f"{path} is no boards file: {error}{near}") from None
     names = [entry.name for entry in file.board]
     if not names or len(set(names)) < len(names):
         raise UsageError(f"{path} must list at least one [[board]], each with a name of its own")

@@ -76,7 +76,11 @@ def write_figures(
 def _enter(entry: Any, manifest: Manifest, figures: BoardFigures) -> None:
     said = {"memory": f"{figures.board.memory_limit // MIB}MiB", "cores": figures.board.cores}
     news = {key: value for key, value in said.items() if key not in entry}
-    news |= _rates(figures.link) | {"latency_ms": _rounded(figures.link.latency * 1e3)}
+    link = figures.link
+    news |= _rates(link) | {
+        "latency_ms": _rounded(link.latency * 1e3),
+        "byte_ns": _rounded(link.toll * 1e9),
+    }
     measured = [piece for piece in manifest.pieces if piece.name in figures.seconds]
     times = {piece_key(piece): _rounded(figures.seconds[piece.name] * 1e3) for piece in measured}
     trailing = _set(entry, news)

@@ -19,11 +19,15 @@ REFERENCE_FLOPS = 8e9
 
 @dataclass(frozen=True)
 class Link:
-    """What joins a machine to the network: bytes a second each way, seconds one way."""
+    """What joins a machine to the network: bytes a second each way, seconds one way.
+
+    ``toll``: seconds that a byte, sent or received, takes of the machine's cores.
+    """
 
     up: float
     down: float
     latency: float = 0.0
+    toll: float = 0.0
 
 
 GIGABIT = Link(125e6, 125e6)
@@ -39,6 +43,7 @@ def link_of(entry: LinkEntry, otherwise: Link = GIGABIT) -> Link:
         up=parse_rate(entry.up) if entry.up else otherwise.up,
         down=parse_rate(entry.down) if entry.down else otherwise.down,
         latency=entry.latency_ms / 1e3,
+        toll=otherwise.toll if entry.byte_ns is None else entry.byte_ns / 1e9,
     )
 
 

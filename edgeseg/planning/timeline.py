@@ -23,7 +23,8 @@ def timeline(problem: Problem, lane: Lane, slices: int = 3) -> tuple[Bar, ...]:
     """Follow slices through a lane whose window bounds how many are in flight.
 
     Whatever is free takes the oldest slice that waits for it, and of that slice what stands
-    first in the partition. A transfer keeps two ways busy: one up, one down.
+    first in the partition. A transfer keeps two ways busy: one up, one down; what it takes of cores
+    that are busy, pieces wait for.
 
     Parameters
     ----------
@@ -103,6 +104,8 @@ class _Run:
         self._window, self._slices = window, slices
         self._home = len(problem.boards)
         self._cores = [list(range(board.cores, 0, -1)) for board in problem.boards]
+        self._owed = [0.0] * len(problem.boards)
+        """Seconds that transfers have taken of cores that were all busy."""
         self._ways = {(m, part) for m in range(self._home + 1) for part in ("up", "down")}
         self._made: dict[int | None, list[int]] = {}
         for number, flow in enumerate(problem.flows):
@@ -177,7 +180,8 @@ class _Run:
         if not self._cores[task.target]:
             return False
         piece = self._problem.pieces[task.number]
-        end = self._now + piece.seconds[task.target]
+        end = self._now + piece.seconds[task.target] + self._owed[task.target]
+        self._owed[task.target] = 0.0
         core = self._cores[task.target].pop()
         self._draw(task, task.target, f"core {core}", piece.name, end)
         self._at(end, lambda: self._computed(task, core))
@@ -199,6 +203,7 @@ class _Run:
         self._ways -= ways
         for machine, part in ways:
             self._draw(task, machine, part, flow.name, end)
+            self._charge(machine, flow.wire_bytes)
         self._at(end, lambda: self._ways.update(ways))
         arrival = end + sender.latency + receiver.latency
         if task.target == self._home:
@@ -206,6 +211,11 @@ class _Run:
         else:
             self._at(arrival, lambda: self._arrive(task.slice, task.number, task.target))
         return True
+
+    def _charge(self, machine: int, count: int) -> None:
+        """Let the next piece of a machine wait for what moving bytes takes of its busy cores."""
+        if machine != self._home and not self._cores[machine]:
+            self._owed[machine] += count * self._link(machine).toll
 
     def _link(self, machine: int) -> Link:
         return self._problem.coordinator if machine == self._home else self._problem.links[machine]

@@ -11,7 +11,7 @@ from edgeseg.figures import BoardFigures
 from edgeseg.manifest import Manifest, Piece
 from edgeseg.placement import pieces_and_slices, working_bytes
 from edgeseg.planning.problem import Link, link_of, sources_of
-from edgeseg_runtime.coordination.examiner import Examiner
+from edgeseg_runtime.coordination.examiner import Examiner, Probed
 from edgeseg_runtime.keys import KeyPair
 from edgeseg_runtime.orders import tried_bytes
 from edgeseg_runtime.wire import MAX_PROBE_BYTES
@@ -140,7 +140,7 @@ def _fits(manifest: Manifest, pieces: Sequence[Piece], board: Board) -> bool:
 
 
 def measure_link(speaker: Examiner, board: Board, own_latency: float) -> Link:
-    """Measure a board's link: bytes a second each way, and the seconds of an empty message.
+    """Measure a board's link: bytes a second each way, what they take of its cores, and latency.
 
     Parameters
     ----------
@@ -152,21 +152,38 @@ def measure_link(speaker: Examiner, board: Board, own_latency: float) -> Link:
         Seconds one way between this machine and the network.
     """
     name, free = board.name, board.memory_limit - board.base_memory
-    empty = statistics.median(speaker.probe(name, 0, 0) for _ in range(_PINGS))
+    empty = statistics.median(speaker.probe(name, 0, 0).seconds for _ in range(_PINGS))
     most = max(1, min(MAX_PROBE_BYTES, free // _PROBE_SHARE))
+    up = _way(lambda size: speaker.probe(name, 0, size), most, empty)
+    down = _way(lambda size: speaker.probe(name, size, 0), most, empty)
     return Link(
-        up=_rate(lambda size: speaker.probe(name, 0, size) - empty, most),
-        down=_rate(lambda size: speaker.probe(name, size, 0) - empty, most),
+        up=up.rate,
+        down=down.rate,
         latency=max(0.0, empty / 2 - own_latency),
+        toll=(up.toll + down.toll) / 2,
     )
 
 
-def _rate(transfer: Callable[[int], float], most: int) -> float:
-    """Return the bytes a second of transfers that grow until they take long enough."""
+@dataclass(frozen=True)
+class _Way:
+    """One way of a link: bytes a second, and seconds of the board's cores a byte."""
+
+    rate: float
+    toll: float
+
+
+def _way(transfer: Callable[[int], Probed], most: int, empty: float) -> _Way:
+    """Measure transfers that grow until they take long enough.
+
+    A board tells the time of its cores before its answer is sent: of n transfers n - 1 count.
+    """
     size = min(_FIRST_PROBE_BYTES, most)
-    while size < most and transfer(size) < _LONG_ENOUGH:
+    while size < most and transfer(size).seconds - empty < _LONG_ENOUGH:
         size = min(2 * size, most)
-    return size / max(statistics.median(transfer(size) for _ in range(_PROBES)), 1e-9)
+    probes = [transfer(size) for _ in range(_PROBES)]
+    seconds = statistics.median(probe.seconds for probe in probes) - empty
+    worked = probes[-1].cpu_seconds - probes[0].cpu_seconds
+    return _Way(size / max(seconds, 1e-9), max(0.0, worked) / ((_PROBES - 1) * size))
 
 
 def own_link(said: LinkEntry, boards: Sequence[BoardFigures]) -> Link | None:

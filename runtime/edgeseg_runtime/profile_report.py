@@ -22,6 +22,7 @@ class BoardProfile(msgspec.Struct, frozen=True):
     up_bytes_per_second: float
     down_bytes_per_second: float
     latency_ms: float
+    byte_ns: float
     piece_ms: dict[str, float]
 
 
@@ -47,6 +48,7 @@ def profile_report(manifest: Manifest, boards: Sequence[BoardFigures]) -> Profil
                 up_bytes_per_second=figures.link.up,
                 down_bytes_per_second=figures.link.down,
                 latency_ms=figures.link.latency * 1e3,
+                byte_ns=figures.link.toll * 1e9,
                 piece_ms={name: 1e3 * seconds for name, seconds in figures.seconds.items()},
             )
             for figures in boards
@@ -74,9 +76,11 @@ def _cell(milliseconds: float | None) -> str:
 
 
 def _links(report: ProfileReport) -> Table:
-    table = figure_table(("link",), ("up", "down", "latency"))
+    table = figure_table(("link",), ("up", "down", "latency", "cores, a byte"))
     for board in report.boards:
         up, down = (board.up_bytes_per_second, board.down_bytes_per_second)
         rates = (format_rate(up), format_rate(down))
-        table.add_row(escape(board.name), *rates, f"{board.latency_ms:.2f} ms")
+        table.add_row(
+            escape(board.name), *rates, f"{board.latency_ms:.2f} ms", f"{board.byte_ns:.2f} ns"
+        )
     return table

@@ -161,8 +161,15 @@ class Probe(Message, frozen=True):
     answer_bytes: Annotated[int, msgspec.Meta(ge=0, le=MAX_PROBE_BYTES)]
 
 
+def filling(count: int) -> bytes:
+    """Return a payload that only fills the link; unlike zeros it is read from memory of its own."""
+    return b"\x01" * count
+
+
 class Echo(Message, frozen=True):
-    """Worker: the answer to a probe; its payload only fills the link."""
+    """Worker: the answer to a probe, and how long its cores have worked; the payload is filling."""
+
+    cpu_seconds: Seconds = 0.0
 
 
 class Trial(Message, frozen=True):

@@ -66,14 +66,14 @@ def _limit_for_two(bundle: Bundle) -> int:
 def _with_figures(entry: BoardEntry, figures: BoardFigures, bundle: Bundle) -> BoardEntry:
     link, pieces = _entry_of(figures.link), bundle.manifest.pieces
     times = {piece_key(piece): 1e3 * figures.seconds[piece.name] for piece in pieces}
-    return msgspec.structs.replace(
-        entry, up=link.up, down=link.down, latency_ms=link.latency_ms, piece_ms=times
-    )
+    return msgspec.structs.replace(entry, **msgspec.structs.asdict(link), piece_ms=times)
 
 
 def _entry_of(link: Link) -> LinkEntry:
     rates = (format_rate(link.up), format_rate(link.down))
-    return LinkEntry(up=rates[0], down=rates[1], latency_ms=1e3 * link.latency)
+    return LinkEntry(
+        up=rates[0], down=rates[1], latency_ms=1e3 * link.latency, byte_ns=1e9 * link.toll
+    )
 
 
 if __name__ == "__main__":

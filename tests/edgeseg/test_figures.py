@@ -60,7 +60,7 @@ _FIRST, _SECOND = _OTHER.pieces
 
 def _figures(name: str, **seconds: float) -> BoardFigures:
     board = Board(name, 200 * 2**20, cores=2)
-    return BoardFigures(board, Link(117.9e6, 2.5e9, 0.00123456), seconds)
+    return BoardFigures(board, Link(117.9e6, 2.5e9, 0.00123456, 1.23456e-9), seconds)
 
 
 def _write(path: Path, manifest: Manifest, first: float) -> None:
@@ -80,6 +80,7 @@ def test_what_was_written_is_read(path: Path) -> None:
     file = read_boards(path)
     one, two = file.board
     assert (two.up, two.down, two.latency_ms) == ("943.2Mbit", "20Gbit", 1.235)
+    assert (one.byte_ns, two.byte_ns) == (None, 1.235)
     assert two.seconds(_OTHER.pieces) == {"piece_01": pytest.approx(0.01235)}
     assert (file.coordinator.up, file.coordinator.down) == ("16Gbit", "24Gbit")
     assert file.coordinator.latency_ms == 0.5

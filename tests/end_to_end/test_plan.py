@@ -114,6 +114,7 @@ def test_too_little_memory_is_one_line(tiny_bundle: Path, boards: Path) -> None:
         ("100Mbit", "100Mb", "pi-[a]: '100Mb' is no rate of a link"),
         ("1Gbit", "-1Gbit", "coordinator: '-1Gbit' is no rate"),
         ("0.3", "-0.3", "pi-b: latency_ms must be"),
+        ("latency_ms = 0.3", "byte_ns = -1", "pi-b: byte_ns must be"),
         ("latency_ms", "ping", "unknown field `ping`"),
         ("pi-b", "crumb", "a name of its own"),
     ],

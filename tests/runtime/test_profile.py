@@ -73,6 +73,7 @@ def test_every_piece_is_measured_on_every_board(
         assert 1e7 < figures.link.up < 1e12
         assert 1e7 < figures.link.down < 1e12
         assert 0 < figures.link.latency < 0.1
+        assert 1e-12 < figures.link.toll < 1e-6
 
 
 def test_a_board_keeps_its_promise_while_it_is_measured(

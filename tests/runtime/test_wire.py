@@ -109,7 +109,7 @@ _MESSAGES: st.SearchStrategy[Any] = st.one_of(
     ),
     st.builds(Bye, session=_TEXTS),
     st.builds(Probe, answer_bytes=st.integers(0, MAX_PROBE_BYTES)),
-    st.just(Echo()),
+    st.builds(Echo, st.floats(0, 1e9)),
     st.builds(Trial, epoch=_INTS, piece=_TEXTS),
     st.builds(Tried, epoch=_INTS, piece=_TEXTS, seconds=st.floats(0, 100)),
 )

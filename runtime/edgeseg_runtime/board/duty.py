@@ -1,6 +1,7 @@
 """What a worker does for the coordinator that it serves: its orders, tensors and questions."""
 
 import logging
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from edgeseg_runtime.wire import (
     Refused,
     TensorData,
     Trial,
+    filling,
 )
 
 
@@ -138,7 +140,8 @@ class Duty:
         """Answer a probe; while pieces are here there may be no room for that."""
         if self.deployment is not None:
             raise WireError("a probe must come before the pieces")
-        self._premises.listener.send(self._coordinator, Echo(), bytes(probe.answer_bytes))
+        echo = Echo(time.process_time())
+        self._premises.listener.send(self._coordinator, echo, filling(probe.answer_bytes))
 
     def _reply(self, message: AnyMessage, payload: NDArray[Any] | None = None) -> None:
         if isinstance(message, Refused):

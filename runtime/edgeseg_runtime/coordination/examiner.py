@@ -2,11 +2,20 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from edgeseg.manifest import Piece
 from edgeseg_runtime.coordination.coordinator import Coordinator
 from edgeseg_runtime.orders import trial_of
-from edgeseg_runtime.wire import Echo, Probe, Trial, Tried
+from edgeseg_runtime.wire import Echo, Probe, Trial, Tried, filling
+
+
+@dataclass(frozen=True)
+class Probed:
+    """What a probe took, and how long the board's cores had worked when it answered."""
+
+    seconds: float
+    cpu_seconds: float
 
 
 class Examiner(Coordinator):
@@ -37,15 +46,15 @@ class Examiner(Coordinator):
         tried = self._connections.ask(trials, Tried)
         return {board: answer.seconds for board, answer in tried.items()}
 
-    def probe(self, board: str, sent: int, returned: int) -> float:
-        """Send bytes to a board that holds no pieces and have bytes back; return the seconds.
+    def probe(self, board: str, sent: int, returned: int) -> Probed:
+        """Send bytes to a board that holds no pieces and have bytes back.
 
         Raises
         ------
         BoardsLostError
             If the board is lost.
         """
-        payload = bytes(sent)
+        payload = filling(sent)
         start = time.perf_counter()
-        self._connections.ask({board: Probe(returned)}, Echo, payload)
-        return time.perf_counter() - start
+        (echo,) = self._connections.ask({board: Probe(returned)}, Echo, payload).values()
+        return Probed(time.perf_counter() - start, echo.cpu_seconds)

@@ -86,6 +86,26 @@ def test_lanes_that_share_a_link_are_slowed_down_by_it() -> None:
     assert followed(slow, lanes).rate == pytest.approx(1e4 / problem.flows[-1].wire_bytes)
 
 
+def test_bytes_take_their_toll_of_busy_cores() -> None:
+    """What a board moves while it waits costs nothing; otherwise bytes cost what they take."""
+    problem, lane = _chained()
+    lane, toll = Lane(lane.boards, 8), 1e-8
+    slow = replace(problem, links=tuple(replace(link, toll=toll) for link in problem.links))
+    row = [[board.name for board in problem.boards].index(b) for b in lane.boards.values()]
+    moved = [0, 0]
+    for flow in problem.flows:
+        source = None if flow.producer is None else row[flow.producer]
+        others = {row[reader] for reader in flow.readers} - {source}
+        for board in others:
+            moved[board] += flow.wire_bytes
+        if source is not None:
+            moved[source] += flow.wire_bytes * (len(others) + flow.returns)
+    work = predict(problem, [lane]).compute
+    times = [work[b.name] + toll * m for b, m in zip(problem.boards, moved, strict=True)]
+    assert 1 / steady_rate(slow, lane) <= 1.02 * max(times)
+    assert steady_rate(slow, lane) < 0.9 * steady_rate(problem, lane)
+
+
 def test_the_window_bounds_what_is_in_flight() -> None:
     problem, lane = _chained()
     bars = timeline(problem, Lane(lane.boards, 1), 3)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, TypeAlias, cast, get_args
 import msgspec
 
 from edgeseg.errors import UsageError
+from edgeseg.suggest import did_you_mean, near_key, near_path
 
 Share: TypeAlias = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 """A part of a whole; all of it can't go."""
@@ -62,13 +63,25 @@ class Zeros(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
 
 class FineTuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Training after pruning, without labels: the network learns the uncompressed one's answers."""
+    """Training after pruning, without labels: the network learns the uncompressed one's answers.
+
+    ``levels``: how many evenly spaced values the weights of an output channel take in the end,
+    zero among them; int8 has 255 of them, fewer pack into fewer bits.
+    """
 
     epochs: Annotated[int, msgspec.Meta(ge=1)]
     rate: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1e-3
     batch: Annotated[int, msgspec.Meta(ge=1)] = 4
     quantization_aware: bool = False
+    levels: Annotated[int, msgspec.Meta(ge=3, le=255)] | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse levels without a zero, and two ends of one training."""
+        if self.levels is not None and self.levels % 2 == 0:
+            raise ValueError(f"levels = {self.levels} has no zero among them; give an odd number")
+        if self.levels is not None and self.quantization_aware:
+            raise ValueError("levels stands instead of quantization_aware; give either")
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -119,8 +132,9 @@ def chosen_recipe(
         if prune_ratio is not None or quantize is not None:
             raise UsageError("--recipe stands instead of --prune-ratio and --quantize; give either")
         return recipe
-    if quantize not in (None, *PRECISIONS):
-        raise UsageError(f"--quantize is {quantize!r}; choose one of {', '.join(PRECISIONS)}")
+    if quantize is not None and quantize not in PRECISIONS:
+        near = did_you_mean(quantize, PRECISIONS)
+        raise UsageError(f"--quantize is {quantize!r}; choose one of {', '.join(PRECISIONS)}{near}")
     if prune_ratio is not None and not 0 <= prune_ratio < math.inf:
         raise UsageError(
             f"--prune-ratio is {prune_ratio}; give a number of at least 0, such as 0.5"
@@ -158,6 +172,7 @@ def read_recipe(name: str) -> Recipe:
     if path.suffix != _SUFFIX or not path.is_file():
         raise UsageError(
             f"--recipe {name!r} is none of {', '.join(PRESETS)} and no {_SUFFIX} file; give either"
+            f"{did_you_mean(name, PRESETS) or near_path(path)}"
         )
     return _parse(path.read_bytes(), name)
 
@@ -166,4 +181,5 @@ def _parse(text: bytes, name: str) -> Recipe:
     try:
         return msgspec.toml.decode(text, type=Recipe)
     except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
-        raise UsageError(f"recipe {name} can't be used: {error}; mend the file") from None
+        near = near_key(error, Recipe, Filters, Zeros, FineTuning)
+        raise UsageError(f"recipe {name} can't be used: {error}; mend the file{near}") from None

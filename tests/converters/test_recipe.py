@@ -96,6 +96,12 @@ def test_a_file_says_every_step(tmp_path: Path) -> None:
         ("[filters]", "missing required field `ratio`"),
         ("[zeros]\nratio = 1.0\nscope = 'global'", "ratio 1 is no share below 1"),
         ("[zeros]\nratio = nan", "zeros"),
+        ("[finetune]\nepochs = 1\nlevels = 16", "levels = 16 has no zero among them"),
+        ("[finetune]\nepochs = 1\nlevels = 1", "Expected `int` >= 3"),
+        (
+            "[finetune]\nepochs = 1\nlevels = 15\nquantization_aware = true",
+            "levels stands instead of quantization_aware",
+        ),
         ("[zeros]\nratio = inf", "zeros"),
         ("[zeros]\npattern = '4:2'", "pattern 4:2 keeps all"),
         ("[zeros]\npattern = '0:2'", "regex"),

@@ -1,59 +1,71 @@
-"""The ``edgeseg`` command: finds its subcommands through the entry-point group and runs them."""
+"""The ``edgeseg`` command: runs its subcommands, and ends every error in one line."""
 
 import sys
-from importlib.metadata import entry_points
-from typing import Annotated
+from io import TextIOWrapper
+from itertools import pairwise
+from typing import Any, NoReturn
 
-import typer
+# All else is imported within main: an interrupt at that moment must end in one line as well.
 
-from edgeseg import __version__
-from edgeseg.errors import EdgesegError
-from edgeseg.terminal import RESEARCH_NOTE, console, messages
-
-GROUP = "edgeseg.commands"
 INTERRUPTED = 130
 _MOST_CHARACTERS = 2000
 
 
-def application() -> typer.Typer:
-    """Assemble the command line from every installed subcommand.
-
-    Modules of commands import nothing heavy, so that ``--help`` stays instant.
-    """
-    app = typer.Typer(
-        name="edgeseg",
-        help=f"Compile a trained Keras U-Net into TFLite pieces and segment CT with them on "
-        f"several small boards. {RESEARCH_NOTE}.",
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
-    app.callback()(_global_options)
-    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
-        app.command(entry.name)(entry.load())
-    return app
-
-
 def main() -> None:
     """Run the command line; every error ends in one line and its exit code."""
-    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    debug = len(arguments) < len(sys.argv) - 1
+    words = sys.argv[1:]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # not every terminal can show every name
     try:
-        code = application()(arguments or ["--help"], prog_name="edgeseg", standalone_mode=False)
-    except (KeyboardInterrupt, typer.Abort):
-        _fail("interrupted", INTERRUPTED)
+        # Known before the command line is read: what is wrong with it is told this way too.
+        if "--log-format=json" in words or ("--log-format", "json") in pairwise(words):
+            _voice().form = "json"
+        code = application().main(words or ["--help"], prog_name="edgeseg", standalone_mode=False)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
     except Exception as error:
-        if debug:
+        if "--debug" in words:
             raise
         _fail(*_explain(error))
+    if code == INTERRUPTED:
+        _fail("interrupted", INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
 
 
+def application() -> Any:
+    """Assemble the command line; modules of commands are imported when they are asked for."""
+    import typer
+
+    from edgeseg.options import global_options
+    from edgeseg.subcommands import SETTINGS, Group
+    from edgeseg.terminal import RESEARCH_NOTE
+
+    app = typer.Typer(
+        name="edgeseg",
+        cls=Group,
+        help=f"Compile a trained Keras U-Net into TFLite pieces and segment CT with them on "
+        f"several small boards. {RESEARCH_NOTE}.",
+        context_settings=SETTINGS,
+    )
+    app.callback()(global_options)
+    return typer.main.get_command(app)
+
+
 def _explain(error: Exception) -> tuple[str, int]:
+    from edgeseg.errors import EdgesegError
+    from edgeseg.suggest import near_choice
+
     if isinstance(error, EdgesegError):
         return _one_line(str(error)), error.exit_code
     usage = getattr(error, "format_message", None)
-    if usage is not None:
-        return f"{usage().rstrip('.')}. See --help.", 2
-    return f"unexpected {type(error).__name__}: {error}; --debug shows where", 1
+    if usage is None:
+        return f"unexpected {type(error).__name__}: {error}; --debug shows where", 1
+    context = getattr(error, "ctx", None)
+    place = context.command_path if context is not None else "edgeseg"
+    said = _one_line(usage()).replace("Value error, ", "").rstrip(".")
+    said += near_choice(said)
+    return f"{said}{'' if said.endswith('?') else '.'} See {place} --help.", 2
 
 
 def _one_line(text: str) -> str:
@@ -62,23 +74,14 @@ def _one_line(text: str) -> str:
     return " ".join(shown.split())[:_MOST_CHARACTERS]
 
 
-def _fail(text: str, code: int) -> None:
-    messages.print(f"edgeseg: {text}", style="red", markup=False, soft_wrap=True)
+def _fail(text: str, code: int) -> NoReturn:
+    from edgeseg.terminal import complain
+
+    complain(f"edgeseg: {text}" if _voice().form != "json" else text)
     sys.exit(code)
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        console.print(f"edgeseg {__version__}")
-        raise typer.Exit
+def _voice() -> Any:
+    from edgeseg.terminal import voice
 
-
-def _global_options(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show version.")
-    ] = False,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show the traceback of an error; works anywhere.")
-    ] = False,
-) -> None:
-    pass
+    return voice

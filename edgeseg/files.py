@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from edgeseg.errors import OutputError, UsageError
+from edgeseg.suggest import near_path
 
 _REMEDIES = {
     errno.ENOSPC: "free some space or write elsewhere",
@@ -119,7 +120,10 @@ def read_private(path: Path) -> str:
                 raise UsageError(f"others may read the secret in {path}; run: chmod 600 {path}")
             return file.read(_LARGEST_SECRET)
     except OSError as error:
-        raise UsageError(f"can't read the secret in {path} ({error.strerror})") from None
+        raise UsageError(
+            f"can't read the secret in {path} ({error.strerror}); edgeseg keygen makes one"
+            f"{near_path(path)}"
+        ) from None
     except UnicodeDecodeError:
         raise UsageError(f"{path} is no text") from None
 

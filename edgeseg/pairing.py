@@ -6,6 +6,7 @@ from pathlib import Path
 
 from edgeseg.errors import UsageError, VolumeError
 from edgeseg.pictures import PICTURE
+from edgeseg.suggest import near_path
 
 _VOLUMES = (".nii.gz", ".nii")
 _KITS_NAME = "segmentation.nii.gz"
@@ -63,7 +64,10 @@ def _masks(path: Path) -> list[Path]:
         seen = sorted(file for file in path.iterdir() if not file.name.startswith("."))
         nested = [file / _KITS_NAME for file in seen if (file / _KITS_NAME).is_file()]
     except FileNotFoundError:
-        raise VolumeError(f"{path} does not exist; give a mask or a folder of masks") from None
+        near = near_path(path)
+        raise VolumeError(
+            f"{path} does not exist; give a mask or a folder of masks{near}"
+        ) from None
     except OSError as error:
         raise VolumeError(f"{path} can't be read ({error.strerror}); {_READABLE}") from None
     volumes = [file for file in seen if file.name.lower().endswith(_VOLUMES)]

@@ -1,9 +1,13 @@
 """What edgeseg says at the terminal: tables and progress on it, JSON for programs beside it."""
 
+import json
+import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
 
@@ -12,11 +16,84 @@ if TYPE_CHECKING:
 
 RESEARCH_NOTE = "Research use only, not a medical device"
 
-console = Console(soft_wrap=False, highlight=False)
+_LEAST, _MOST = 80, 160
+"""Columns: tables lose figures below the least; what is no terminal gets the most."""
+
+
+def _width() -> int | None:
+    """Return how wide results are laid out; None for as wide as the terminal is."""
+    if not sys.stdout.isatty():
+        return _MOST
+    return None if shutil.get_terminal_size().columns >= _LEAST else _LEAST
+
+
+console = Console(soft_wrap=False, highlight=False, width=_width())
 """Results go here: standard output."""
 
 messages = Console(stderr=True, highlight=False, markup=False)
 """Progress, notes and errors go here: standard error."""
+
+
+@dataclass
+class Voice:
+    """How much is said at the terminal, and how.
+
+    Attributes
+    ----------
+    verbose
+        Say more than usual; or (False) neither notes, progress nor tables, but errors and JSON.
+    form
+        Notes and errors as plain lines (also where nothing is said), or each as a JSON object:
+        ``time``, ``level``, ``event``.
+    """
+
+    verbose: bool | None = None
+    form: Literal["text", "json"] | None = None
+
+
+voice = Voice()
+
+
+def speak(verbose: bool) -> None:
+    """Say more from here on, or errors and JSON alone."""
+    voice.verbose = verbose
+    console.quiet = not verbose
+
+
+def detail(line: str) -> None:
+    """Tell what only somebody who asked for more wants to know."""
+    if voice.verbose:
+        _say("debug", line, "dim")
+
+
+def note(line: str) -> None:
+    """Tell what the user should know, unless nothing is wanted but errors."""
+    if voice.verbose is not False:
+        _say("info", line, "yellow")
+
+
+def note_table(table: "Table") -> None:
+    """Show a table beside the results, where notes are wanted and are lines for people."""
+    if voice.verbose is not False and voice.form != "json":
+        messages.print(table)
+
+
+def complain(line: str) -> None:
+    """Tell what went wrong."""
+    _say("error", line, "red")
+
+
+def _say(level: str, line: str, style: str) -> None:
+    if voice.form != "json":
+        messages.print(line, style=style, soft_wrap=True)
+        return
+    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    sys.stderr.write(json.dumps({"time": when, "level": level, "event": line}) + "\n")
+
+
+def _animated() -> bool:
+    """Tell whether moving pictures are wanted: progress on a terminal."""
+    return messages.is_terminal and voice.verbose is not False and voice.form != "json"
 
 
 def figure_table(
@@ -47,7 +124,7 @@ def emit_json(value: Any) -> None:
 @contextmanager
 def working(description: str) -> Iterator[None]:
     """Show on standard error, if that is a terminal, that something of unknown length goes on."""
-    if not messages.is_terminal:
+    if not _animated():
         yield
         return
     with messages.status(description):
@@ -55,7 +132,9 @@ def working(description: str) -> Iterator[None]:
 
 
 @contextmanager
-def progress(total: float, description: str, unit: str = "") -> Iterator[Callable[..., None]]:
+def progress(
+    total: float, description: str, unit: str = "", *, estimate: bool = True
+) -> Iterator[Callable[..., None]]:
     """Show a bar with time left on standard error while the block runs.
 
     Yields ``advance(n=1, note=None)``. Nothing is shown where standard error is no terminal.
@@ -68,6 +147,8 @@ def progress(total: float, description: str, unit: str = "") -> Iterator[Callabl
         What is going on, in a few words.
     unit
         If given, the speed is shown too, as ``UNIT/s``.
+    estimate
+        Tell the time left from the last half minute; slow steps need a caller who knows better.
     """
     from rich.progress import (
         BarColumn,
@@ -82,10 +163,10 @@ def progress(total: float, description: str, unit: str = "") -> Iterator[Callabl
         BarColumn(bar_width=None),
         MofNCompleteColumn(),
         TextColumn("{task.fields[speed]}"),
-        TimeRemainingColumn(),
+        *([TimeRemainingColumn()] if estimate else []),
         console=messages,
         transient=True,
-        disable=not messages.is_terminal,
+        disable=not _animated(),
     ) as bars:
         task = bars.add_task(description, total=total, speed="")
 

@@ -5,29 +5,20 @@ from pathlib import Path
 
 from edgeseg.boards import BoardsFile, read_boards
 from edgeseg.bundle import write_bundle
-from edgeseg.files import check_writable, write_json
-from edgeseg.manifest import FORMAT, Manifest, Preprocessing
-from edgeseg.terminal import progress
+from edgeseg.files import write_json
+from edgeseg.manifest import FORMAT, Manifest
+from edgeseg.terminal import detail, progress
 from edgeseg_converters.assemble import assemble, compiler_versions, hash_model
-from edgeseg_converters.calibration import MAX_SLICES, noise_images, real_images, spread
-from edgeseg_converters.chain import Image
+from edgeseg_converters.calibration import MAX_SLICES, spread
 from edgeseg_converters.check import compare, require_same
 from edgeseg_converters.compress import compress
 from edgeseg_converters.export import compile_graph
-from edgeseg_converters.keras_file import load_model
-from edgeseg_converters.keras_graph import read_network
-from edgeseg_converters.network import Network
 from edgeseg_converters.partition import STRATEGIES
 from edgeseg_converters.precision import compile_pieces, rounds
+from edgeseg_converters.prepare import CHECKED_SLICES, check_outputs, prepare
 from edgeseg_converters.recipe import Recipe, chosen_recipe
 from edgeseg_converters.report import History, Report, make_report
-from edgeseg_converters.rewrite.logits import complete_logits, decoding
-from edgeseg_converters.rewrite.twins import merge_twins
 from edgeseg_converters.settings import Settings
-
-_CHECKED_SLICES = 4
-TUNING_SLICES = 512
-"""Fine-tuning looks at so many slices at most."""
 
 
 def convert(  # noqa: PLR0913 - one keyword a flag
@@ -127,29 +118,26 @@ def convert(  # noqa: PLR0913 - one keyword a flag
         ways,
         boards if boards is None or isinstance(boards, BoardsFile) else read_boards(Path(boards)),
     )
-    for file in (target, *([] if report is None else [Path(report)])):
-        check_writable(file)
+    check_outputs(target, *([] if report is None else [Path(report)]))
 
-    network = read_network(load_model(source), input_shape)
-    graph, note = complete_logits(network.graph)
-    network = merge_twins(Network(graph, network.weights))
-    graph = network.graph
-    how, named = decoding(graph, labels)
-    preprocessing = settings.preprocessing(graph.inputs[0])
-    images = _images(settings, preprocessing)
-    compressed = compress(network, settings.recipe, images if settings.calibration else ())
-    before, network = graph, compressed.network
-    images = spread(images, MAX_SLICES)
+    prepared = prepare(source, settings, labels, input_shape)
+    detail(f"{source.name} has {len(prepared.network.graph.layers)} layers")
+    slices = prepared.images if settings.calibration else ()
+    compressed = compress(prepared.network, settings.recipe, slices)
+    network, images = compressed.network, spread(prepared.images, MAX_SLICES)
     cut = STRATEGIES[strategy](network, settings.request)
+    detail(f"--strategy {strategy} makes {len(cut.pieces)} pieces of it")
 
     # A step for the uncut model, one for the check, and one a piece for measuring it.
     steps = 2 + (rounds(settings.recipe) + 1) * len(cut.pieces)
     with progress(steps, "compiling the uncut model") as advance:
         uncut = compile_graph(network.graph, network.weights)
         advance(note="compiling pieces")
-        chosen = compile_pieces(cut.network, cut.pieces, settings.recipe, images, how, advance)
-        few = spread(images, _CHECKED_SLICES)
-        check = compare(uncut, chosen.compiled, few, preprocessing, how)
+        chosen = compile_pieces(
+            cut.network, cut.pieces, settings.recipe, images, prepared.decoding, advance
+        )
+        few = spread(images, CHECKED_SLICES)
+        check = compare(uncut, chosen.compiled, few, prepared.preprocessing, prepared.decoding)
         if settings.recipe.quantize == "none":
             require_same(check, cut.tolerance)
         advance(note="packing pieces")
@@ -159,25 +147,24 @@ def convert(  # noqa: PLR0913 - one keyword a flag
         format=FORMAT,
         model_name=source.stem,
         model_sha256=hash_model(source),
-        preprocessing=preprocessing,
-        labels=named,
-        decoding=how,
+        preprocessing=prepared.preprocessing,
+        labels=prepared.labels,
+        decoding=prepared.decoding,
         pieces=assembled.pieces,
         settings=settings.recorded(),
         versions=compiler_versions(),
     )
     write_bundle(target, manifest, assembled.packed)
-    notes = (*([note] if note else []), *compressed.notes, *cut.notes)
-    history = History(before, network.graph, chosen, assembled.measurements, notes, cut.comparison)
+    history = History(
+        prepared.network.graph,
+        network.graph,
+        chosen,
+        assembled.measurements,
+        (*prepared.notes, *compressed.notes, *cut.notes),
+        cut.comparison,
+        cut.pieces,
+    )
     made = make_report(manifest, check, target.stat().st_size, history)
     if report is not None:
         write_json(Path(report), made)
     return made
-
-
-def _images(settings: Settings, preprocessing: Preprocessing) -> list[Image]:
-    """Read the slices to calibrate and check on, or make some up."""
-    if settings.calibration is None:
-        return noise_images(preprocessing, _CHECKED_SLICES)
-    most = TUNING_SLICES if settings.recipe.finetune is not None else MAX_SLICES
-    return real_images(settings.calibration, preprocessing, most)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeseg.errors import EdgesegError, ModelError
+from edgeseg.suggest import near_path
 from edgeseg_converters.keras_generations import reason_of
 from edgeseg_converters.quiet import import_keras, import_tf_keras, quiet
 
@@ -36,7 +37,10 @@ def load_model(path: Path) -> Any:
         If the path holds no whole Keras model, or one with custom or Lambda layers.
     """
     if not path.exists():
-        raise ModelError(f"{path} does not exist; give a .keras or .h5 file or a SavedModel folder")
+        raise ModelError(
+            f"{path} does not exist; give a .keras or .h5 file or a SavedModel folder"
+            f"{near_path(path)}"
+        )
     if path.is_dir():
         return _load_saved_model(path)
     try:

@@ -12,6 +12,7 @@ from edgeseg.boards import BoardsFile
 from edgeseg.errors import UsageError
 from edgeseg.graph import Tensor
 from edgeseg.manifest import Preprocessing
+from edgeseg.suggest import did_you_mean
 from edgeseg_converters.partition import (
     DIVIDING,
     METRICS,
@@ -99,7 +100,8 @@ class Settings:
 
 def _require_one_of(flag: str, value: str, known: Collection[str]) -> None:
     if value not in known:
-        raise UsageError(f"{flag} is {value!r}; choose one of {', '.join(known)}")
+        near = did_you_mean(value, known)
+        raise UsageError(f"{flag} is {value!r}; choose one of {', '.join(known)}{near}")
 
 
 def _require_use(flag: str, value: object, strategy: str, users: AbstractSet[str]) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def info(
-    bundle: Annotated[Path, typer.Argument(help="A .edgeseg file.")],
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A .edgeseg file.")],
     json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
 ) -> None:
     """Show what a bundle holds: model, preprocessing, labels, pieces."""

@@ -16,7 +16,7 @@ class Goal(str, Enum):
 
 
 def plan(
-    bundle: Annotated[Path, typer.Argument(help="A .edgeseg file.")],
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A .edgeseg file.")],
     boards: Annotated[
         Path, typer.Option(help="TOML file that lists the boards, their memory and links.")
     ],

@@ -7,7 +7,9 @@ import typer
 
 
 def sign(
-    bundle: Annotated[Path, typer.Argument(help="A .edgeseg file; the signature goes into it.")],
+    bundle: Annotated[
+        Path, typer.Argument(metavar="BUNDLE", help="A .edgeseg file; the signature goes into it.")
+    ],
     key: Annotated[Path, typer.Option(help="Secret file made by edgeseg keygen --signing.")],
 ) -> None:
     """Sign a bundle: its manifest, which holds the SHA-256 of every piece."""

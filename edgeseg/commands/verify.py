@@ -7,7 +7,7 @@ import typer
 
 
 def verify(
-    bundle: Annotated[Path, typer.Argument(help="A .edgeseg file.")],
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A .edgeseg file.")],
     key: Annotated[Path, typer.Option(help="Public file made by edgeseg keygen --signing.")],
 ) -> None:
     """Make sure that a bundle is signed by a key, and that no byte of its pieces has changed."""

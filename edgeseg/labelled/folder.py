@@ -9,6 +9,7 @@ from edgeseg.labelled.kits import read_kits
 from edgeseg.labelled.nnunet import read_nnunet
 from edgeseg.labelled.pictures import read_labelled_pictures
 from edgeseg.labelled.slices import LabelledSlices
+from edgeseg.suggest import near_path
 
 Layout: TypeAlias = Callable[[Path], LabelledSlices]
 """Lists a folder's slices, or none where the folder is laid out another way.
@@ -39,7 +40,7 @@ def read_labelled(folder: Path) -> LabelledSlices:
     """
     try:
         if not folder.is_dir():
-            raise VolumeError(f"{folder} is no folder; {_READABLE}")
+            raise VolumeError(f"{folder} is no folder; {_READABLE}{near_path(folder)}")
         for layout in _LAYOUTS:
             if slices := layout(folder):
                 return slices

@@ -17,6 +17,7 @@ from edgeseg.labelled.labels import (
 )
 from edgeseg.labelled.slices import LabelledSlices
 from edgeseg.labelled.volumes import Case, slices_of
+from edgeseg.suggest import did_you_mean
 
 Values: TypeAlias = tuple[int, ...]
 
@@ -134,5 +135,6 @@ def _meaning(name: str, values: Values, tumors: set[int]) -> int:
         known = ", ".join(_KITS_NAMES)
         raise ValueError(
             f"the label {name!r} is unknown; known are {known}, and masses around tumor"
+            f"{did_you_mean(name, _KITS_NAMES)}"
         )
     return _KITS_NAMES[name]

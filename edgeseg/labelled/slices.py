@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from edgeseg.errors import UsageError
 from edgeseg.slices import Grey, Hounsfield, Mask, SliceGeometry
+from edgeseg.suggest import did_you_mean
 
 _NAMED = 5
 
@@ -63,7 +64,8 @@ def split(
     """
     groups, apart = by_patient(slices), frozenset(held_out)
     if unknown := sorted(apart - groups.keys()):
-        raise UsageError(f"no slices of {unknown[0]}; patients are {_some(groups)}")
+        near = did_you_mean(unknown[0], groups)
+        raise UsageError(f"no slices of {unknown[0]}; patients are {_some(groups)}{near}")
     if apart == groups.keys():
         raise UsageError("every patient is held out; leave some to train on")
     train = (group for patient, group in groups.items() if patient not in apart)

@@ -65,6 +65,34 @@ def run_of(manifest: Manifest, scan: Slices) -> Run:
     )
 
 
+def slices_kept(output: Path, run: Run, *, resume: bool) -> int:
+    """Return how many slices of a run are kept; nothing is changed.
+
+    Parameters
+    ----------
+    output, run, resume
+        As for :class:`Checkpoint`.
+
+    Raises
+    ------
+    UsageError, OutputError
+        As :class:`Checkpoint`.
+    """
+    path = checkpoint_path(output)
+    try:
+        frames = _whole_frames(path, path.read_bytes(), run, resume=resume)
+    except FileNotFoundError:
+        return 0
+    except OSError as error:
+        raise OutputError(f"can't read {path} ({error.strerror}); write elsewhere") from None
+    return max(0, len(frames) - 1)
+
+
+def checkpoint_path(output: Path) -> Path:
+    """Return where the slices of an output are kept."""
+    return output.with_name(output.name + SUFFIX)
+
+
 class Checkpoint:
     """The finished slices of one run; a context manager that keeps the file open.
 
@@ -96,7 +124,7 @@ class Checkpoint:
     def __init__(
         self, output: Path, run: Run, *, resume: bool, tell: Callable[[str], None]
     ) -> None:
-        self.path = output.with_name(output.name + SUFFIX)
+        self.path = checkpoint_path(output)
         self.masks: dict[int, Mask] = {}
         self._tell = tell
         self._file: BinaryIO | None = _open(self.path)
@@ -142,14 +170,7 @@ class Checkpoint:
 
     def _take_up(self, file: BinaryIO, run: Run, resume: bool) -> None:
         """Read what is there, and cut off what was left half-written."""
-        there = file.read()
-        if not (there.startswith(_MAGIC) or _MAGIC.startswith(there)):
-            raise UsageError(f"{self.path} is no checkpoint; write the mask elsewhere")
-        frames = list(_frames(there))
-        if len(frames) > 1:
-            _check(
-                self.path, msgspec.msgpack.decode(frames[0], type=Run), run, len(frames) - 1, resume
-            )
+        frames = _whole_frames(self.path, file.read(), run, resume=resume)
         kept = len(_MAGIC)
         for number, frame in enumerate(frames):
             kept += _PREFIX.size + len(frame)
@@ -159,6 +180,16 @@ class Checkpoint:
         file.truncate(kept if len(frames) > 1 else 0)
         if len(frames) <= 1:
             _append(file, _MAGIC + _framed(run))
+
+
+def _whole_frames(path: Path, there: bytes, run: Run, *, resume: bool) -> list[bytes]:
+    """Return what a file holds, unless it must not be gone on from."""
+    if not (there.startswith(_MAGIC) or _MAGIC.startswith(there)):
+        raise UsageError(f"{path} is no checkpoint; write the mask elsewhere")
+    frames = list(_frames(there))
+    if len(frames) > 1:
+        _check(path, msgspec.msgpack.decode(frames[0], type=Run), run, len(frames) - 1, resume)
+    return frames
 
 
 def _check(path: Path, there: Run, run: Run, count: int, resume: bool) -> None:

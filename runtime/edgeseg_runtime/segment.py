@@ -5,29 +5,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.table import Table
-
 from edgeseg.boards import BoardEntry, LinkEntry, read_boards
+from edgeseg.dicom.output import check_dicom_seg, write_dicom_seg
 from edgeseg.errors import BoardError, PlacementError, UsageError
 from edgeseg.files import check_writable, write_json
 from edgeseg.planning.objective import Objective
-from edgeseg.planning.tables import in_shifts, runs
 from edgeseg.scan import Scan, read_scan
 from edgeseg.signature import read_verify_key, verify_bundle
-from edgeseg.terminal import (
-    RESEARCH_NOTE,
-    console,
-    emit_json,
-    figure_table,
-    messages,
-    progress,
-    working,
-)
-from edgeseg.units import format_bytes, parse_bytes, parse_seconds
+from edgeseg.terminal import emit_json, note, progress, working
+from edgeseg.units import parse_bytes, parse_seconds
 from edgeseg_runtime.checkpoint import Checkpoint, run_of
 from edgeseg_runtime.keys import own_keys
+from edgeseg_runtime.page.segmented import write_segmented
+from edgeseg_runtime.page.viewer import require_viewer
 from edgeseg_runtime.preview import write_preview
-from edgeseg_runtime.report import BoardFares, BoardReport, RunReport
+from edgeseg_runtime.rehearsal import rehearse, tell_plan
+from edgeseg_runtime.run_tables import show_run
 from edgeseg_runtime.segmenter import Segmentation, Segmenter
 from edgeseg_runtime.statistics import Statistics, measure
 
@@ -48,10 +41,14 @@ class Request:
     resume: bool
     key: Path | None
     signed_by: Path | None
+    series: str | None
+    dicom_seg: Path | None
     preview: Path | None
+    html: Path | None
     statistics: Path | None
     report: Path | None
     as_json: bool
+    dry_run: bool
 
 
 def run(request: Request) -> None:
@@ -63,10 +60,10 @@ def run(request: Request) -> None:
         Before any work where an input or an output can't be used; afterwards where a board fails.
     """
     boards, link = _boards(request)
-    scan = read_scan(request.scan)
+    scan = read_scan(request.scan, request.series)
     _check_outputs(request, scan)
     if scan.warning:
-        _tell(scan.warning)
+        note(scan.warning)
     segmenter = Segmenter(
         request.bundle,
         boards,
@@ -76,13 +73,18 @@ def run(request: Request) -> None:
         objective=request.objective,
         keys=own_keys(request.key),
         patience=parse_seconds(request.patience),
-        tell=_tell,
+        tell=note,
     )
+    if request.dicom_seg is not None:
+        _check_dicom_seg(request.dicom_seg, scan, segmenter)
     if request.signed_by is not None:
         verify_bundle(segmenter.bundle, read_verify_key(request.signed_by))
+    if request.dry_run:
+        rehearse(segmenter, scan, tuple(_written(request)), request.resume, request.as_json)
+        return
     with working("reading the scan"):
         this = run_of(segmenter.manifest, scan)
-    with Checkpoint(request.output, this, resume=request.resume, tell=_tell) as kept:
+    with Checkpoint(request.output, this, resume=request.resume, tell=note) as kept:
         segmentation = _segment(segmenter, scan, kept)
         statistics = measure(scan, segmentation.masks, segmenter.manifest.labels)
         _write(request, scan, segmenter, segmentation, statistics)
@@ -90,7 +92,7 @@ def run(request: Request) -> None:
     if request.as_json:
         emit_json({"report": segmentation.report, "statistics": statistics})
     else:
-        _show(request, segmentation.report, statistics)
+        show_run(segmentation.report, statistics, _written(request))
 
 
 def _segment(segmenter: Segmenter, scan: Scan, kept: Checkpoint) -> Segmentation:
@@ -100,6 +102,7 @@ def _segment(segmenter: Segmenter, scan: Scan, kept: Checkpoint) -> Segmentation
         segmenter,
         progress(len(scan), "segmenting", unit="slices") as advance,
     ):
+        tell_plan(*segmenter.planned)
         advance(len(kept.masks))
         return segmenter.segment(scan, progress=advance, checkpoint=kept)
 
@@ -112,15 +115,11 @@ def _saying_what_is_kept(kept: Checkpoint, slices: int) -> Iterator[None]:
     except (BoardError, PlacementError, KeyboardInterrupt) as error:
         if not kept.masks:
             raise
-        note = f"{len(kept.masks)} of {slices} slices are kept in {kept.path}: add --resume"
+        line = f"{len(kept.masks)} of {slices} slices are kept in {kept.path}: add --resume"
         if isinstance(error, KeyboardInterrupt):
-            _tell(note)
+            note(line)
             raise
-        raise type(error)(f"{error}; {note}") from None
-
-
-def _tell(line: str) -> None:
-    messages.print(line, style="yellow", soft_wrap=True)
+        raise type(error)(f"{error}; {line}") from None
 
 
 def _boards(request: Request) -> tuple[tuple[str | BoardEntry, ...], LinkEntry | None]:
@@ -146,9 +145,17 @@ def _boards(request: Request) -> tuple[tuple[str | BoardEntry, ...], LinkEntry |
 
 def _check_outputs(request: Request, scan: Scan) -> None:
     scan.check_output(request.output)
-    for path in (request.preview, request.statistics, request.report):
+    if request.html is not None:
+        require_viewer()
+    for path in (request.preview, request.html, request.statistics, request.report):
         if path is not None:
             check_writable(path)
+
+
+def _check_dicom_seg(path: Path, scan: Scan, segmenter: Segmenter) -> None:
+    warning = check_dicom_seg(path, scan, segmenter.bundle)
+    if warning:
+        note(warning)
 
 
 def _write(
@@ -159,78 +166,22 @@ def _write(
     statistics: Statistics,
 ) -> None:
     scan.write(request.output, segmentation.masks)
+    if request.dicom_seg is not None:
+        with working("writing the DICOM segmentation"):
+            write_dicom_seg(request.dicom_seg, scan, segmentation.masks, segmenter.bundle)
     if request.statistics is not None:
         statistics.write(request.statistics)
     if request.report is not None:
         write_json(request.report, segmentation.report)
     if request.preview is not None:
-        footer = f"{segmenter.manifest.model_name}, {request.scan.name}"
-        write_preview(request.preview, scan, segmentation.masks, segmenter.manifest, footer)
-
-
-def _show(request: Request, report: RunReport, statistics: Statistics) -> None:
-    console.print(_label_table(statistics))
-    console.print(_board_table(report))
-    console.print(
-        f"{report.slices} slices in {report.seconds:.1f} s, "
-        f"{report.slices_per_second:.2f} slices/s, {format_bytes(report.wire_bytes)} on the wire"
-    )
-    for lane in report.lanes:
-        if lane.shifts:
-            board = next(iter(lane.pieces.values()))
-            console.print(f"{board} ran {in_shifts(lane.shifts, lane.window, lane.slower)}")
-    estimated = ", estimated from FLOPs" if report.planned_from_estimates else ""
-    console.print(f"planned: {report.planned_slices_per_second:.2f} slices/s{estimated}")
-    if report.losses:
-        console.print(
-            f"boards lost: {len(report.losses)}; {report.replayed_slices} slices were sent again "
-            f"in {report.epochs} placements"
-        )
-    if report.resumed_slices:
-        console.print(f"{report.resumed_slices} slices were done before")
-    for path in _written(request):
-        console.print(f"wrote {path}", markup=False, soft_wrap=True)
-    console.print(f"{RESEARCH_NOTE}.", style="dim")
+        write_preview(request.preview, scan, segmentation.masks, segmenter.manifest)
+    if request.html is not None:
+        with working("writing the page"):
+            write_segmented(request.html, scan, segmentation, statistics, segmenter)
 
 
 def _written(request: Request) -> Iterator[Path]:
-    for path in (request.output, request.preview, request.statistics, request.report):
+    made = (request.output, request.dicom_seg, request.preview, request.html)
+    for path in (*made, request.statistics, request.report):
         if path is not None:
             yield path
-
-
-def _label_table(statistics: Statistics) -> Table:
-    table = figure_table(("label",), ("mL", "voxels", "mean HU", ""))
-    for label in statistics.labels:
-        table.add_row(
-            label.name,
-            f"{label.volume_ml:.1f}" if label.volume_ml is not None else "-",
-            str(label.voxels),
-            f"{label.mean_hu:.0f}" if label.mean_hu is not None else "-",
-            "touches the first or last slice" if label.touches_first_or_last_slice else "",
-        )
-    return table
-
-
-def _board_table(report: RunReport) -> Table:
-    table = figure_table(("board", "pieces"), ("busy", "peak", "limit", "sent", "received"))
-    order = tuple(report.lanes[0].pieces)
-    for board in report.boards:
-        table.add_row(
-            board.name,
-            runs(board.pieces, order) if board.pieces else f"left out: {board.left_out}",
-            *_fares(board, format_bytes(board.memory_limit_bytes)),
-        )
-        if board.pieces:
-            table.add_row("", "planned", *_fares(board.planned), style="dim")
-    return table
-
-
-def _fares(fares: BoardFares | BoardReport, limit: str = "") -> tuple[str, ...]:
-    return (
-        f"{fares.busy_seconds:.2f} s",
-        format_bytes(fares.peak_memory_bytes),
-        limit,
-        format_bytes(fares.sent_bytes),
-        format_bytes(fares.received_bytes),
-    )

@@ -18,6 +18,8 @@ from edgeseg.bundle import Bundle
 from edgeseg.manifest import Manifest
 from edgeseg.placement import Placement
 from edgeseg.planning.objective import Objective
+from edgeseg.planning.plan import Plan
+from edgeseg.planning.problem import Problem
 from edgeseg.scan import Slices
 from edgeseg.slices import Mask, SliceGeometry, to_model, to_native
 from edgeseg_runtime.arrays import as_slices
@@ -126,21 +128,19 @@ class Segmenter:
         return self._bundle.manifest
 
     @property
+    def planned(self) -> tuple[Problem, Plan]:
+        """What was planned last, and the plan."""
+        return self._recovery.problem, self._recovery.plan
+
+    @property
     def placement(self) -> Placement:
         """Which board runs which piece."""
         return self._recovery.plan.placement
 
     def __enter__(self) -> Self:
         """Start or reach the boards, place the pieces and load them."""
-        self._bundle.check()
         with ExitStack() as stack:
-            entries = self._entries or stack.enter_context(
-                LocalWorkers(this_machine(self._local, self._memory_limit))
-            )
-            self._coordinator = Coordinator(self._bundle, entries, self._keys, tolerant=True)
-            stack.callback(self._coordinator.close)
-            placer = Placer(self.manifest, entries, self._link, self._objective)
-            self._recovery = Recovery(self._coordinator, placer, self._patience, self._tell)
+            self._reach(stack)
             self._recovery.begin()
             self._stack = stack.pop_all()
         return self
@@ -200,6 +200,30 @@ class Segmenter:
         ordered = tuple(masks[index] for index in range(len(slices)))
         returned = self._coordinator.received_bytes - returned
         return Segmentation(ordered, self._report(len(slices), len(to_do), seconds, returned))
+
+    def rehearse(self) -> tuple[Problem, Plan]:
+        """Return what entering would decide: boards are reached and planned for, none is loaded.
+
+        Raises
+        ------
+        BundleError, BoardError, PlacementError
+            As entering.
+        """
+        with ExitStack() as stack:
+            self._reach(stack)
+            self._recovery.rehearse()
+            return self.planned
+
+    def _reach(self, stack: ExitStack) -> None:
+        """Start or reach the boards; the stack releases them."""
+        self._bundle.check()
+        entries = self._entries or stack.enter_context(
+            LocalWorkers(this_machine(self._local, self._memory_limit))
+        )
+        self._coordinator = Coordinator(self._bundle, entries, self._keys, tolerant=True)
+        stack.callback(self._coordinator.close)
+        placer = Placer(self.manifest, entries, self._link, self._objective)
+        self._recovery = Recovery(self._coordinator, placer, self._patience, self._tell)
 
     def _images(self, slices: Slices, indices: Sequence[int]) -> Iterator[Image]:
         preprocessing = self.manifest.preprocessing

@@ -151,6 +151,13 @@ def worker_start() -> tuple[float, int]:
     return seconds, resident
 
 
+def command_seconds(*words: str) -> float:
+    """Wall seconds of a Python process with these words, from its start to its end."""
+    start = time.perf_counter()
+    subprocess.run([sys.executable, *words], check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - start
+
+
 def convert(model: Path, bundle: Path, cache: Path, flags: Sequence[str]) -> float:
     """Seconds that ``edgeseg convert`` takes, with a cache of its own."""
     command = [sys.executable, "-m", "edgeseg", "convert", str(model), "-o", str(bundle), *flags]

@@ -16,7 +16,15 @@ from pathlib import Path
 
 import psutil
 from forecast import forecast
-from measures import convert, latency, on_workers, piece_seconds, uncut, worker_start
+from measures import (
+    command_seconds,
+    convert,
+    latency,
+    on_workers,
+    piece_seconds,
+    uncut,
+    worker_start,
+)
 from rich.table import Table
 from wires import encryption, hop
 
@@ -86,6 +94,7 @@ def _figures(folder: Path) -> Iterator[Figure]:
     yield from _overhead(folder)
     yield from _one_slice(folder)
     yield from _forecasts(folder)
+    yield from _command_line()
     yield from _worker()
     yield from _wires(folder)
 
@@ -175,6 +184,19 @@ def _forecasts(folder: Path) -> Iterator[Figure]:
         yield Figure(f"{name}, measured slices/s", middle.measured)
         yield Figure(f"{name}, planned / measured", middle.ratio, 1.1)
         yield Figure(f"{name}, measured / planned", 1 / middle.ratio, 1.1)
+
+
+def _command_line() -> Iterator[Figure]:
+    runs: dict[str, list[float]] = {}
+    for _ in range(10):
+        for name, words in (("", ()), (" segment", ("segment",))):
+            seconds = command_seconds("-m", "edgeseg", *words, "--help")
+            runs.setdefault(f"edgeseg{name} --help", []).append(seconds)
+        runs.setdefault("importing typer", []).append(command_seconds("-c", "import typer"))
+    middle = {name: statistics.median(seconds) for name, seconds in runs.items()}
+    for name in ("edgeseg --help", "edgeseg segment --help"):
+        yield Figure(f"{name}, s", middle[name], 0.4)
+        yield Figure(f"{name} / importing typer", middle[name] / middle["importing typer"])
 
 
 def _worker() -> Iterator[Figure]:

@@ -1,9 +1,12 @@
 """The command line: quick, and every mistake ends in one line and the right exit code."""
 
 import json
+import os
+import platform
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -18,12 +21,14 @@ from edgeseg.terminal import RESEARCH_NOTE
     ("words", "said"),
     [
         (("sgment",), "Did you mean 'segment'"),
+        (("convert", "a", "-o", "b", "--strategy", "adaptve"), "did you mean 'adaptive'?"),
         (("info",), "Missing argument"),
         (("info", "a", "b"), "unexpected extra argument"),
         (("info", "--jsn", "a"), "--json"),
         (("worker", "--cores", "0"), "--cores"),
         (("worker", "--memory-limit", "lots"), "write it like 512MiB"),
         (("segment", "a", "b"), "--output"),
+        (("segment", "a", "b"), "See edgeseg segment --help."),
     ],
 )
 def test_wrong_usage_is_one_line(words: tuple[str, ...], said: str) -> None:
@@ -48,8 +53,21 @@ def test_what_would_steer_a_terminal_is_left_out() -> None:
     one_line(edgeseg("info", "a\x1b[2Jb.edgeseg"), 1, "a [2Jb.edgeseg does not exist")
 
 
-def test_version_and_help() -> None:
-    assert edgeseg("--version").out == f"edgeseg {package.__version__}\n"
+def test_a_path_with_a_slip_is_suggested(tiny_bundle: Path) -> None:
+    wrong, near = tiny_bundle.with_name("5.edgesg"), f"did you mean '{tiny_bundle}'?"
+    one_line(edgeseg("info", wrong), 1, near)
+    one_line(edgeseg("info", tiny_bundle.parent.with_name("tony0") / "x"), 1, "does not exist")
+
+
+def test_version_names_what_masks_depend_on() -> None:
+    said = dict(line.split(" ", 1) for line in edgeseg("--version").out.splitlines())
+    assert said["edgeseg"] == package.__version__
+    assert said["Python"] == platform.python_version()
+    assert said["NumPy"] == version("numpy")
+    assert {"libzmq", "platform"} <= set(said)
+
+
+def test_help() -> None:
     for words in ([], ["--help"], ["-h"]):
         ran = edgeseg(*words)
         assert (ran.code, ran.err) == (0, "")
@@ -61,18 +79,12 @@ def test_version_and_help() -> None:
 def test_an_interrupt_ends_quietly() -> None:
     """Ctrl-C while a command works: no traceback, exit code 130."""
     script = (
-        "import sys, typer, edgeseg.cli as cli\n"
-        "def wait():\n"
-        "    import time\n"
-        "    print('waiting', flush=True)\n"
-        "    time.sleep(30)\n"
-        "def application():\n"
-        "    app = typer.Typer()\n"
-        "    app.callback()(cli._global_options)\n"
-        "    app.command('wait')(wait)\n"
-        "    return app\n"
-        "cli.application = application\n"
-        "sys.argv = ['edgeseg', 'wait']\n"
+        "import time, edgeseg.cli as cli\n"
+        "class Waiting:\n"
+        "    def main(self, *_, **__):\n"
+        "        print('waiting', flush=True)\n"
+        "        time.sleep(30)\n"
+        "cli.application = Waiting\n"
         "cli.main()\n"
     )
     process = subprocess.Popen(
@@ -103,9 +115,18 @@ def test_info_as_json_is_the_manifest(tiny_bundle: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], ["info", "{bundle}"], ["info", "{bundle}", "--json"]]
+    ("words", "imported"),
+    [
+        (["--help"], "[]"),
+        (["convert", "--help"], "[]"),
+        (["info", "{bundle}"], "[]"),
+        (["info", "{bundle}", "--json"], "[]"),
+        (["--version"], "['zmq']"),
+    ],
 )
-def test_what_is_instant_imports_nothing_heavy(tiny_bundle: Path, words: list[str]) -> None:
+def test_what_is_instant_imports_nothing_heavy(
+    tiny_bundle: Path, words: list[str], imported: str
+) -> None:
     script = (
         "import sys, edgeseg.cli\n"
         "heavy = {'tensorflow', 'keras', 'ai_edge_litert', 'zmq', 'nibabel', 'PIL.Image'}\n"
@@ -119,7 +140,7 @@ def test_what_is_instant_imports_nothing_heavy(tiny_bundle: Path, words: list[st
     run = subprocess.run(
         [sys.executable, "-c", script, *filled], capture_output=True, check=True, text=True
     )
-    assert run.stderr == "[]\n"
+    assert run.stderr == f"{imported}\n"
 
 
 def test_a_worker_stops_at_an_interrupt() -> None:
@@ -130,3 +151,32 @@ def test_a_worker_stops_at_an_interrupt() -> None:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=10)
     assert (process.returncode, out, err) == (0, "", "")
+
+
+def test_what_a_terminal_can_not_show_is_replaced(tiny_bundle: Path) -> None:
+    def said(*words: object) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "edgeseg", *map(str, words)],
+            capture_output=True,
+            check=False,
+            text=True,
+            env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        )
+
+    shown = said("info", tiny_bundle)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "? 1 kidney" in shown.stdout
+    assert "k?se.edgeseg does not exist" in said("info", "käse.edgeseg").stderr
+
+
+@pytest.mark.parametrize("columns", ["40", "79", "300"])
+def test_tables_lose_nothing_where_there_is_no_terminal(tiny_bundle: Path, columns: str) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "edgeseg", "info", str(tiny_bundle)],
+        capture_output=True,
+        check=True,
+        text=True,
+        env=os.environ | {"COLUMNS": columns},
+    )
+    (heading,) = (line for line in ran.stdout.splitlines() if line.startswith("piece "))
+    assert heading.split()[-2:] == ["in", "out"]

@@ -47,5 +47,5 @@ def test_damaged_archive_is_refused(tmp_path: Path) -> None:
     target = tmp_path / "out" / content.name
     target.parent.mkdir()
     with pytest.raises(EdgesegError, match="SHA-256"):
-        sample._extract(archive, target, sample.CT_SHA256)
+        sample._extract(archive, target.parent, {target.name: sample.CT_SHA256})
     assert not target.exists()

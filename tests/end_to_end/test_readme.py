@@ -38,7 +38,9 @@ def named_toml(name: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def folder(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def folder(
+    data: Path, dicom_series: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
     """A folder with the README's files, in which its commands are run one after the other."""
     folder = tmp_path_factory.mktemp("readme")
     shutil.copy(data / "totalsegmentator" / "example_ct.nii.gz", folder / "ct.nii.gz")
@@ -47,6 +49,9 @@ def folder(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
         (folder / "slices" / kind).mkdir(parents=True)
         for path in sorted((data / "kits19_slices" / kind).glob("case_0002*.png")):
             shutil.copy(path, folder / "slices" / kind)
+    shutil.copytree(dicom_series, folder / "study")
+    for number in range(2):
+        write_case(folder / "cases", f"case_0000{number}", drawn_label(), seed=number)
     (folder / "masks").mkdir()
     nib.save(drawn_label(), folder / "masks" / "case_00000.nii.gz")
     write_case(folder / "truth", "case_00000", drawn_label(), seed=0)

@@ -6,12 +6,15 @@ from typing import Annotated
 import typer
 
 from edgeseg.errors import UsageError
-from edgeseg.terminal import console, emit_json, messages
+from edgeseg.terminal import console, emit_json, note
 
 
 def compare(
     model: Annotated[
-        Path, typer.Argument(help="The Keras model that the bundles were compiled from.")
+        Path,
+        typer.Argument(
+            metavar="MODEL", help="The Keras model that the bundles were compiled from."
+        ),
     ],
     bundles: Annotated[
         list[Path], typer.Argument(metavar="BUNDLE...", help="One or more .edgeseg files.")
@@ -57,8 +60,8 @@ def compare(
         write_csv(csv, made)
     if plot is not None:
         write_plot(plot, made)
-    for note in made.notes:
-        messages.print(note)
+    for line in made.notes:
+        note(line)
     if as_json:
         emit_json(made)
         return

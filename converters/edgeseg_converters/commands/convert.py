@@ -9,7 +9,8 @@ import typer
 from rich.table import Table
 
 from edgeseg.errors import UsageError
-from edgeseg.terminal import console, emit_json, messages
+from edgeseg.html import check_page
+from edgeseg.terminal import console, emit_json, note, note_table
 from edgeseg.units import parse_bytes
 
 _FACTORS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
@@ -54,7 +55,10 @@ class Preference(str, Enum):
 
 def convert(
     model: Annotated[
-        Path, typer.Argument(help="A .keras or .h5 file, or a SavedModel folder with its graph.")
+        Path,
+        typer.Argument(
+            metavar="MODEL", help="A .keras or .h5 file, or a SavedModel folder with its graph."
+        ),
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="BUNDLE", help="The .edgeseg file to write.")
@@ -109,7 +113,7 @@ def convert(
         Path | None,
         typer.Option(
             metavar="SCAN",
-            help="NIfTI or folder of PNG slices to calibrate, fine-tune and check on; no labels.",
+            help="NIfTI, PNG slices or DICOM to calibrate, fine-tune and check on; no labels.",
         ),
     ] = None,
     max_dice_drop: Annotated[
@@ -146,7 +150,15 @@ def convert(
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.json", help="Write the report as JSON too.")
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.html", help="One page with the U, its cuts and every piece."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON instead of a table.")] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Check everything, show the pieces, and stop there."),
+    ] = False,
 ) -> None:
     """Cut a trained Keras U-Net into TFLite pieces, check them, and write one bundle.
 
@@ -162,6 +174,8 @@ def convert(
     channel divides convolutions by channels, where weights fill the memory;
     auto tries them all for the boards given and keeps the fastest.
     """
+    if html is not None:
+        check_page(html)
     limits = _window(window)
     budget = None if max_complexity is None else parse_complexity(max_complexity, metric.value)
 
@@ -185,6 +199,14 @@ def convert(
         "labels": None if labels is None else [name.strip() for name in labels.split(",")],
         "input_shape": None if input_shape is None else parse_input_shape(input_shape),
     }
+    if dry_run:
+        from edgeseg_converters.draft import draft, draft_table
+
+        drafted = draft(model, output, rungs, asked, (report, html), calibration, **conversion)
+        _show(drafted, draft_table, as_json=as_json)
+        for path in () if as_json else drafted.writes:
+            console.print(f"would write {path}", markup=False, soft_wrap=True)
+        return
     if asked is None:
         from edgeseg_converters.compiler import convert as compile_model
         from edgeseg_converters.report import strategies_table, summary_table
@@ -198,12 +220,16 @@ def convert(
             **conversion,
         )
         if made.strategies:
-            messages.print(strategies_table(made))
+            note_table(strategies_table(made))
         _show(made, summary_table, as_json=as_json)
+        if html is not None:
+            from edgeseg_converters.page.converted import write_converted
+
+            write_converted(html, made)
         return
 
     from edgeseg_converters.search.report import require_chosen, search_table
-    from edgeseg_converters.search.walk import search
+    from edgeseg_converters.search.walk import chosen_report, search
 
     found = search(
         model,
@@ -218,12 +244,16 @@ def convert(
         **conversion,
     )
     _show(found, search_table, as_json=as_json)
+    if html is not None:
+        from edgeseg_converters.page.converted import write_converted
+
+        write_converted(html, chosen_report(found, output), found)
     require_chosen(found)
 
 
 def _show(made: Any, table: Callable[[Any], Table], *, as_json: bool) -> None:
-    for note in made.notes:
-        messages.print(note)
+    for line in made.notes:
+        note(line)
     if as_json:
         emit_json(made)
     else:

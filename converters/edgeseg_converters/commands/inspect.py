@@ -10,7 +10,10 @@ from edgeseg.terminal import console, emit_json
 
 def inspect(
     model: Annotated[
-        Path, typer.Argument(help="A .keras or .h5 file, or a SavedModel folder with its graph.")
+        Path,
+        typer.Argument(
+            metavar="MODEL", help="A .keras or .h5 file, or a SavedModel folder with its graph."
+        ),
     ],
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON instead of a table.")] = False,

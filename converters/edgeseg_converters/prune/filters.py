@@ -1,6 +1,5 @@
 """Structured pruning: whole filters go, so that a network is smaller and faster by itself."""
 
-import difflib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from edgeseg.errors import UsageError
 from edgeseg.graph import Graph
+from edgeseg.suggest import did_you_mean
 from edgeseg_converters.chain import Image
 from edgeseg_converters.network import Network
 from edgeseg_converters.prune.channels import Channels, Group, trace_channels
@@ -118,8 +118,8 @@ def _why_not(graph: Graph, channels: Channels, name: str) -> str:
             "to the layer that makes its channels"
         )
     makers = [layer for group in channels.groups for layer in group.layers]
-    near = difflib.get_close_matches(name, makers or list(graph.position), n=1, cutoff=0)
-    return f"the model has no layer {name!r} to give a ratio to; did you mean {near[0]!r}?"
+    near = did_you_mean(name, makers or graph.position, cutoff=0)
+    return f"the model has no layer {name!r} to give a ratio to{near}"
 
 
 def _wanted(

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from edgeseg.errors import UsageError
+from edgeseg.suggest import near_key, near_path
 from edgeseg.units import parse_bytes
 
 DEFAULT_FILE = Path("/etc/edgeseg/worker.toml")
@@ -65,11 +66,12 @@ def _read(path: Path, *, optional: bool) -> WorkerConfig:
     except FileNotFoundError:
         if optional:
             return WorkerConfig()
-        raise UsageError(f"there is no worker's file {path}") from None
+        raise UsageError(f"there is no worker's file {path}{near_path(path)}") from None
     except OSError as error:
         raise UsageError(f"can't read the worker's file {path} ({error.strerror})") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is no worker's file: {error}") from None
+        near = near_key(error, WorkerConfig)
+        raise UsageError(f"{path} is no worker's file: {error}{near}") from None
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
     return config

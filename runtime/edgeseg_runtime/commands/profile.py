@@ -7,7 +7,7 @@ import typer
 
 
 def profile(
-    bundle: Annotated[Path, typer.Argument(help="A .edgeseg file.")],
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A .edgeseg file.")],
     boards: Annotated[
         Path, typer.Option(help="TOML file that lists the workers; the figures go into it.")
     ],

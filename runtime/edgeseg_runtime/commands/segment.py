@@ -9,9 +9,9 @@ from edgeseg.commands.plan import Goal
 
 
 def segment(
-    bundle: Annotated[Path, typer.Argument(help="A .edgeseg file.")],
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A .edgeseg file.")],
     scan: Annotated[
-        Path, typer.Argument(metavar="INPUT", help="NIfTI, 8-bit PNG slice, or folder of them.")
+        Path, typer.Argument(metavar="INPUT", help="NIfTI, 8-bit PNG slice(s), or DICOM.")
     ],
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Mask: NIfTI, or PNG or folder of PNGs.")
@@ -42,7 +42,18 @@ def segment(
         Path | None,
         typer.Option(metavar="PUBLIC", help="Refuse a bundle that this key has not signed."),
     ] = None,
+    series: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT|NUMBER|UID", help="Which DICOM series, where there are more."),
+    ] = None,
+    dicom_seg: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The mask as a DICOM segmentation too."),
+    ] = None,
     preview: Annotated[Path | None, typer.Option(help="Montage of the result, PNG.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="One page to leaf through scan and mask in a browser.")
+    ] = None,
     statistics: Annotated[
         Path | None, typer.Option(help="Volumes and places of what was found, JSON.")
     ] = None,
@@ -51,6 +62,9 @@ def segment(
     ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="Print report and statistics as JSON.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, show the plan, and stop there.")
     ] = False,
 ) -> None:
     """Segment a scan with a bundle on this machine or on boards.
@@ -73,9 +87,13 @@ def segment(
             resume=resume,
             key=key,
             signed_by=signed_by,
+            series=series,
+            dicom_seg=dicom_seg,
             preview=preview,
+            html=html,
             statistics=statistics,
             report=report,
             as_json=json,
+            dry_run=dry_run,
         )
     )

@@ -1,17 +1,12 @@
 """``edgeseg worker``: run pieces on this board."""
 
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-
-class LogFormat(str, Enum):
-    """How a worker can write its log."""
-
-    text = "text"
-    json = "json"
+from edgeseg.options import LogFormat
+from edgeseg.terminal import voice
 
 
 def worker(
@@ -74,8 +69,8 @@ def worker(
         "authorized": authorized,
         "spool": spool,
         "metrics": metrics,
-        "log_format": log_format and log_format.value,
-        "verbose": verbose,
+        "log_format": log_format.value if log_format else voice.form,
+        "verbose": voice.verbose if verbose is None else verbose,
     }
     from edgeseg_runtime.board.config import worker_config
     from edgeseg_runtime.board.running import run_worker

@@ -1,7 +1,7 @@
 """Keeps slices flowing through boards that come and go: placed anew, sent again, waited for."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from edgeseg.errors import BoardError, PlacementError
 from edgeseg.planning.plan import Plan
@@ -73,6 +73,22 @@ class Recovery:
         """
         missing = self._coordinator.fleet.absent
         self._place_anew(Backlog(()), PLANNING_SECONDS)
+        self._tell_missing(missing)
+
+    def rehearse(self) -> None:
+        """Plan as :meth:`begin` does, and load nothing.
+
+        Raises
+        ------
+        BoardError, PlacementError
+            As :meth:`begin`.
+        """
+        missing = self._coordinator.fleet.absent
+        self._plan(PLANNING_SECONDS)
+        self._tell_missing(missing)
+
+    def _tell_missing(self, missing: Mapping[str, str]) -> None:
+        """Say which of the boards that did not answer are still not there."""
         for name, reason in missing.items():
             if name in self._coordinator.fleet.absent:
                 self._tell(f"board {name} is left out: {reason}")

@@ -1,0 +1,166 @@
+"""What ``edgeseg convert --dry-run`` tells: the pieces, before any of them is compiled."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich.markup import escape
+from rich.table import Table
+
+from edgeseg.terminal import RESEARCH_NOTE, figure_table
+from edgeseg.units import format_bytes, format_count
+from edgeseg_converters.network import Network
+from edgeseg_converters.partition import STRATEGIES, Alternative, Partition
+from edgeseg_converters.partition.estimate import Sketch, crossing_bytes
+from edgeseg_converters.prepare import Prepared, check_outputs, prepare
+from edgeseg_converters.prune.filters import prune_filters
+from edgeseg_converters.recipe import Recipe
+from edgeseg_converters.search.asked import Asked
+from edgeseg_converters.search.ladder import Rung
+from edgeseg_converters.search.validation import read_validation
+from edgeseg_converters.settings import Settings
+
+
+class PieceDraft(msgspec.Struct, frozen=True):
+    """A piece that is not compiled; memory is an estimate."""
+
+    name: str
+    layers: int
+    parameters: int
+    flops: int
+    crossing_bytes: int
+    peak_memory_bytes: int
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """A conversion that was not made.
+
+    Attributes
+    ----------
+    pieces
+        As the network would be cut; of a search, with its first recipe.
+    crossing_bytes
+        Of the tensors between pieces, each counted once.
+    writes
+        The files that would be written.
+    strategies
+        Those that were looked at, where there were several.
+    """
+
+    model: str
+    pieces: tuple[PieceDraft, ...]
+    crossing_bytes: int
+    writes: tuple[str, ...]
+    notes: tuple[str, ...]
+    strategies: tuple[Alternative, ...]
+    research_note: str = RESEARCH_NOTE
+
+
+def draft(  # noqa: PLR0913, PLR0917 - what a conversion is asked for
+    model: Path,
+    output: Path,
+    rungs: Sequence[Rung],
+    asked: Asked | None,
+    beside: Iterable[Path | None],
+    calibration: Path | None,
+    *,
+    labels: Sequence[str] | None,
+    input_shape: tuple[int, ...] | None,
+    **settings: Any,
+) -> Draft:
+    """Check and decide what a conversion would; nothing is compiled, trained or written.
+
+    Parameters
+    ----------
+    model, output, calibration, labels, input_shape
+        As for :func:`edgeseg_converters.convert`.
+    beside
+        What would be written beside the bundle.
+    rungs
+        The recipe, or those that a search would try.
+    asked
+        The search.
+    **settings
+        The other fields of :class:`~edgeseg_converters.settings.Settings`.
+
+    Raises
+    ------
+    EdgesegError
+        As the conversion would before it compiles anything.
+    """
+    recipe = rungs[0].recipe
+    chosen = Settings(recipe=recipe, calibration=calibration, **settings)
+    writes = (output, *(path for path in beside if path is not None))
+    check_outputs(*writes)
+    if asked is not None:
+        read_validation(asked.validate, asked.patients, asked.calibration)
+    prepared = prepare(model, chosen, labels, input_shape)
+    cut = STRATEGIES[chosen.strategy](_pruned(prepared, recipe), chosen.request)
+    return Draft(
+        model.stem,
+        tuple(_pieces(cut.pieces, recipe.quantize)),
+        crossing_bytes(cut.pieces, recipe.quantize),
+        tuple(map(str, writes)),
+        (*prepared.notes, *cut.notes, *_steps(rungs, asked)),
+        cut.comparison,
+    )
+
+
+def draft_table(made: Draft) -> Table:
+    """Lay a draft out in 80 columns, one row a piece."""
+    table = figure_table(
+        ("piece",),
+        ("layers", "params", "FLOPs", "crossing", "~memory"),
+        title=f"{escape(made.model)}: {len(made.pieces)} pieces",
+        caption=f"{format_bytes(made.crossing_bytes)} cross between pieces\n{RESEARCH_NOTE}",
+    )
+    for piece in made.pieces:
+        table.add_row(
+            piece.name,
+            str(piece.layers),
+            format_count(piece.parameters),
+            format_count(piece.flops),
+            format_bytes(piece.crossing_bytes),
+            format_bytes(piece.peak_memory_bytes),
+        )
+    return table
+
+
+def _pruned(prepared: Prepared, recipe: Recipe) -> Network:
+    """Return the network that would be cut: its filters decide where, its weights do not."""
+    filters, network = recipe.filters, prepared.network
+    if filters is None or network.graph.parameters <= filters.above:
+        return network
+    return prune_filters(network, filters, prepared.images).network
+
+
+def _pieces(pieces: Partition, precision: str) -> Iterator[PieceDraft]:
+    sketches = [Sketch(piece, precision) for piece in pieces]
+    read = {port.tensor for sketch in sketches for port in sketch.inputs}
+    for piece, sketch in zip(pieces, sketches, strict=True):
+        yield PieceDraft(
+            name=sketch.name,
+            layers=len(piece.layers),
+            parameters=piece.parameters,
+            flops=sketch.flops,
+            crossing_bytes=sum(port.nbytes for port in sketch.outputs if port.tensor in read),
+            peak_memory_bytes=sketch.peak_memory_bytes,
+        )
+
+
+def _steps(rungs: Sequence[Rung], asked: Asked | None) -> Iterator[str]:
+    """Say what else would be done to the network."""
+    if asked is not None:
+        names = ", ".join(rung.name for rung in rungs)
+        yield f"would try {names}; the pieces below are those of {rungs[0].name}"
+        return
+    recipe = rungs[0].recipe
+    steps = {
+        "prune filters": recipe.filters is not None,
+        "zero weights": recipe.zeros is not None,
+        f"fine-tune for {recipe.finetune.epochs if recipe.finetune else 0} epochs": recipe.finetune,
+        f"quantize to {recipe.quantize}": recipe.quantize != "none",
+    }
+    if any(steps.values()):
+        yield f"would {', '.join(step for step, wanted in steps.items() if wanted)}"

@@ -1,6 +1,7 @@
 """What edgeseg says at the terminal: tables and progress on it, JSON for programs beside it."""
 
 import json
+import os
 import shutil
 import sys
 import time
@@ -22,7 +23,7 @@ _LEAST, _MOST = 80, 160
 
 def _width() -> int | None:
     """Return how wide results are laid out; None for as wide as the terminal is."""
-    if not sys.stdout.isatty():
+    if not sys.stdout.isatty() and "COLUMNS" not in os.environ:
         return _MOST
     return None if shutil.get_terminal_size().columns >= _LEAST else _LEAST
 

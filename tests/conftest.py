@@ -1,6 +1,7 @@
 """What tests of several rooms share: real CT, a cache of their own, tiny bundles, workers."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,9 @@ from edgeseg.sample import sample_series
 from edgeseg.slices import Grey
 
 _OWN_CACHE = os.environ.get("XDG_CACHE_HOME")
+
+# A shell's background jobs ignore interrupts, and so would the processes that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

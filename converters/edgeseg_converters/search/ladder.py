@@ -24,13 +24,15 @@ def ladder() -> tuple[Rung, ...]:
     """Return the rungs from the mildest to the strongest.
 
     First precision alone, then zeros, then the presets ``balanced`` and ``tiny``, then filters of
-    narrow layers too. What ``balanced`` learns back with, and what it keeps in float, holds for
-    every rung that is trained.
+    narrow layers too. How long ``balanced`` learns back, and what it keeps in float, holds for
+    every rung that is trained; zeros alone leave the other weights any value.
     """
     balanced, tiny = read_recipe("balanced"), read_recipe("tiny")
     tolerance = balanced.dice_tolerance
+    free = balanced.finetune and replace(balanced.finetune, levels=None)
     zeroed = [
-        replace(balanced, filters=None, zeros=Zeros(share, scope="global")) for share in _ZEROS
+        replace(balanced, filters=None, zeros=Zeros(share, scope="global"), finetune=free)
+        for share in _ZEROS
     ]
     narrow = [
         replace(balanced, filters=Filters(share, importance="taylor"), zeros=Zeros(0.5, "global"))

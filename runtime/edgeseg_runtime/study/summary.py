@@ -45,7 +45,7 @@ def _row(outcome: Outcome, names: Sequence[str]) -> tuple[object, ...]:
     amounts = {label.name: label.volume_ml for label in outcome.statistics.labels}
     return (
         outcome.volume,
-        f"{outcome.seconds:.1f}",
+        f"{outcome.seconds:.3f}",
         outcome.statistics.slices,
         *(_amount(amounts.get(name)) for name in names),
         "; ".join(flags_of(outcome)),

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 
 from edgeseg.boards import read_boards
-from edgeseg.bundle import Bundle, digest
+from edgeseg.bundle import Bundle
 from edgeseg.errors import BoardError
 from edgeseg_runtime.keys import own_keys
 from edgeseg_runtime.local import LocalWorkers, Share
@@ -120,7 +120,7 @@ def _of_worker(setup: Setup) -> Iterator[Segmenter]:
 
 
 def _check_same(bundle: Bundle, setup: Setup) -> None:
-    if digest(bundle.signed_bytes) != setup.manifest_sha256:
+    if bundle.sha256 != setup.manifest_sha256:
         raise BoardError(
             f"{setup.bundle} is another bundle on {os.uname().nodename}; give all machines of a "
             "study the same"

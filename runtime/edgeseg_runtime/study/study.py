@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeseg.boards import read_boards
-from edgeseg.bundle import Bundle, digest
+from edgeseg.bundle import Bundle
 from edgeseg.errors import EdgesegError, OutputError, UsageError
 from edgeseg.files import check_writable
 from edgeseg.html import require_html
@@ -115,7 +115,7 @@ def _orders(request: Request, bundle: Bundle) -> list[Order]:
     volumes = list_volumes(request.inputs, request.folder)
     setup = Setup(
         bundle=str(request.bundle.absolute()),
-        manifest_sha256=digest(bundle.signed_bytes),
+        manifest_sha256=bundle.sha256,
         objective=request.objective,
         patience=parse_seconds(request.patience),
         key=str(request.key.absolute()) if request.key else None,

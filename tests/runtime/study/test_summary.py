@@ -33,7 +33,7 @@ def test_there_is_a_line_for_each_volume(tmp_path: Path) -> None:
         header, *rows = list(csv.reader(file))
     assert header == ["volume", "seconds", "slices", "kidney mL", "tumor mL", "flags", "error"]
     assert rows == [
-        ["a, or b", "1.3", "7", "150.12", "0.00", "", ""],
+        ["a, or b", "1.260", "7", "150.12", "0.00", "", ""],
         ["c", "", "", "", "", "", 'it is "damaged"; copy it again'],
-        ["pictures", "1.3", "7", "", "", "", ""],
+        ["pictures", "1.260", "7", "", "", "", ""],
     ]

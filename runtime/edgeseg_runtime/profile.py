@@ -23,6 +23,9 @@ _LONG_ENOUGH = 0.1
 _PROBE_SHARE = 16
 """No probe takes more than such a part of a board's free memory: some of it may stay behind."""
 
+_AT_LEAST = 0.1
+"""Share of a transfer that is its bytes': on a busy machine an empty message may take as long."""
+
 _PROBES = 5
 _PINGS = 15
 
@@ -181,9 +184,10 @@ def _way(transfer: Callable[[int], Probed], most: int, empty: float) -> _Way:
     while size < most and transfer(size).seconds - empty < _LONG_ENOUGH:
         size = min(2 * size, most)
     probes = [transfer(size) for _ in range(_PROBES)]
-    seconds = statistics.median(probe.seconds for probe in probes) - empty
+    took = statistics.median(probe.seconds for probe in probes)
+    seconds = max(took - empty, _AT_LEAST * took)
     worked = probes[-1].cpu_seconds - probes[0].cpu_seconds
-    return _Way(size / max(seconds, 1e-9), max(0.0, worked) / ((_PROBES - 1) * size))
+    return _Way(size / seconds, max(0.0, worked) / ((_PROBES - 1) * size))
 
 
 def own_link(said: LinkEntry, boards: Sequence[BoardFigures]) -> Link | None:

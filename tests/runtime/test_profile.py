@@ -14,8 +14,8 @@ from edgeseg.errors import BoardError
 from edgeseg.figures import BoardFigures
 from edgeseg.planning.problem import GIGABIT, Link
 from edgeseg_runtime import Segmenter
-from edgeseg_runtime.coordination.examiner import Examiner
-from edgeseg_runtime.profile import Profiler, batches, own_link
+from edgeseg_runtime.coordination.examiner import Examiner, Probed
+from edgeseg_runtime.profile import Profiler, _way, batches, own_link
 
 _MIB = 2**20
 
@@ -116,3 +116,10 @@ def test_planning_rests_on_what_was_measured(workers: Workers, tiny_bundle: Path
         report = segmenter._report(1, 1, 1.0, 0)
     assert report.planned_slices_per_second == pytest.approx(1 / len(pieces), rel=1e-3)
     assert not report.planned_from_estimates
+
+
+def test_a_transfer_as_quick_as_an_empty_message_has_a_rate_of_sense() -> None:
+    """As on a busy machine, where an empty message may have waited as long."""
+    way = _way(lambda _: Probed(0.01, 0.0), most=1000, empty=0.02)
+    assert way.rate == pytest.approx(1000 / 0.001)
+    assert way.toll == 0

@@ -48,21 +48,25 @@ def dicom_entries(path: Path) -> Iterator[tuple[Entry, ...]]:
     VolumeError
         If a file can't be read, or a zip is damaged or made to do harm.
     """
-    with ExitStack() as stack:
-        candidates: Iterable[tuple[str, Opener]]
-        if path.is_dir():
-            candidates = _below(path)
-        elif path.suffix.lower() == ZIP:
-            candidates = stack.enter_context(unzipped(path))
-        else:
-            candidates = ((path.name, partial(_open, path)),)
-        yield tuple(filter(None, (_entry(*candidate) for candidate in candidates)))
+    with _entries(path) as entries:
+        yield tuple(entries)
 
 
 def is_dicom(path: Path) -> bool:
-    """Tell whether a path is a DICOM file, or a folder that has one; no package is needed."""
-    with dicom_entries(path) as entries:
-        return bool(entries)
+    """Tell whether a path is a DICOM file, or a folder that has one; no package is needed.
+
+    No file is opened behind the first that is DICOM.
+    """
+    with _entries(path) as entries:
+        return any(True for _ in entries)
+
+
+@contextmanager
+def lenient() -> Iterator[None]:
+    """Keep quiet about elements that break the standard's letter, as those of real files do."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 @contextmanager
@@ -78,8 +82,7 @@ def reading(name: str) -> Iterator[None]:
         In place of any error but one of this package.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with lenient():
             yield
     except EdgesegError:
         raise
@@ -89,6 +92,20 @@ def reading(name: str) -> Iterator[None]:
         raise VolumeError(f"{name} can't be read ({error.strerror})") from None
     except Exception as error:
         raise VolumeError(f"{name} is truncated or damaged; copy it again") from error
+
+
+@contextmanager
+def _entries(path: Path) -> Iterator[Iterator[Entry]]:
+    """Yield what yields the DICOM files below a path, each opened when it is asked for."""
+    with ExitStack() as stack:
+        candidates: Iterable[tuple[str, Opener]]
+        if path.is_dir():
+            candidates = _below(path)
+        elif path.suffix.lower() == ZIP:
+            candidates = stack.enter_context(unzipped(path))
+        else:
+            candidates = ((path.name, partial(_open, path)),)
+        yield filter(None, (_entry(*candidate) for candidate in candidates))
 
 
 def _below(folder: Path) -> Iterator[tuple[str, Opener]]:

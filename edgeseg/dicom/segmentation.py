@@ -1,8 +1,6 @@
 """Masks as a DICOM segmentation that viewers lay over the series they were made from."""
 
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +18,7 @@ from pydicom.uid import generate_uid
 from edgeseg import __version__
 from edgeseg.bundle import Bundle
 from edgeseg.dicom.codes import meaning_of
+from edgeseg.dicom.files import lenient
 from edgeseg.dicom.scan import DicomScan, stored_masks
 from edgeseg.errors import VolumeError
 from edgeseg.files import atomic_path
@@ -89,13 +88,13 @@ def write_segmentation(path: Path, scan: DicomScan, masks: Sequence[Mask], bundl
     """
     numbered = _numbered(stored_masks(scan, masks), bundle.manifest.labels)
     made = _segmentation(_sources(scan), _in_source_order(scan, numbered), bundle)
-    with _calm(), atomic_path(path) as target:
+    with lenient(), atomic_path(path) as target:
         made.save_as(target)
 
 
 def _segmentation(sources: list[Dataset], frames: NDArray[np.uint8], bundle: Bundle) -> Seg:
     """Put a segmentation together of segment numbers, a frame of them for each source frame."""
-    with _calm():
+    with lenient():
         return Seg(
             source_images=sources,
             pixel_array=frames,
@@ -193,11 +192,3 @@ def _complete(header: Dataset, slice_mm: float) -> Dataset:
 def _set(source: Dataset, keyword: str, value: str | float) -> None:
     """Put a new element in place: the one that is there belongs to the scan's own header too."""
     source.add_new(keyword, dictionary_VR(keyword), value)
-
-
-@contextmanager
-def _calm() -> Iterator[None]:
-    """Keep quiet about elements taken over that break the standard's letter."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield

@@ -32,14 +32,19 @@ class Share:
     memory_limit: int
 
 
+def usable(available: int) -> int:
+    """Return how much of the memory that is available workers may take together: four fifths."""
+    return available * 4 // 5
+
+
 def share_machine(cores: int, available: int, count: int | None, limit: int | None) -> Share:
     """Divide cores and available memory; ``count`` and ``limit`` are kept where given.
 
     By default there is one worker a core, fewer where memory is short, and together they take
-    four fifths of what is available. Pure.
+    what is :func:`usable`. Pure.
     """
     workers = count or max(1, min(cores, available // (limit or SMALLEST_SHARE)))
-    return Share(workers, max(1, cores // workers), limit or available * 4 // 5 // workers)
+    return Share(workers, max(1, cores // workers), limit or usable(available) // workers)
 
 
 def this_machine(count: int | None, limit: int | None) -> Share:

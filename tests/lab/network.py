@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 _SUBNET = "10.199.77"
 _BURST = "256kb"
@@ -75,10 +76,16 @@ def set_cable(machine: Machine, state: str) -> None:
 
 
 def _namespace(stack: ExitStack, name: str) -> str:
+    stack.callback(_remove, name)  # first: a signal may come once the namespace is there
     _run("ip", "netns", "add", name)
-    stack.callback(_run, "ip", "netns", "delete", name)
     _run("ip", "-n", name, "link", "set", "lo", "up")
     return name
+
+
+def _remove(namespace: str) -> None:
+    """Remove a namespace, unless none was made."""
+    if Path("/run/netns", namespace).exists():
+        _run("ip", "netns", "delete", namespace)
 
 
 def _wire(machine: Machine, rate: str) -> None:

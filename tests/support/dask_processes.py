@@ -26,8 +26,7 @@ def until(condition: Callable[[], object], seconds: float = _WAIT_SECONDS) -> No
 
 def dask_workers(study: int) -> list[psutil.Process]:
     """Return the Dask workers that a study's process has on this machine."""
-    children = psutil.Process(study).children()
-    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+    return [child for child in psutil.Process(study).children() if _is_spawned(child)]
 
 
 def segmenting(worker: psutil.Process) -> bool:
@@ -35,6 +34,13 @@ def segmenting(worker: psutil.Process) -> bool:
     try:
         return any(child.cpu_times().user > 0.5 for child in worker.children())
     except psutil.NoSuchProcess:
+        return False
+
+
+def _is_spawned(child: psutil.Process) -> bool:
+    try:
+        return "spawn_main" in " ".join(child.cmdline())
+    except psutil.NoSuchProcess:  # it ended a moment ago, waited for or not
         return False
 
 

@@ -7,6 +7,7 @@ needs none, but its fixed sprites leave neither windows in HU nor labels to be s
 
 import base64
 import gzip
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -63,12 +64,8 @@ def read_viewer() -> Viewer:
 
 
 def _script() -> Path:
-    try:
+    with suppress(PackageNotFoundError):
         path = Path(str(distribution(_PACKAGE).locate_file(_SCRIPT)))
-    except PackageNotFoundError:
-        path = Path(_SCRIPT)
-    if not path.is_file():
-        raise UsageError(
-            "--html needs the extra 'html'; install it with: pip install 'edgeseg[html]'"
-        )
-    return path
+        if path.is_file():
+            return path
+    raise UsageError("--html needs the extra 'html'; install it with: pip install 'edgeseg[html]'")

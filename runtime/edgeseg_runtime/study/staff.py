@@ -1,5 +1,6 @@
 """How many workers of what size this machine gives a study."""
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from edgeseg.boards import WORKER_BASE
 from edgeseg.manifest import Manifest
 from edgeseg.placement import pieces_and_slices, slice_bytes
 from edgeseg.units import MIB
+from edgeseg_runtime.local import share_machine, this_machine, usable
 from edgeseg_runtime.study.station import BOARDS_VARIABLE
 
 HEAD_RESOURCE = "GROUP"
@@ -54,9 +56,9 @@ def staff_of(cores: int, available: int, volumes: int, need: int) -> tuple[Hand,
     worker's memory is for its volume and half for the pieces, and either may ``need`` so much.
     Pure.
     """
-    budget = available * 4 // 5
-    count = max(1, min(cores, volumes, budget // (2 * need)))
-    return (Hand(max(1, cores // count), budget // count),) * count
+    count = max(1, min(cores, volumes, usable(available) // (2 * need)))
+    share = share_machine(cores, available, count, None)
+    return (Hand(share.cores, share.memory_limit),) * count
 
 
 def local_staff(manifest: Manifest, scans: Sequence[Path]) -> tuple[Hand, ...]:
@@ -69,8 +71,8 @@ def local_staff(manifest: Manifest, scans: Sequence[Path]) -> tuple[Hand, ...]:
 
 def heads(boards: Sequence[Path]) -> tuple[Hand, ...]:
     """Return a worker for each group of boards, with equal shares of this machine's memory."""
-    share = psutil.virtual_memory().available * 4 // 5 // len(boards)
-    return tuple(Hand(1, share, path.absolute()) for path in boards)
+    share = this_machine(len(boards), None)
+    return tuple(Hand(1, share.memory_limit, path.absolute()) for path in boards)
 
 
 def _pieces_bytes(manifest: Manifest) -> int:
@@ -87,7 +89,4 @@ def _volume_bytes(path: Path) -> int:
         header: Any = nib.load(path).header
     except (OSError, ValueError, nib.filebasedimages.ImageFileError):
         return _PACKED * path.stat().st_size
-    voxels = 1
-    for extent in header.get_data_shape():
-        voxels *= int(extent)
-    return _VOXEL_BYTES * voxels
+    return _VOXEL_BYTES * math.prod(map(int, header.get_data_shape()))

@@ -4,6 +4,7 @@ The memory growth of a run repeats to a few KiB. It is rounded up and kept per p
 machine kind, so that compiling the same model again gives the same manifest.
 """
 
+import mmap
 import platform
 import subprocess
 import sys
@@ -73,19 +74,15 @@ def _measure_in_fresh_process(model: bytes) -> Measurement:
 
 def peak_resident_bytes() -> int:
     """Return the highest resident size that this process has had."""
-    return _status_bytes("VmHWM")
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise EdgesegError("this system does not report VmHWM; edgeseg needs Linux")
 
 
 def resident_bytes() -> int:
     """Return the resident size of this process now."""
-    return _status_bytes("VmRSS")
-
-
-def _status_bytes(field: str) -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(f"{field}:"):
-            return int(line.split()[1]) * 1024
-    raise EdgesegError(f"this system does not report {field}; edgeseg needs Linux")
+    return int(Path("/proc/self/statm").read_bytes().split()[1]) * mmap.PAGESIZE
 
 
 def _run_and_measure(path: Path) -> Measurement:

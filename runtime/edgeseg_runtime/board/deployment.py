@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from edgeseg.errors import BoardError, WireError
-from edgeseg.pages import return_freed_memory, reuse_freed_memory
 from edgeseg.slices import SliceGeometry
 from edgeseg_runtime.board.compute import Computed, Computer
 from edgeseg_runtime.board.decoder import Decoder
 from edgeseg_runtime.board.executor import Executor, Firing, Tensors
+from edgeseg_runtime.board.heap import Heap
 from edgeseg_runtime.board.ledger import Ledger
 from edgeseg_runtime.board.loading import Loaded, Loader
 from edgeseg_runtime.board.needs import enter
@@ -65,11 +65,7 @@ class Deployment:
         self._threads = means.threads
         self._reply = means.reply
         copies = enter(assignment, ledger, means.threads.count)
-        # Gaps in the heap are at most as large as the tensors in flight.
-        if assignment.shifts or ledger.free < assignment.reserved_bytes:
-            return_freed_memory()
-        else:
-            reuse_freed_memory()
+        self._heap = Heap(assignment, ledger)
         self._sources = {port.tensor: port for port in assignment.sources}
         self._steps = steps_of(assignment)
         self._executor = Executor(self._steps, {r.lane: r for r in assignment.routes})
@@ -203,6 +199,7 @@ class Deployment:
         self._reply(message, None)
 
     def _dispatch(self) -> None:
+        self._heap.tend()
         while self._threads.running < self._threads.count:
             firing = self._executor.next(self._pool.idle)
             if firing is None:

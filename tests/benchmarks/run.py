@@ -147,18 +147,22 @@ def _two_workers(folder: Path) -> Iterator[Figure]:
 def _one_slice(folder: Path) -> Iterator[Figure]:
     boards = folder / "boards.toml"
     boards.write_text("".join(_LIKE_HERE.format(name=name) for name in "ab"))
-    flags = ["--strategy", "data", "--boards", str(boards)]
-    convert(folder / "base64.keras", folder / "tiles.edgeseg", folder / "a", flags)
+    for strategy in ("data", "hybrid"):
+        flags = ["--strategy", strategy, "--boards", str(boards)]
+        convert(folder / "base64.keras", folder / f"{strategy}.edgeseg", folder / "a", flags)
     model = folder / "uncut.tflite"
-    ratios = []
+    ratios: dict[str, list[tuple[float, ...]]] = {}
     for number in range(ROUNDS):
         messages.print(f"one slice on two workers, round {number + 1} of {ROUNDS}")
         baselines = [uncut(model, processes=1, threads=n, slices=SLICES // 2) for n in (1, 2)]
-        ours = latency(folder / "tiles.edgeseg", workers=2, slices=SLICES // 2)
-        ratios.append([1 / (ours * one.slices_per_second) for one in baselines])
-    one, two = (statistics.median(column) for column in zip(*ratios, strict=True))
-    yield Figure("one slice in row tiles on two workers / one thread", one, 1.7, at_least=True)
-    yield Figure("one slice in row tiles / LiteRT's two threads", two, 1.0, at_least=True)
+        for strategy in ("data", "hybrid"):
+            ours = latency(folder / f"{strategy}.edgeseg", workers=2, slices=SLICES // 2)
+            times = tuple(1 / (ours * one.slices_per_second) for one in baselines)
+            ratios.setdefault(strategy, []).append(times)
+    for strategy, rounds in ratios.items():
+        one, two = (statistics.median(column) for column in zip(*rounds, strict=True))
+        yield Figure(f"one slice, {strategy}, two workers / one thread", one, 1.7, at_least=True)
+        yield Figure(f"one slice, {strategy} / LiteRT's two threads", two, 1.0, at_least=True)
 
 
 def _overhead(folder: Path) -> Iterator[Figure]:

@@ -25,6 +25,7 @@ class Strategy(str, Enum):
     optimal = "optimal"
     data = "data"
     channel = "channel"
+    hybrid = "hybrid"
     auto = "auto"
 
 

@@ -12,6 +12,7 @@ from edgeseg_converters.partition.block import block
 from edgeseg_converters.partition.channel import channel
 from edgeseg_converters.partition.complexity import METRICS
 from edgeseg_converters.partition.data import data
+from edgeseg_converters.partition.hybrid import hybrid
 from edgeseg_converters.partition.layer import layer
 from edgeseg_converters.partition.optimal import optimal
 from edgeseg_converters.partition.request import Alternative, Cut, Partition, PartitionRequest
@@ -31,6 +32,7 @@ _CANDIDATES: Mapping[str, Strategy] = {
     "optimal": optimal,
     "data": data,
     "channel": channel,
+    "hybrid": hybrid,
 }
 
 STRATEGIES: Mapping[str, Strategy] = {
@@ -38,10 +40,10 @@ STRATEGIES: Mapping[str, Strategy] = {
     "auto": partial(auto, candidates=_CANDIDATES),
 }
 
-DIVIDING = frozenset({"data", "channel", "auto"})
+DIVIDING = frozenset({"data", "channel", "hybrid", "auto"})
 """Strategies that divide spans of layers, and so heed the number of ways."""
 
-PLACING = frozenset({"optimal", "data", "channel", "auto"})
+PLACING = frozenset({"optimal", "data", "channel", "hybrid", "auto"})
 """Strategies that look at the boards."""
 
 __all__ = [

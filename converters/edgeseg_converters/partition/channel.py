@@ -37,6 +37,26 @@ class _Candidate:
         return self.weights > self.traffic
 
 
+@dataclass(frozen=True)
+class Branched:
+    """A network with pairs divided.
+
+    Attributes
+    ----------
+    network
+        It computes the same but for the last bits.
+    branches
+        The layers of each branch; the branches of one pair follow one another.
+    divided, whole
+        A line on each pair that is divided, and on each heavy layer that is not.
+    """
+
+    network: Network
+    branches: tuple[tuple[str, ...], ...]
+    divided: tuple[str, ...]
+    whole: tuple[str, ...]
+
+
 def channel(network: Network, request: PartitionRequest) -> Cut:
     """Divide the pairs of convolutions whose weights weigh more than what their branches send.
 
@@ -56,22 +76,33 @@ def channel(network: Network, request: PartitionRequest) -> Cut:
     BudgetError
         If the pieces do not keep to the request.
     """
-    ways = _ways(request)
+    branched = in_branches(network, _ways(request), request.max_partitions)
+    graph = branched.network.graph
+    pieces = pieces_of(graph, _runs(graph, branched.branches, request))
+    notes = (*branched.divided, *branched.whole)
+    return Cut(branched.network, check_budget(pieces, request), TOLERANCE, notes)
+
+
+def in_branches(network: Network, ways: int, max_partitions: int | None = None) -> Branched:
+    """Divide the pairs of convolutions that :func:`channel` divides.
+
+    Raises
+    ------
+    UsageError
+        If there is no pair that can be divided or is worth it.
+    """
     pairs, reasons = find_pairs(network.graph)
     candidates = [_candidate(network.graph, pair, ways) for pair in pairs]
-    taken = _taken(candidates, ways, request.max_partitions)
+    taken = _taken(candidates, ways, max_partitions)
     if not taken:
         raise UsageError(_refusal(network.graph, candidates, reasons, ways))
     divided, branches = network, list[tuple[str, ...]]()
     for candidate in taken:
         step = divide(divided, candidate.pair, ways)
         divided, branches = step.network, [*branches, *step.branches]
-    pieces = pieces_of(divided.graph, _runs(divided.graph, branches, request))
-    notes = (
-        *(f"{_line(candidate)}: divided over {ways} branches" for candidate in taken),
-        *_left_whole(network.graph, taken, reasons, ways),
-    )
-    return Cut(divided, check_budget(pieces, request), TOLERANCE, notes)
+    lines = (f"{_line(candidate)}: divided over {ways} branches" for candidate in taken)
+    whole = _left_whole(network.graph, taken, reasons, ways)
+    return Branched(divided, tuple(branches), tuple(lines), tuple(whole))
 
 
 def _ways(request: PartitionRequest) -> int:

@@ -1,13 +1,13 @@
 """Row tiles with halo: several boards share each slice, for the shortest time a slice takes."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from edgeseg.cost import graph_cost
 from edgeseg.errors import BudgetError, UsageError
-from edgeseg.graph import Graph
+from edgeseg.graph import ITEM_SIZE, Graph
 from edgeseg.planning.latency import latencies
 from edgeseg.planning.problem import REFERENCE_FLOPS, Problem
 from edgeseg_converters.fusion import fused_groups
@@ -62,23 +62,40 @@ def data(network: Network, request: PartitionRequest) -> Cut:
     BudgetError
         If no division keeps to the request.
     """
-    ways = _ways(network.graph, request)
-    found = _candidates(network, ways, request)
+    return beside(network, request, {})
+
+
+def beside(network: Network, request: PartitionRequest, homes: Mapping[str, int]) -> Cut:
+    """Divide the rows of all but certain layers, each of which runs whole beside a tile.
+
+    Parameters
+    ----------
+    network, request
+        As for :func:`data`.
+    homes
+        The tile of each of these layers, by name.
+
+    Raises
+    ------
+    UsageError, BudgetError
+        As :func:`data`.
+    """
+    ways = tile_count(network.graph, request)
+    found = _candidates(network, ways, request, homes)
     candidates = sorted(found, key=lambda one: one.seconds)
     chosen = next((one for one in candidates if _keeps(one.pieces, request)), candidates[0])
     pieces = check_budget(chosen.pieces, request)
     return Cut(chosen.tiled.network, pieces, TOLERANCE, (chosen.note,))
 
 
-def _keeps(pieces: Partition, request: PartitionRequest) -> bool:
-    try:
-        check_budget(pieces, request)
-    except BudgetError:
-        return False
-    return True
+def tile_count(graph: Graph, request: PartitionRequest) -> int:
+    """Return the number of tiles that is asked for.
 
-
-def _ways(graph: Graph, request: PartitionRequest) -> int:
+    Raises
+    ------
+    UsageError
+        If it is less than two, or more than there are rows.
+    """
     ways = request.parts
     rows = rows_of(graph.inputs[0].shape) or 1
     if ways < 2:
@@ -90,15 +107,25 @@ def _ways(graph: Graph, request: PartitionRequest) -> int:
     return ways
 
 
-def _candidates(network: Network, ways: int, request: PartitionRequest) -> Iterator[_Candidate]:
+def _keeps(pieces: Partition, request: PartitionRequest) -> bool:
+    try:
+        check_budget(pieces, request)
+    except BudgetError:
+        return False
+    return True
+
+
+def _candidates(
+    network: Network, ways: int, request: PartitionRequest, homes: Mapping[str, int]
+) -> Iterator[_Candidate]:
     graph = network.graph
-    spans = _spans(graph, ways)
+    spans = _spans(graph, ways, homes.keys())
     prices = _prices(estimate((graph,), request))
     for rows, span in spans:
         tilings = (divide(graph, span, ways, prices, patience) for patience in _PATIENCE)
         distinct = {str(tiling.made): tiling for tiling in tilings}
         for tiling in distinct.values():
-            tiled = tile_rows(network, tiling)
+            tiled = tile_rows(network, replace(tiling, homes=homes))
             pieces = _pieces(tiled)
             seconds = _latency(pieces, ways, request, tiled)
             note = (
@@ -108,11 +135,13 @@ def _candidates(network: Network, ways: int, request: PartitionRequest) -> Itera
             yield _Candidate(tiled, pieces, seconds, note)
 
 
-def _spans(graph: Graph, ways: int) -> list[tuple[int, frozenset[str]]]:
+def _spans(
+    graph: Graph, ways: int, settled: Collection[str] = ()
+) -> list[tuple[int, frozenset[str]]]:
     """List what can be divided, by the fewest rows of the finest tensor that a group touches."""
     reasons = {}
     finest: dict[tuple[str, ...], int] = {}
-    for group in fused_groups(graph):
+    for group in (group for group in fused_groups(graph) if group[-1] not in settled):
         reason = next(filter(None, (_obstacle(graph, name, ways) for name in group)), None)
         if reason is not None:
             reasons[group] = reason
@@ -173,7 +202,11 @@ def _latency(pieces: Partition, ways: int, request: PartitionRequest, tiled: Til
 
 
 def _copying(piece: Graph) -> float:
-    """Return the seconds that take what planning leaves out: bytes into a piece, about and out."""
+    """Return the seconds that take what planning leaves out: bytes into a piece, about and out.
+
+    Weights are read from memory for each slice: a tile of half the rows reads all of them.
+    """
     ends = (*piece.inputs, *(piece.tensors[name] for name in piece.outputs))
     moved = sum(seconds_of(piece, layer) for layer in piece.layers if not layer.weights)
-    return moved + sum(tensor.nbytes for tensor in ends) / COPIED
+    read = ITEM_SIZE["float32"] * piece.parameters
+    return moved + (read + sum(tensor.nbytes for tensor in ends)) / COPIED

@@ -1,7 +1,7 @@
 """Divides the rows of layers among tiles: every tile becomes layers of its own."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from edgeseg.graph import Graph, Layer, Tensor
@@ -26,12 +26,15 @@ class Tiling:
     held
         Of each tensor that a tile reads: the rows that its readers need. What a tile needs and
         does not compute comes from the tiles that own it.
+    homes
+        Of layers that run whole: the tile beside which they do; others have a place of their own.
     """
 
     ways: int
     own: Mapping[str, tuple[Rows, ...]]
     made: Mapping[str, tuple[Rows, ...]]
     held: Mapping[str, tuple[Rows, ...]]
+    homes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, order=True)
@@ -43,7 +46,7 @@ class Place:
     stage
         How many times its rows, or those they depend on, went from one place to another.
     tile
-        Number of its tile; the number of tiles for a layer that runs whole.
+        Number of its tile; the number of tiles for a layer that runs whole and has no home.
     """
 
     stage: int
@@ -68,7 +71,7 @@ def tile_rows(network: Network, tiling: Tiling) -> Tiled:
 
     Layers are called ``conv.rows0``, rows that are passed on ``conv.rows0.14-16``, those put
     together ``conv.rows1.joined``; a tensor that whole layers read, or that leaves the network,
-    is put together under its own name.
+    is put together under its own name, or as ``conv.whole1`` at the home of its reader.
 
     Parameters
     ----------
@@ -111,31 +114,32 @@ class _Builder:
             else:
                 self._whole(layer)
         for tensor in self._graph.outputs:
-            self._gather(tensor)
+            self._gather(tensor, self._tiling.ways)
         return _alive(self._layers, self._graph.outputs)
 
     def _whole(self, layer: Layer) -> None:
-        for tensor in layer.inputs:
-            self._gather(tensor)
-        self._append(layer, self._tiling.ways)
+        home = self._tiling.homes.get(layer.name, self._tiling.ways)
+        inputs = tuple(self._gather(tensor, home) for tensor in layer.inputs)
+        self._append(replace(layer, inputs=inputs), home)
 
-    def _gather(self, tensor: str) -> str:
-        """Put a tensor together under its own name from what each tile owns of it."""
-        if tensor in self._tensors:
-            return tensor
+    def _gather(self, tensor: str, home: int) -> str:
+        """Put a tensor together from what each tile owns of it, where it is not whole anyway."""
+        whole = tensor if home == self._tiling.ways else f"{tensor}.whole{home}"
+        if tensor in self._tensors or whole in self._tensors:
+            return tensor if tensor in self._tensors else whole
         parts = [
             self._crop(_name(tensor, tile), rows, tile)
             for tile, rows in enumerate(self._tiling.own[tensor])
         ]
-        self._join(tensor, parts, self._tiling.ways)
-        return tensor
+        self._join(whole, parts, home)
+        return whole
 
     def _tile(self, layer: Layer, tile: int) -> None:
         """Append what one tile computes of a layer."""
         rows = self._maps[layer.name]
         spread = [self._is_spread(tensor, rows) for tensor in layer.inputs]
         held = [
-            self._gather(tensor) if one else self._held(tensor, tile)
+            self._gather(tensor, self._tiling.ways) if one else self._held(tensor, tile)
             for tensor, one in zip(layer.inputs, spread, strict=True)
         ]
         reads = self._fitting(

@@ -52,8 +52,8 @@ def convert(  # noqa: PLR0913 - one keyword a flag
     strategy
         Where the network is cut: ``adaptive`` shares complexity evenly, ``block`` cuts where the
         resolution changes, ``layer`` wherever possible, ``optimal`` where that suits the boards;
-        ``data`` divides rows and ``channel`` channels over several boards; ``auto`` takes what
-        promises the most slices a second. Each function of
+        ``data`` divides rows, ``channel`` channels, and ``hybrid`` both over several boards;
+        ``auto`` takes what promises the most slices a second. Each function of
         :mod:`edgeseg_converters.partition` says when to use it.
     metric
         What complexity means: ``flops``, ``parameters`` or ``memory`` (bytes).
@@ -62,7 +62,7 @@ def convert(  # noqa: PLR0913 - one keyword a flag
     max_partitions
         Most pieces allowed.
     ways
-        Tiles or branches that ``data`` and ``channel`` divide into, at least 2.
+        Tiles or branches that ``data``, ``channel`` and ``hybrid`` divide into, at least 2.
     boards
         What the pieces are for: a boards file, or its contents.
     recipe

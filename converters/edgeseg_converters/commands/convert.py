@@ -70,12 +70,15 @@ def convert(
     ] = Strategy.adaptive,
     ways: Annotated[
         int | None,
-        typer.Option(min=2, metavar="N", help="Tiles or branches for data, channel and auto."),
+        typer.Option(
+            min=2, metavar="N", help="Tiles or branches for data, channel, hybrid and auto."
+        ),
     ] = None,
     boards: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE.toml", help="The boards to cut for: optimal, data, channel and auto."
+            metavar="FILE.toml",
+            help="The boards to cut for: optimal, data, channel, hybrid and auto.",
         ),
     ] = None,
     metric: Annotated[Metric, typer.Option(help="What complexity means.")] = Metric.flops,
@@ -173,6 +176,7 @@ def convert(
     optimal cuts for the boards given, where the network fits none of them whole;
     data divides the rows of a slice, for the soonest slice;
     channel divides convolutions by channels, where weights fill the memory;
+    hybrid divides fine layers by rows, coarse ones by channels, for the soonest slice too;
     auto tries them all for the boards given and keeps the fastest.
     """
     if html is not None:

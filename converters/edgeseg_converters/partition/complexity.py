@@ -56,3 +56,12 @@ def check_budget(partition: Partition, request: PartitionRequest) -> Partition:
                 f" than --max-complexity; raise it or use --strategy adaptive"
             )
     return partition
+
+
+def keeps_budget(partition: Partition, request: PartitionRequest) -> bool:
+    """Tell whether the partition keeps to the request."""
+    try:
+        check_budget(partition, request)
+    except BudgetError:
+        return False
+    return True

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edgeseg.cost import graph_cost
-from edgeseg.errors import BudgetError, UsageError
+from edgeseg.errors import UsageError
 from edgeseg.graph import ITEM_SIZE, Graph
 from edgeseg.planning.latency import latencies
 from edgeseg.planning.problem import REFERENCE_FLOPS, Problem
 from edgeseg_converters.fusion import fused_groups
 from edgeseg_converters.network import Network
-from edgeseg_converters.partition.complexity import check_budget
+from edgeseg_converters.partition.complexity import check_budget, keeps_budget
 from edgeseg_converters.partition.estimate import estimate
 from edgeseg_converters.partition.halo import COPIED, MESSAGE, Prices, divide, seconds_of
 from edgeseg_converters.partition.request import Cut, Partition, PartitionRequest, pieces_of
@@ -83,7 +83,7 @@ def beside(network: Network, request: PartitionRequest, homes: Mapping[str, int]
     ways = tile_count(network.graph, request)
     found = _candidates(network, ways, request, homes)
     candidates = sorted(found, key=lambda one: one.seconds)
-    chosen = next((one for one in candidates if _keeps(one.pieces, request)), candidates[0])
+    chosen = next((one for one in candidates if keeps_budget(one.pieces, request)), candidates[0])
     pieces = check_budget(chosen.pieces, request)
     return Cut(chosen.tiled.network, pieces, TOLERANCE, (chosen.note,))
 
@@ -105,14 +105,6 @@ def tile_count(graph: Graph, request: PartitionRequest) -> int:
             f"{ways} tiles are more than the image's {rows} rows; ask for at most {rows} (--ways)"
         )
     return ways
-
-
-def _keeps(pieces: Partition, request: PartitionRequest) -> bool:
-    try:
-        check_budget(pieces, request)
-    except BudgetError:
-        return False
-    return True
 
 
 def _candidates(

@@ -23,7 +23,7 @@ from edgeseg_converters.fusion import fused_groups
 from edgeseg_converters.network import Network
 from edgeseg_converters.partition.adaptive import adaptive
 from edgeseg_converters.partition.block import block
-from edgeseg_converters.partition.complexity import check_budget, complexity
+from edgeseg_converters.partition.complexity import complexity, keeps_budget
 from edgeseg_converters.partition.estimate import Sketch, estimate, forecast
 from edgeseg_converters.partition.request import Cut, Partition, PartitionRequest, pieces_of
 
@@ -77,7 +77,7 @@ def proposals(graph: Graph, request: PartitionRequest) -> list[Partition]:
     if request.max_partitions is not None:
         ends += _fewer(problem, request.max_partitions)
     shaped = (pieces_of(graph, _runs(graph, one, request)) for one in dict.fromkeys(ends))
-    found = [pieces for pieces in shaped if _keeps(pieces, request)]
+    found = [pieces for pieces in shaped if keeps_budget(pieces, request)]
     return [*found, *_fixed(graph, request)] or [adaptive(graph, request)]
 
 
@@ -140,14 +140,6 @@ def _fixed(graph: Graph, request: PartitionRequest) -> Iterator[Partition]:
     for strategy in (block, adaptive):
         with suppress(BudgetError):
             yield strategy(graph, request)
-
-
-def _keeps(pieces: Partition, request: PartitionRequest) -> bool:
-    try:
-        check_budget(pieces, request)
-    except BudgetError:
-        return False
-    return True
 
 
 def _placed(pieces: Partition, request: PartitionRequest) -> Placed | None:

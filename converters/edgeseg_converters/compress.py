@@ -1,4 +1,4 @@
-"""The compression of a whole network before it is cut: filters, weights, and learning back."""
+"""The compression of a whole network before it is cut: filters, weights, learning, rounding."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,8 @@ from edgeseg_converters.prune.filters import FilterPruning, prune_filters
 from edgeseg_converters.prune.kernels import sparsity_by_layer
 from edgeseg_converters.prune.magnitude import zero_weights
 from edgeseg_converters.prune.recalibrate import recalibrate
-from edgeseg_converters.recipe import Recipe
+from edgeseg_converters.recipe import Filters, Recipe
+from edgeseg_converters.rounding.walk import round_weights
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Compressed:
 
 
 def compress(original: Network, recipe: Recipe, images: Sequence[Image]) -> Compressed:
-    """Prune filters, then weights, and let the network learn back what it lost.
+    """Prune filters, then weights, let the network learn back what it lost, and round it.
 
     Channels run across pieces through the skips, so all this is done before the network is cut.
     Batch statistics are taken anew after every step: those of the unpruned network are wrong.
@@ -38,27 +39,43 @@ def compress(original: Network, recipe: Recipe, images: Sequence[Image]) -> Comp
     UsageError
         If a step needs slices and there are none, or names a layer that it can't prune.
     """
-    network = original
-    notes: list[str] = []
-    if recipe.filters is not None and network.graph.parameters <= recipe.filters.above:
-        notes.append(
+    pruned = _without_filters(original, recipe.filters, images)
+    network = _learnt(original, pruned.network, recipe, images)
+    if recipe.rounding is not None:
+        network = round_weights(network, images, recipe.rounding)
+    return Compressed(network, pruned.notes)
+
+
+def _without_filters(
+    network: Network, filters: Filters | None, images: Sequence[Image]
+) -> Compressed:
+    """Remove filters, unless the network is small already."""
+    if filters is None:
+        return Compressed(network)
+    if network.graph.parameters <= filters.above:
+        note = (
             f"all filters are kept: the network has {format_count(network.graph.parameters)} "
-            f"parameters, and the recipe prunes above {format_count(recipe.filters.above)}"
+            f"parameters, and the recipe prunes above {format_count(filters.above)}"
         )
-    elif recipe.filters is not None:
-        pruning = prune_filters(network, recipe.filters, images)
-        network = recalibrate(pruning.network, images)
-        notes += _notes(pruning)
+        return Compressed(network, (note,))
+    pruning = prune_filters(network, filters, images)
+    return Compressed(recalibrate(pruning.network, images), tuple(_notes(pruning)))
+
+
+def _learnt(
+    original: Network, network: Network, recipe: Recipe, images: Sequence[Image]
+) -> Network:
+    """Set weights to zero, and let the network learn back what it lost by that and before."""
     zeroed = network
     if recipe.zeros is not None:
         zeroed = recalibrate(zero_weights(network, recipe.zeros), images)
-    if recipe.finetune is None:
-        return Compressed(zeroed, tuple(notes))
+    tuning = recipe.finetune
+    if tuning is None or (zeroed is original and not tuning.quantization_aware):
+        return zeroed
     # A pattern can't grow gradually; a share of zeros can.
     start = zeroed if recipe.zeros is not None and recipe.zeros.pattern else network
     sparsity = {} if recipe.zeros is None else sparsity_by_layer(zeroed)
-    tuned = fine_tune(start, original, images, recipe.finetune, sparsity)
-    return Compressed(recalibrate(tuned, images), tuple(notes))
+    return recalibrate(fine_tune(start, original, images, tuning, sparsity), images)
 
 
 def _notes(pruning: FilterPruning) -> Iterator[str]:

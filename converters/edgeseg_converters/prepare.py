@@ -17,7 +17,7 @@ from edgeseg_converters.settings import Settings
 
 CHECKED_SLICES = 4
 TUNING_SLICES = 512
-"""Fine-tuning looks at so many slices at most."""
+"""What changes weights looks at so many slices at most."""
 
 
 @dataclass(frozen=True)
@@ -95,5 +95,6 @@ def _images(settings: Settings, preprocessing: Preprocessing) -> list[Image]:
     """Read the slices to calibrate and check on, or make some up."""
     if settings.calibration is None:
         return noise_images(preprocessing, CHECKED_SLICES)
-    most = TUNING_SLICES if settings.recipe.finetune is not None else MAX_SLICES
+    changes = settings.recipe.finetune is not None or settings.recipe.rounding is not None
+    most = TUNING_SLICES if changes else MAX_SLICES
     return real_images(settings.calibration, preprocessing, most)

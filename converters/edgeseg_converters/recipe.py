@@ -65,23 +65,31 @@ class Zeros(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 class FineTuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Training after pruning, without labels: the network learns the uncompressed one's answers.
 
-    ``levels``: how many evenly spaced values the weights of an output channel take in the end,
-    zero among them; int8 has 255 of them, fewer pack into fewer bits.
+    Where nothing was pruned there is nothing to learn, unless int8 is.
     """
 
     epochs: Annotated[int, msgspec.Meta(ge=1)]
     rate: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1e-3
     batch: Annotated[int, msgspec.Meta(ge=1)] = 4
     quantization_aware: bool = False
-    levels: Annotated[int, msgspec.Meta(ge=3, le=255)] | None = None
     seed: int = 0
 
+
+class Rounding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Weights of few values, without training: layers compute nearly what they did.
+
+    ``levels``: how many evenly spaced values the weights of an output channel take, zero among
+    them; int8 has 255 of them, fewer pack into fewer bits. ``price``: the change of the output,
+    in nats a pixel, that one bit less for every weight is worth; a high one makes zeros.
+    """
+
+    price: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    levels: Annotated[int, msgspec.Meta(ge=3, le=255)] = 15
+
     def __post_init__(self) -> None:
-        """Refuse levels without a zero, and two ends of one training."""
-        if self.levels is not None and self.levels % 2 == 0:
+        """Refuse levels without a zero."""
+        if self.levels % 2 == 0:
             raise ValueError(f"levels = {self.levels} has no zero among them; give an odd number")
-        if self.levels is not None and self.quantization_aware:
-            raise ValueError("levels stands instead of quantization_aware; give either")
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -94,12 +102,15 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     filters: Filters | None = None
     zeros: Zeros | None = None
     finetune: FineTuning | None = None
+    rounding: Rounding | None = None
     quantize: Precision = "none"
     dice_tolerance: Share | None = None
     sparse_encoding: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what TFLite can't run."""
+        """Refuse what TFLite can't run, and what undoes itself."""
+        if self.zeros is not None and self.rounding is not None:
+            raise ValueError("rounding sets zeros of its own; give either [zeros] or [rounding]")
         if self.sparse_encoding and self.quantize == "dynamic":
             raise ValueError(
                 "sparse_encoding with dynamic int8 crashes TFLite; use int8, float16 or none"
@@ -112,6 +123,8 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
             return "int8"
         if self.finetune is not None:
             return "fine-tuning"
+        if self.rounding is not None:
+            return "rounding"
         taylor = self.filters is not None and self.filters.importance == "taylor"
         return "importance taylor" if taylor else None
 
@@ -181,5 +194,5 @@ def _parse(text: bytes, name: str) -> Recipe:
     try:
         return msgspec.toml.decode(text, type=Recipe)
     except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
-        near = near_key(error, Recipe, Filters, Zeros, FineTuning)
+        near = near_key(error, Recipe, Filters, Zeros, FineTuning, Rounding)
         raise UsageError(f"recipe {name} can't be used: {error}; mend the file{near}") from None

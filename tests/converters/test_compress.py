@@ -1,11 +1,14 @@
 """The steps of a recipe on a whole network, and what is said of them."""
 
+import numpy as np
+import pytest
 import zoo
 
+from edgeseg.errors import UsageError
 from edgeseg_converters.compress import compress
 from edgeseg_converters.keras_graph import read_network
 from edgeseg_converters.quiet import import_keras
-from edgeseg_converters.recipe import Filters, Recipe
+from edgeseg_converters.recipe import Filters, FineTuning, Recipe, Rounding
 
 
 def test_a_network_that_is_small_already_keeps_its_filters() -> None:
@@ -18,3 +21,30 @@ def test_a_network_that_is_small_already_keeps_its_filters() -> None:
 
     pruned = compress(network, Recipe(filters=Filters(0.5, multiple=1, above=count - 1)), ())
     assert pruned.network.graph.parameters < count / 2
+
+
+def test_nothing_is_learnt_back_where_nothing_was_lost() -> None:
+    network = read_network(zoo.FAMILIES["plain"](import_keras()))
+    count = network.graph.parameters
+    recipe = Recipe(filters=Filters(0.5, above=count), finetune=FineTuning(10_000))
+    assert compress(network, recipe, ()).network is network
+
+
+def test_rounding_comes_last() -> None:
+    network = read_network(zoo.FAMILIES["plain"](import_keras()))
+    images = list(zoo.random_images(2)[:, np.newaxis])
+    recipe = Recipe(
+        filters=Filters(0.5, multiple=1), finetune=FineTuning(1), rounding=Rounding(1e-6, levels=3)
+    )
+    rounded = compress(network, recipe, images).network
+    assert rounded.graph.parameters < network.graph.parameters
+    for layer in rounded.graph.layers:
+        if layer.kind == "Conv2D":
+            for channel in np.moveaxis(rounded.weights[layer.name][0], -1, 0):
+                assert len(np.unique(channel)) <= 3
+
+
+def test_rounding_needs_slices() -> None:
+    network = read_network(zoo.FAMILIES["plain"](import_keras()))
+    with pytest.raises(UsageError, match="rounding looks at slices"):
+        compress(network, Recipe(rounding=Rounding(0.0)), ())

@@ -10,8 +10,6 @@ from edgeseg.errors import ModelError, UsageError
 from edgeseg.graph import Graph
 from edgeseg_converters.chain import Image, outputs_of, stages
 from edgeseg_converters.export import compile_graph
-from edgeseg_converters.finetune.keras_2 import to_keras_2, weights_of
-from edgeseg_converters.finetune.rounding import rounded_kernels
 from edgeseg_converters.finetune.tune import fine_tune
 from edgeseg_converters.keras_graph import read_network
 from edgeseg_converters.network import Network, Weights
@@ -159,35 +157,6 @@ def test_zeros_that_are_there_stay_where_they_are(quantization_aware: bool) -> N
             if old.ndim > 1:
                 assert not new[old == 0].any()
                 assert not np.array_equal(new, old)
-
-
-@pytest.mark.parametrize("family", ["plain", "separable"])
-def test_weights_end_on_few_values_and_zeros_stay(family: str) -> None:
-    teacher = network_of(family)
-    shares = dict.fromkeys(kernel_layers(teacher.graph), 0.5)
-    tuning = FineTuning(epochs=3, rate=1e-2, levels=7)
-    tuned = fine_tune(teacher, teacher, IMAGES, tuning, shares)
-    assert min(zeros_in(tuned, name) for name in shares) >= 0.5
-    for layer in teacher.graph.layers:
-        for spec, kernel in zip(layer.weights, tuned.weights.get(layer.name, ()), strict=True):
-            depthwise = layer.kind == "DepthwiseConv2D" or spec.name == "depthwise_kernel"
-            if is_kernel(spec) and not depthwise:
-                axis = 2 if layer.kind == "Conv2DTranspose" else kernel.ndim - 1
-                for channel in np.moveaxis(kernel, axis, 0):
-                    steps = 3 * channel / max(np.abs(channel).max(), 1e-9)
-                    np.testing.assert_allclose(steps, np.round(steps), atol=1e-4)
-
-
-def test_learning_on_few_values_is_better_than_rounding_afterwards() -> None:
-    teacher = network_of("batch_norm")
-    learnt = fine_tune(teacher, teacher, IMAGES, FineTuning(epochs=6, rate=1e-2, levels=3))
-    model = to_keras_2(teacher, "rounded")
-    for one in rounded_kernels(model, teacher.graph, 3):
-        one.round()
-    rounded = Network(teacher.graph, weights_of(model, teacher.graph))
-    assert not same(rounded.weights, teacher.weights)
-    errors = [error(recalibrate(one, IMAGES), teacher) for one in (learnt, rounded)]
-    assert errors[0] < 0.7 * errors[1]
 
 
 def test_one_step_is_enough_to_reach_the_zeros() -> None:

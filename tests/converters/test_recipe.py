@@ -78,8 +78,8 @@ def test_a_file_says_every_step(tmp_path: Path) -> None:
         Filters(0.25, "global", layers={"conv2d": 0.5}),
         Zeros(pattern="2:4"),
         FineTuning(3),
-        "int8",
-        0.01,
+        quantize="int8",
+        dice_tolerance=0.01,
     )
 
 
@@ -96,12 +96,13 @@ def test_a_file_says_every_step(tmp_path: Path) -> None:
         ("[filters]", "missing required field `ratio`"),
         ("[zeros]\nratio = 1.0\nscope = 'global'", "ratio 1 is no share below 1"),
         ("[zeros]\nratio = nan", "zeros"),
-        ("[finetune]\nepochs = 1\nlevels = 16", "levels = 16 has no zero among them"),
-        ("[finetune]\nepochs = 1\nlevels = 1", "Expected `int` >= 3"),
-        (
-            "[finetune]\nepochs = 1\nlevels = 15\nquantization_aware = true",
-            "levels stands instead of quantization_aware",
-        ),
+        ("[rounding]\nprice = 0\nlevels = 16", "levels = 16 has no zero among them"),
+        ("[rounding]\nprice = 0\nlevels = 1", "Expected `int` >= 3"),
+        ("[rounding]\nprice = -1e-6", "`float` >= 0.0"),
+        ("[rounding]\nprice = nan", "price"),
+        ("[rounding]\nlevels = 15", "missing required field `price`"),
+        ("[rounding]\nprise = 1e-6", "prise"),
+        ("[zeros]\nratio = 0.5\n[rounding]\nprice = 0", "give either .zeros. or .rounding."),
         ("[zeros]\nratio = inf", "zeros"),
         ("[zeros]\npattern = '4:2'", "pattern 4:2 keeps all"),
         ("[zeros]\npattern = '0:2'", "regex"),

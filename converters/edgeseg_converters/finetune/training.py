@@ -1,7 +1,7 @@
 """The training itself: batches through teacher and student, one compiled step after the other."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,6 @@ import numpy as np
 from edgeseg_converters.finetune.augmentation import Pixels
 from edgeseg_converters.finetune.keras_2 import variables_of
 from edgeseg_converters.finetune.loss import distance
-from edgeseg_converters.finetune.rounding import Rounded
 from edgeseg_converters.finetune.sparsity import Masks
 from edgeseg_converters.quiet import import_tensorflow, import_tf_keras, quiet
 
@@ -49,29 +48,11 @@ class Lesson:
     """Whether the channels of the answers sum to 1."""
 
 
-@dataclass(frozen=True)
-class Bounds:
-    """What weights keep to: those that are zero after every step, and kernels of few values."""
-
-    masks: Masks
-    rounded: tuple[Rounded, ...] = ()
-
-    def learning(self, variables: Iterable[Any]) -> list[Any]:
-        """Return what learns in place of each variable: of a rounded kernel, the full one."""
-        full = {one.kernel.ref(): one.full for one in self.rounded}
-        return [full.get(variable.ref(), variable) for variable in variables]
-
-    def round(self) -> None:
-        """Round what was learnt."""
-        for one in self.rounded:
-            one.round()
-
-
 def train(
     student: Any,
     lesson: Lesson,
     steps: range,
-    bounds: Bounds,
+    masks: Masks,
     advance: Callable[[float], None],
 ) -> None:
     """Train a tf_keras model in place.
@@ -80,19 +61,18 @@ def train(
     ----------
     steps
         Which of the course's steps these are.
-    bounds
-        What its weights keep to at every step, and in the end.
+    masks
+        Weights that are zero after every step.
     advance
         Called after each step with its loss.
     """
     tensorflow, tf_keras = import_tensorflow(), import_tf_keras()
     optimizer = tf_keras.optimizers.Adam(lesson.course.highest)
-    optimizer.build(bounds.learning(student.trainable_variables))
-    step = _compiled_step(tensorflow, student, lesson, optimizer, bounds)
+    optimizer.build(student.trainable_variables)
+    step = _compiled_step(tensorflow, student, lesson, optimizer, masks)
     for number in steps:
         rate = tensorflow.constant(lesson.course.rate(number), tensorflow.float32)
         advance(float(step(tensorflow.constant(next(lesson.batches)), rate)))
-    bounds.round()
 
 
 @contextmanager
@@ -111,21 +91,17 @@ def true_graphs() -> Iterator[None]:
 
 
 def _compiled_step(
-    tensorflow: Any, student: Any, lesson: Lesson, optimizer: Any, bounds: Bounds
+    tensorflow: Any, student: Any, lesson: Lesson, optimizer: Any, masks: Masks
 ) -> Any:
     variables = student.trainable_variables
-    learning = bounds.learning(variables)
-    held = [
-        (*bounds.learning([variable]), mask) for variable, mask in _masked(student, bounds.masks)
-    ]
+    held = list(_masked(student, masks))
 
     def step(images: Any, rate: Any) -> Any:
-        bounds.round()
         answers = lesson.teacher(images, training=False)
         with tensorflow.GradientTape() as tape:
             loss = distance(student(images, training=True), answers, exclusive=lesson.exclusive)
         optimizer.learning_rate.assign(rate)
-        optimizer.apply_gradients(zip(tape.gradient(loss, variables), learning, strict=True))
+        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         for variable, mask in held:
             variable.assign(variable * mask)
         return loss

@@ -11,14 +11,13 @@ from edgeseg_converters.chain import Image
 from edgeseg_converters.finetune.augmentation import batches
 from edgeseg_converters.finetune.awareness import quantization_aware
 from edgeseg_converters.finetune.keras_2 import to_keras_2, weights_of
-from edgeseg_converters.finetune.rounding import rounded_kernels
 from edgeseg_converters.finetune.sparsity import (
     apply_masks,
     masks_of,
     too_dense,
     with_growing_zeros,
 )
-from edgeseg_converters.finetune.training import Bounds, Course, Lesson, train, true_graphs
+from edgeseg_converters.finetune.training import Course, Lesson, train, true_graphs
 from edgeseg_converters.network import Network
 from edgeseg_converters.recipe import FineTuning
 from edgeseg_converters.rewrite.logits import decoding
@@ -29,8 +28,6 @@ Report: TypeAlias = Callable[[float], None]
 _NO_SPARSITY: Mapping[str, float] = MappingProxyType({})
 _AWARE = 1 / 3
 """Share of the steps that are quantization-aware, where any are: the last ones."""
-_ROUNDED = 1 / 2
-"""Share of the steps with rounded weights, where they are to take few values: the last ones."""
 
 
 def fine_tune(
@@ -54,7 +51,7 @@ def fine_tune(
     images
         Unlabelled slices as model inputs, (1, H, W, C) each.
     tuning
-        How long, how fast, and whether the last steps are quantization-aware or round weights.
+        How long, how fast, and whether the last steps are quantization-aware.
     sparsity
         Share of zeros that the kernels end with, by layer. Where the network has them already
         they stay where they are; elsewhere they grow from the share there is.
@@ -75,26 +72,17 @@ def fine_tune(
         Course(steps, tuning.rate),
         decoding(teacher.graph)[0].activation == "softmax",
     )
-    turn = steps - int(_special(tuning) * steps)
+    turn = steps - int(_AWARE * steps) if tuning.quantization_aware else steps
     with true_graphs(), progress(steps, "fine-tuning") as advance:
 
         def report(loss: float) -> None:
             advance(note=f"fine-tuning, loss {loss:.3f}")
 
         network = _in_float(network, lesson, range(turn), sparsity, report)
-        rest = range(turn, steps)
-        if tuning.levels is not None:
-            return _with_levels(network, lesson, rest, sparsity, report, tuning.levels)
         if tuning.quantization_aware:
+            rest = range(turn, steps)
             return _quantization_aware(network, lesson, rest, sparsity, report)
         return network
-
-
-def _special(tuning: FineTuning) -> float:
-    """Return the share of the steps, at the end, that are not as usual."""
-    if tuning.levels is not None:
-        return _ROUNDED
-    return _AWARE if tuning.quantization_aware else 0.0
 
 
 def _in_float(
@@ -107,10 +95,10 @@ def _in_float(
     if growing:
         shares = {name: sparsity[name] for name in growing}
         wrapped = with_growing_zeros(student, shares, len(steps))
-        train(wrapped, lesson, steps, Bounds(masks), report)
+        train(wrapped, lesson, steps, masks, report)
         apply_masks(wrapped)
     else:
-        train(student, lesson, steps, Bounds(masks), report)
+        train(student, lesson, steps, masks, report)
     return Network(network.graph, weights_of(student, network.graph))
 
 
@@ -121,23 +109,8 @@ def _quantization_aware(
     student = to_keras_2(network, "student")
     masks = masks_of(student, sparsity)
     aware = quantization_aware(student, network.graph)
-    train(aware, lesson, steps, Bounds(masks), report)
+    train(aware, lesson, steps, masks, report)
     return Network(network.graph, weights_of(aware, network.graph))
-
-
-def _with_levels(  # noqa: PLR0913, PLR0917 - as the others, and how many
-    network: Network,
-    lesson: Lesson,
-    steps: range,
-    sparsity: Mapping[str, float],
-    report: Report,
-    levels: int,
-) -> Network:
-    """Train with weights of few values; zeros stay where they are."""
-    student = to_keras_2(network, "student")
-    rounded = tuple(rounded_kernels(student, network.graph, levels))
-    train(student, lesson, steps, Bounds(masks_of(student, sparsity), rounded), report)
-    return Network(network.graph, weights_of(student, network.graph))
 
 
 def _check(network: Network, teacher: Network, images: Sequence[Image]) -> None:

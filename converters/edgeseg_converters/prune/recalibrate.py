@@ -1,23 +1,19 @@
 """Gives batch normalization the statistics of what really reaches it, without any training."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeseg.errors import UsageError
-from edgeseg.graph import Graph, Layer
+from edgeseg.graph import Layer
 from edgeseg.terminal import progress
 from edgeseg_converters.chain import Image
+from edgeseg_converters.forward import Forward
 from edgeseg_converters.network import Network
-from edgeseg_converters.rebuild import build
 
-_KIND = "BatchNormalization"
-
-Alive: TypeAlias = dict[str, Any]
-"""The tensors of one image that are still needed, by name."""
+NORMALIZATION = "BatchNormalization"
 
 
 def recalibrate(network: Network, images: Sequence[Image]) -> Network:
@@ -42,53 +38,24 @@ def recalibrate(network: Network, images: Sequence[Image]) -> Network:
     UsageError
         If there is batch normalization and no image.
     """
-    stages = list(_stages(network.graph))
-    if not stages:
+    norms = [layer for layer in network.graph.layers if layer.kind == NORMALIZATION]
+    if not norms:
         return network
     if not images:
         raise UsageError("pruning a network with batch normalization needs --calibration")
-    entering = network.graph.inputs[0].name
-    alive: list[Alive] = [{entering: image} for image in images]
-    with progress(len(stages) * len(images), "recalibrating batch normalization") as advance:
-        for stage, layer in stages:
-            model = build(Network(stage, network.weights), stage.name) if stage.layers else None
-            needed = _needed(network.graph, layer)
-            for index, tensors in enumerate(alive):
-                alive[index] = _advance(model, stage, tensors, needed)
-                advance()
-            read = layer.inputs[0]
-            network = _with_statistics(network, layer, [tensors[read] for tensors in alive])
+    forward = Forward(network.graph, images)
+    with progress(len(norms), "recalibrating batch normalization") as advance:
+        for layer in norms:
+            network = with_statistics(network, layer, forward.reach(layer, network.weights))
+            advance()
     return network
 
 
-def _stages(graph: Graph) -> Iterator[tuple[Graph, Layer]]:
-    """Yield every batch normalization with the layers between it and the one before."""
-    members: list[str] = []
-    for layer in graph.layers:
-        if layer.kind == _KIND:
-            yield graph.subgraph(f"before_{layer.name}", members), layer
-            members = []
-        members.append(layer.name)
-
-
-def _needed(graph: Graph, layer: Layer) -> set[str]:
-    """Name the tensors that this layer or a later one reads."""
-    return {name for later in graph.layers[graph.position[layer.name] :] for name in later.inputs}
-
-
-def _advance(model: Any, stage: Graph, alive: Alive, needed: set[str]) -> Alive:
-    """Run a stage, None if empty, on the tensors of one image; returns those still needed."""
-    if model is not None:
-        made = model([alive[tensor.name] for tensor in stage.inputs], training=False)
-        alive = alive | dict(
-            zip(stage.outputs, made if isinstance(made, list) else [made], strict=True)
-        )
-    return {name: tensor for name, tensor in alive.items() if name in needed}
-
-
-def _with_statistics(network: Network, layer: Layer, arrays: Sequence[Any]) -> Network:
+def with_statistics(
+    network: Network, layer: Layer, arrays: Sequence[NDArray[np.float32]]
+) -> Network:
     """Put the mean and variance of what the layer reads in place of its last two arrays."""
-    mean, variance = _statistics([np.asarray(array) for array in arrays], layer.config["axis"])
+    mean, variance = _statistics(arrays, layer.config["axis"])
     kept = network.weights[layer.name][:-2]
     return replace(network, weights={**network.weights, layer.name: (*kept, mean, variance)})
 

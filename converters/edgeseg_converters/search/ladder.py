@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from edgeseg_converters.recipe import Filters, Recipe, Zeros, read_recipe
+from edgeseg_converters.recipe import Filters, Recipe, Rounding, read_recipe
 
-_ZEROS = (0.5, 0.8)
-"""Of the weights, which are zero where every filter stays."""
+_MILD = 1e-6
+"""Price of rounding that hardly any network notices."""
 _FILTERS = (0.5, 0.625, 0.75)
-"""Of the filters, which go from narrow layers too."""
+"""Of the filters, which go from small networks too."""
 
 
 @dataclass(frozen=True)
@@ -23,26 +23,19 @@ class Rung:
 def ladder() -> tuple[Rung, ...]:
     """Return the rungs from the mildest to the strongest.
 
-    First precision alone, then zeros, then the presets ``balanced`` and ``tiny``, then filters of
-    narrow layers too. How long ``balanced`` learns back, and what it keeps in float, holds for
-    every rung that is trained; zeros alone leave the other weights any value.
+    First precision alone, then rounding alone, then the presets ``balanced`` and ``tiny``, then
+    filters of small networks too. How ``balanced`` learns back and rounds, and what it keeps in
+    float, holds for every rung with filters.
     """
     balanced, tiny = read_recipe("balanced"), read_recipe("tiny")
     tolerance = balanced.dice_tolerance
-    free = balanced.finetune and replace(balanced.finetune, levels=None)
-    zeroed = [
-        replace(balanced, filters=None, zeros=Zeros(share, scope="global"), finetune=free)
-        for share in _ZEROS
-    ]
-    narrow = [
-        replace(balanced, filters=Filters(share, importance="taylor"), zeros=Zeros(0.5, "global"))
-        for share in _FILTERS
-    ]
+    rounded = replace(balanced, filters=None, finetune=None, rounding=Rounding(_MILD))
+    narrow = [replace(balanced, filters=Filters(one, importance="taylor")) for one in _FILTERS]
     return (
         Rung("exact", Recipe()),
         Rung("float16", Recipe(quantize="float16")),
         Rung("int8", Recipe(quantize="int8", dice_tolerance=tolerance)),
-        *(Rung(f"zeros-{share:g}", one) for share, one in zip(_ZEROS, zeroed, strict=True)),
+        Rung("rounded", rounded),
         Rung("balanced", balanced),
         Rung("tiny", tiny),
         *(Rung(f"filters-{share:g}", one) for share, one in zip(_FILTERS, narrow, strict=True)),

@@ -9,8 +9,12 @@ from edgeseg_converters.search.ladder import ladder
 def test_rungs_grow_stronger() -> None:
     rungs = ladder()
     assert rungs[0].recipe == Recipe()
-    shares = [0.0 if one.recipe.filters is None else one.recipe.filters.ratio for one in rungs]
-    assert shares == sorted(shares)
+    filters = [rung.recipe.filters for rung in rungs]
+    assert [0.0 if one is None else one.ratio for one in filters] == sorted(
+        0.0 if one is None else one.ratio for one in filters
+    )
+    prices = [one.recipe.rounding.price for one in rungs if one.recipe.rounding][:3]
+    assert prices == sorted(prices)
     trained = [rung.recipe.finetune is not None for rung in rungs]
     assert trained == sorted(trained)
     assert all(rung.recipe.quantize == "int8" for rung in rungs[2:])

@@ -1,0 +1,1 @@
+"""Weights of few values, chosen so that a network computes nearly what it did."""

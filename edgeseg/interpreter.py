@@ -1,7 +1,7 @@
 """One TFLite piece, ready to run: ai-edge-litert, else tflite-runtime, behind one small class."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,8 +97,12 @@ class Interpreter:
         """Position of each output by the name its signature gives it."""
         return self._signature("outputs", self._output_details)
 
-    def run(self, arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
-        """Run once on inputs in file order; returns fresh copies of the outputs in file order."""
+    def run(self, arrays: Iterable[NDArray[Any]]) -> list[NDArray[Any]]:
+        """Run once on inputs in file order; returns fresh copies of the outputs in file order.
+
+        Each input is let go of once it is copied: what an iterator alone has leaves the memory
+        before the inference begins.
+        """
         self._invoke(arrays)
         return [self._engine.get_tensor(detail["index"]) for detail in self._output_details]
 
@@ -106,12 +110,15 @@ class Interpreter:
         """Run once on zeros and leave the outputs inside."""
         self._invoke([np.zeros(port.shape, port.dtype) for port in self.inputs])
 
-    def _invoke(self, arrays: Sequence[NDArray[Any]]) -> None:
-        for detail, array in zip(self._input_details, arrays, strict=True):
-            self._engine.set_tensor(detail["index"], array)
+    def _invoke(self, arrays: Iterable[NDArray[Any]]) -> None:
+        self._copy_in(arrays)
         start = time.perf_counter()
         self._engine.invoke()
         self.seconds = time.perf_counter() - start
+
+    def _copy_in(self, arrays: Iterable[NDArray[Any]]) -> None:
+        for detail, array in zip(self._input_details, arrays, strict=True):
+            self._engine.set_tensor(detail["index"], array)
 
     def _signature(self, side: str, details: list[dict[str, Any]]) -> dict[str, int]:
         position = {detail["index"]: place for place, detail in enumerate(details)}

@@ -50,8 +50,10 @@ def near_key(error: Exception, *structs: type) -> str:
         The structs whose fields are the keys that the file may have.
     """
     unknown = _UNKNOWN.search(str(error))
-    known = (name for struct in structs for name in getattr(struct, "__struct_fields__", ()))
-    return did_you_mean(unknown[1], known) if unknown else ""
+    if unknown is None:
+        return ""
+    known = {name for struct in structs for name in getattr(struct, "__struct_fields__", ())}
+    return did_you_mean(unknown[1], sorted(known - {unknown[1]}))
 
 
 def _folders_beside(folder: Path) -> list[str]:

@@ -11,8 +11,9 @@ from edgeseg_converters.prune.filters import FilterPruning, prune_filters
 from edgeseg_converters.prune.kernels import sparsity_by_layer
 from edgeseg_converters.prune.magnitude import zero_weights
 from edgeseg_converters.prune.recalibrate import recalibrate
+from edgeseg_converters.prune.refit import refit
 from edgeseg_converters.recipe import Filters, Recipe
-from edgeseg_converters.rounding.walk import round_weights
+from edgeseg_converters.rounding.round import round_weights
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,8 @@ def _without_filters(
         )
         return Compressed(network, (note,))
     pruning = prune_filters(network, filters, images)
-    return Compressed(recalibrate(pruning.network, images), tuple(_notes(pruning)))
+    left = refit(pruning, network, images) if images else recalibrate(pruning.network, ())
+    return Compressed(left, tuple(_notes(pruning)))
 
 
 def _learnt(

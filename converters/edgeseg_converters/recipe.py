@@ -78,12 +78,12 @@ class FineTuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
 class Rounding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Weights of few values, without training: layers compute nearly what they did.
 
-    ``levels``: how many evenly spaced values the weights of an output channel take, zero among
-    them; int8 has 255 of them, fewer pack into fewer bits. ``price``: the change of the output,
-    in nats a pixel, that one bit less for every weight is worth; a high one makes zeros.
+    ``bits``: what a weight takes on average once it is packed, as an entropy coder counts; few of
+    them make most weights zero. ``levels``: how many evenly spaced values the weights of an output
+    channel take at most, zero among them; int8 has 255 of them.
     """
 
-    price: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    bits: Annotated[float, msgspec.Meta(gt=0, le=8)]
     levels: Annotated[int, msgspec.Meta(ge=3, le=255)] = 15
 
     def __post_init__(self) -> None:

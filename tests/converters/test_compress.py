@@ -34,7 +34,7 @@ def test_rounding_comes_last() -> None:
     network = read_network(zoo.FAMILIES["plain"](import_keras()))
     images = list(zoo.random_images(2)[:, np.newaxis])
     recipe = Recipe(
-        filters=Filters(0.5, multiple=1), finetune=FineTuning(1), rounding=Rounding(1e-6, levels=3)
+        filters=Filters(0.5, multiple=1), finetune=FineTuning(1), rounding=Rounding(8, levels=3)
     )
     rounded = compress(network, recipe, images).network
     assert rounded.graph.parameters < network.graph.parameters
@@ -47,4 +47,4 @@ def test_rounding_comes_last() -> None:
 def test_rounding_needs_slices() -> None:
     network = read_network(zoo.FAMILIES["plain"](import_keras()))
     with pytest.raises(UsageError, match="rounding looks at slices"):
-        compress(network, Recipe(rounding=Rounding(0.0)), ())
+        compress(network, Recipe(rounding=Rounding(2.0)), ())

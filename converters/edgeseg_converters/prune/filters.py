@@ -37,9 +37,13 @@ class Kept:
 
 @dataclass(frozen=True)
 class FilterPruning:
-    """A network with fewer filters; every layer that makes channels was narrowed or kept."""
+    """A network with fewer filters; every layer that makes channels was narrowed or kept.
+
+    ``channels`` says which channels of each tensor of the whole network are left.
+    """
 
     network: Network
+    channels: Mapping[str, NDArray[np.bool_]]
     narrowed: tuple[Narrowed, ...]
     kept: tuple[Kept, ...]
 
@@ -47,8 +51,8 @@ class FilterPruning:
 def prune_filters(network: Network, request: Filters, images: Sequence[Image]) -> FilterPruning:
     """Remove the filters that matter least, with all that reads their channels.
 
-    A channel that is constant rather than zero is dropped like any other: its bias does not move
-    into the next layer. Batch-norm statistics are those of the whole network: recalibrate.
+    A channel that is constant rather than zero is dropped like any other, and batch-norm statistics
+    are those of the whole network: let what is left make that good (:func:`refit`).
 
     Parameters
     ----------
@@ -75,7 +79,7 @@ def prune_filters(network: Network, request: Filters, images: Sequence[Image]) -
         _rounded(aim, len(group.classes), request.multiple)
         for aim, group in zip(wanted, channels.groups, strict=True)
     ]
-    network = shrink(network, channels, _kept_classes(channels, scores, sizes))
+    keep = _kept_classes(channels, scores, sizes)
     narrowed = tuple(
         Narrowed(group.layers, len(group.classes), size)
         for group, size in zip(channels.groups, sizes, strict=True)
@@ -87,7 +91,8 @@ def prune_filters(network: Network, request: Filters, images: Sequence[Image]) -
     touched = {layer for group in narrowed for layer in group.layers}
     whole = [layer.name for layer in network.graph.layers if layer.name in reasons.keys() - touched]
     kept = tuple(Kept(layer, reasons[layer]) for layer in whole)
-    return FilterPruning(network, narrowed, kept)
+    left = {name: keep[classes] for name, classes in channels.tensors.items()}
+    return FilterPruning(shrink(network, channels, keep), left, narrowed, kept)
 
 
 def _own_ratios(graph: Graph, channels: Channels, request: Filters) -> dict[int, float]:

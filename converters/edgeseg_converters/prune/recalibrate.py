@@ -60,6 +60,29 @@ def with_statistics(
     return replace(network, weights={**network.weights, layer.name: (*kept, mean, variance)})
 
 
+def with_moved_statistics(
+    network: Network,
+    layer: Layer,
+    arrays: Sequence[NDArray[np.float32]],
+    originals: Sequence[NDArray[np.float32]],
+) -> Network:
+    """Move the layer's mean and variance as far as what it reads has moved.
+
+    What these images have of their own, which those of the training had not, stays out: where
+    nothing has moved the statistics are the layer's own, to the last bit.
+
+    Parameters
+    ----------
+    arrays, originals
+        What the layer reads, and what it read when its statistics were right, of the same images.
+    """
+    *kept, mean, variance = network.weights[layer.name]
+    axis, tiny = layer.config["axis"], np.float32(layer.config["epsilon"])
+    (now, spread), (before, wide) = (_statistics(some, axis) for some in (arrays, originals))
+    moved = (*kept, mean + (now - before), variance * ((spread + tiny) / (wide + tiny)))
+    return replace(network, weights={**network.weights, layer.name: moved})
+
+
 def _statistics(
     arrays: Sequence[NDArray[np.float32]], axis: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

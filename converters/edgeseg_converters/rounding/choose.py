@@ -1,22 +1,20 @@
 """The values that the weights of one matrix take: few, many of them zero, and right together."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
-from edgeseg_converters.rounding.columns import Matrix
-from edgeseg_converters.rounding.moments import Moments
+from edgeseg_converters.fitting.columns import Matrix
+from edgeseg_converters.fitting.moments import Moments
 
-_RIDGE = 0.01
-"""Of the mean second moment, added to each: what was hardly ever seen is hardly used."""
-_LEAST = 1e-4
-"""Of the squared mean, added as well: what hardly varies differs by rounding errors alone."""
 _SWEEPS = 3
 """The first sweep tells how often each value is taken, the next what it costs."""
 _BLOCK = 128
 """Inputs whose errors are passed on to all later ones at once."""
+_MOST = 2**24
+"""Weights that are rounded side by side."""
 _SHRINKING = np.linspace(0.4, 1, 25)
 """Largest values to try, as shares of the largest weight."""
 
@@ -67,9 +65,7 @@ def task_of(
     places
         So many outputs next to each other make one channel, and share their values.
     """
-    ridge = _ridge(moments)
-    second = moments.second + ridge * np.eye(len(matrix))
-    fitted = np.linalg.solve(second, moments.cross + ridge * matrix).astype(np.float64)
+    second, fitted = moments.regular(), moments.fitted(matrix)
     order = np.argsort(-np.diag(second), kind="stable")
     second, fitted = second[np.ix_(order, order)], fitted[order]
     step = _steps(fitted, np.diag(second), levels // 2, places)
@@ -97,17 +93,49 @@ def round_matrix(task: Task, price: float) -> Matrix:
         zero among them.
     """
     rounded = np.empty_like(task.wanted)
-    rounded[task.order] = _taken(task, price) * task.step
+    (taken,) = _taken(task, np.array([price]))
+    rounded[task.order] = taken * task.step
     return rounded
 
 
-def _taken(task: Task, price: float) -> NDArray[np.int64]:
-    """Say how many steps from zero each weight ends, (K, O)."""
-    levels = 2 * task.half + 1
-    bits = np.full(levels, np.log2(levels))
+def bits_at(task: Task, prices: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Count the bits that an entropy coder spends on the matrix, rounded at each price."""
+    count = max(1, _MOST // task.wanted.size)
+    parts = [prices[start : start + count] for start in range(0, len(prices), count)]
+    return np.concatenate([_bits_at(task, part) for part in parts])
+
+
+def _bits_at(task: Task, prices: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Round the matrix once a price, side by side: what takes time is the number of inputs."""
+    taken = _taken(_beside(task, len(prices)), prices)
+    return np.array([_bits(one, task.half)[one + task.half].sum() for one in taken])
+
+
+def _beside(task: Task, times: int) -> Task:
+    """Repeat all outputs."""
+    return replace(
+        task,
+        wanted=np.tile(task.wanted, times),
+        worth=np.tile(task.worth, times),
+        step=np.tile(task.step, times),
+    )
+
+
+def _taken(task: Task, prices: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Say how many steps from zero each weight ends, (prices, K, O).
+
+    Parameters
+    ----------
+    task
+        With as many outputs for each price, side by side.
+    """
+    levels, count = 2 * task.half + 1, task.wanted.shape[1] // len(prices)
+    bits = np.full((len(prices), levels), np.log2(levels))
     for _ in range(_SWEEPS):
-        taken = _sweep(task, price * bits)
-        bits = _bits(taken, task.half)
+        cost = np.repeat(prices[:, np.newaxis] * bits, count, axis=0).T
+        swept = _sweep(task, cost).reshape(-1, len(prices), count)
+        taken = np.moveaxis(swept, 1, 0)
+        bits = np.array([_bits(one, task.half) for one in taken])
     return taken
 
 
@@ -115,12 +143,6 @@ def _factor(second: Matrix) -> Matrix:
     """Return the upper Cholesky factor U of the inverse, which is U.T @ U, without inverting."""
     upper = np.linalg.cholesky(second[::-1, ::-1])[::-1, ::-1]
     return np.asarray(solve_triangular(upper, np.eye(len(second))))
-
-
-def _ridge(moments: Moments) -> float:
-    """Return what is added to every second moment, more than zero."""
-    seen = float(np.mean(np.diag(moments.second)))
-    return _RIDGE * seen + _LEAST * float(np.mean(moments.inputs**2)) + float(np.finfo(float).tiny)
 
 
 def _steps(fitted: Matrix, seen: Matrix, half: int, places: int) -> Matrix:
@@ -148,7 +170,7 @@ def _sweep(task: Task, cost: Matrix) -> NDArray[np.int64]:
     Parameters
     ----------
     cost
-        Of each value, from the lowest to the highest.
+        Of each value, from the lowest to the highest, by output, (levels, O).
     """
     left = task.wanted.copy()
     taken = np.zeros(left.shape, np.int64)
@@ -172,7 +194,9 @@ def _choose(
     nearest = np.clip(np.round(weights / step), -half, half).astype(np.int64)
     options = np.stack([nearest, nearest - np.sign(nearest), np.zeros_like(nearest)])
     errors = (weights - options * step) / scale
-    best = np.argmin(errors**2 * task.worth + cost[options + half], axis=0)[np.newaxis]
+    best = np.argmin(errors**2 * task.worth + np.take_along_axis(cost, options + half, 0), axis=0)[
+        np.newaxis
+    ]
     return (
         np.take_along_axis(options, best, axis=0)[0],
         np.take_along_axis(errors, best, axis=0)[0],

@@ -6,8 +6,8 @@ from msgspec.structs import replace
 
 from edgeseg_converters.recipe import Filters, Recipe, Rounding, read_recipe
 
-_MILD = 1e-6
-"""Price of rounding that hardly any network notices."""
+_MILD = 3.0
+"""Bits a weight that hardly any network notices."""
 _FILTERS = (0.5, 0.625, 0.75)
 """Of the filters, which go from small networks too."""
 

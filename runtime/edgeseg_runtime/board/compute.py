@@ -1,7 +1,8 @@
 """One step on one slice, in a work thread: tensors fetched, pieces run, results kept or decoded."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,7 +63,7 @@ class Computer:
         self._readers = readers
 
     def compute(self, crew: Crew, firing: Firing) -> Computed:
-        """Run the pieces of a step in turn.
+        """Run the pieces of a step in turn, and take their inputs out of the firing.
 
         Raises
         ------
@@ -77,12 +78,12 @@ class Computer:
             start = time.perf_counter()
             for port in piece.inputs:
                 if port.tensor not in here:
-                    here[port.tensor] = self._fetched(port.tensor, firing.inputs[port.tensor])
-            here |= self._run(interpreter, piece, here)
-            for port in piece.outputs:
-                outputs |= self._leaving(firing, port.tensor, here[port.tensor])
+                    here[port.tensor] = self._fetched(port.tensor, firing.inputs.pop(port.tensor))
             wanted = {port.tensor for later in pieces[number + 1 :] for port in later.inputs}
-            here = {tensor: array for tensor, array in here.items() if tensor in wanted}
+            made = self._run(interpreter, piece, here, wanted)
+            for tensor, array in made.items():
+                outputs |= self._leaving(firing, tensor, array)
+            here |= {tensor: array for tensor, array in made.items() if tensor in wanted}
             busy = time.perf_counter() - start
             times[piece.name] = PieceTime(1, interpreter.seconds, busy)
         return Computed(outputs, times)
@@ -91,12 +92,21 @@ class Computer:
         """Make up tensors such as reach a piece."""
         return {port.tensor: _made_up(self._sources[port.tensor]) for port in piece.inputs}
 
-    def _run(self, interpreter: Interpreter, piece: Piece, here: Arrays) -> Arrays:
-        arrays = [
-            adapt(here[port.tensor], self._sources[port.tensor], port) for port in piece.inputs
-        ]
+    def _run(
+        self, interpreter: Interpreter, piece: Piece, here: Arrays, wanted: AbstractSet[str]
+    ) -> Arrays:
+        """Run one piece; what is not wanted after it is gone before its inference takes memory."""
         names = (port.tensor for port in piece.outputs)
-        return dict(zip(names, interpreter.run(arrays), strict=True))
+        return dict(zip(names, interpreter.run(self._handed(piece, here, wanted)), strict=True))
+
+    def _handed(
+        self, piece: Piece, here: Arrays, wanted: AbstractSet[str]
+    ) -> Iterator[NDArray[Any]]:
+        for port in piece.inputs:
+            name = port.tensor
+            array = here[name] if name in wanted else here.pop(name)
+            yield adapt(array, self._sources[name], port)
+            del array  # or it would live until the next one is asked for
 
     def _fetched(self, tensor: str, held: Held) -> NDArray[Any]:
         if isinstance(held, Spooled):

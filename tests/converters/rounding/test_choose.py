@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgeseg_converters.fitting.columns import Matrix
+from edgeseg_converters.fitting.moments import Moments
 from edgeseg_converters.rounding.choose import round_matrix, task_of
-from edgeseg_converters.rounding.columns import Matrix
-from edgeseg_converters.rounding.moments import Moments
 
 EVEN = np.ones(4)
 

@@ -13,8 +13,8 @@ def test_rungs_grow_stronger() -> None:
     assert [0.0 if one is None else one.ratio for one in filters] == sorted(
         0.0 if one is None else one.ratio for one in filters
     )
-    prices = [one.recipe.rounding.price for one in rungs if one.recipe.rounding][:3]
-    assert prices == sorted(prices)
+    bits = [one.recipe.rounding.bits for one in rungs if one.recipe.rounding][:3]
+    assert bits == sorted(bits, reverse=True)
     trained = [rung.recipe.finetune is not None for rung in rungs]
     assert trained == sorted(trained)
     assert all(rung.recipe.quantize == "int8" for rung in rungs[2:])

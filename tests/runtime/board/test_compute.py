@@ -1,6 +1,7 @@
 """Steps compute what the uncut model does, in any number of threads, also through the disk."""
 
 import threading
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -63,10 +64,10 @@ def test_two_threads_compute_what_one_does(
     step = Step(manifest.pieces)
     computer = _computer(manifest, [step], None)
     made: list[Tensors] = []
-    firing = Firing(_JOB, step, {manifest.input.tensor: grey})
 
     def work(crew: list[Interpreter]) -> None:
         for _ in range(10):
+            firing = Firing(_JOB, step, {manifest.input.tensor: grey})
             computed = computer.compute(crew, firing)
             made.append(computed.outputs)
             assert list(computed.times) == [piece.name for piece in manifest.pieces]
@@ -81,6 +82,34 @@ def test_two_threads_compute_what_one_does(
     assert len(made) == 20
     for outputs in made:
         np.testing.assert_array_equal(outputs[manifest.output.tensor], expected)
+
+
+def test_what_nobody_reads_again_is_gone_before_inference_takes_memory(
+    opened: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = opened.manifest
+    step = Step(manifest.pieces[1:])
+    first = step.pieces[0]
+    computer = _computer(manifest, [step], None)
+    crew = load([step], threads=1, copies=1)[step.name][0]
+    ports = {port.tensor: port for piece in step.pieces for port in piece.inputs}
+    arrays = {name: np.ones(ports[name].shape, ports[name].dtype) for name in step.reads}
+    later = {port.tensor for piece in step.pieces[1:] for port in piece.inputs}
+    known = {name: weakref.ref(array) for name, array in arrays.items()}
+    firing = Firing(_JOB, step, dict(arrays))
+    arrays.clear()
+    alive: list[set[str]] = []
+    run = crew[0]._engine.invoke
+
+    def invoke() -> None:
+        alive.append({name for name, array in known.items() if array() is not None})
+        run()
+
+    monkeypatch.setattr(crew[0]._engine, "invoke", invoke)
+    computer.compute(crew, firing)
+    assert {port.tensor for port in first.inputs} - later
+    assert alive == [known.keys() & later]
+    assert all(array() is None for array in known.values())
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3])

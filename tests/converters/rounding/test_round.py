@@ -8,6 +8,7 @@ import zoo
 from numpy.typing import NDArray
 
 from edgeseg.errors import UsageError
+from edgeseg_converters.fitting.columns import unrolled
 from edgeseg_converters.keras_graph import read_network
 from edgeseg_converters.network import Network
 from edgeseg_converters.prune.kernels import sparsity
@@ -15,12 +16,11 @@ from edgeseg_converters.prune.recalibrate import recalibrate
 from edgeseg_converters.quiet import import_keras
 from edgeseg_converters.rebuild import build
 from edgeseg_converters.recipe import Rounding
-from edgeseg_converters.rounding.columns import unrolled
-from edgeseg_converters.rounding.walk import round_weights
+from edgeseg_converters.rounding.round import round_weights
 
 keras = import_keras()
-IMAGES = list(zoo.random_images(6)[:, np.newaxis])
-UNSEEN = zoo.random_images(9)[6:]
+IMAGES = list(zoo.random_images(3)[:, np.newaxis])
+UNSEEN = zoo.random_images(5)[3:]
 
 
 def network_of(family: str) -> Network:
@@ -48,18 +48,18 @@ def channels(network: Network) -> Iterator[NDArray[np.float32]]:
 @pytest.mark.parametrize("family", zoo.FAMILIES)
 def test_answers_stay_and_values_are_few(family: str) -> None:
     network = network_of(family)
-    rounded = round_weights(network, IMAGES, Rounding(0.0, 15))
-    plain = round_weights(network, IMAGES, Rounding(0.0, 255))
+    rounded = round_weights(network, IMAGES, Rounding(8, 15))
+    plain = round_weights(network, IMAGES, Rounding(8, 255))
     assert all(len(np.unique(one.round(7))) <= 15 for one in channels(rounded))
     assert error(plain, network) < 0.01
     assert error(rounded, network) < 0.05
 
 
-def test_a_price_makes_zeros() -> None:
+def test_few_bits_make_zeros() -> None:
     network = network_of("batch_norm")
     shares, errors = [], []
-    for price in (0.0, 1e-3, 1e-1):
-        rounded = round_weights(network, IMAGES, Rounding(price))
+    for bits in (8.0, 2.0, 1.0):
+        rounded = round_weights(network, IMAGES, Rounding(bits))
         shares.append(sparsity(rounded.graph, rounded.weights))
         errors.append(error(rounded, network))
     assert shares == sorted(shares)
@@ -70,7 +70,7 @@ def test_a_price_makes_zeros() -> None:
 def test_rounding_to_the_inputs_that_come_is_better_than_to_those_that_came() -> None:
     """Each kernel for itself: rounded alone in the original network, then put together."""
     network = network_of("plain")
-    together = round_weights(network, IMAGES, Rounding(0.0, 5))
+    together = round_weights(network, IMAGES, Rounding(8, 5))
     weights = dict(network.weights)
     for layer in network.graph.layers:
         kernel = unrolled(layer, network.weights)
@@ -86,7 +86,7 @@ def test_rounding_to_the_inputs_that_come_is_better_than_to_those_that_came() ->
 @pytest.mark.parametrize("family", ["batch_norm", "separable"])
 def test_all_else_stays(family: str) -> None:
     network = network_of(family)
-    rounded = round_weights(network, IMAGES, Rounding(1e-4))
+    rounded = round_weights(network, IMAGES, Rounding(2.5))
     assert rounded.graph is network.graph
     for layer in network.graph.layers:
         if layer.kind in {"BatchNormalization", "DepthwiseConv2D"}:
@@ -102,7 +102,7 @@ def test_all_else_stays(family: str) -> None:
 
 def test_the_same_twice() -> None:
     network = network_of("attention")
-    once, twice = (round_weights(network, IMAGES, Rounding(1e-4)) for _ in range(2))
+    once, twice = (round_weights(network, IMAGES, Rounding(2.5)) for _ in range(2))
     for name, arrays in once.weights.items():
         for one, other in zip(arrays, twice.weights[name], strict=True):
             np.testing.assert_array_equal(one, other)
@@ -110,4 +110,4 @@ def test_the_same_twice() -> None:
 
 def test_slices_are_needed() -> None:
     with pytest.raises(UsageError, match="--calibration"):
-        round_weights(network_of("plain"), [], Rounding(0.0))
+        round_weights(network_of("plain"), [], Rounding(2.0))

@@ -36,6 +36,11 @@ class Unrolled:
         return self.layer.weights[self.index].elements
 
     @property
+    def inputs(self) -> int:
+        """Rows of the matrix."""
+        return self.elements // (self.layer.output.shape[-1] * self.places)
+
+    @property
     def places(self) -> int:
         """Outputs of the matrix that belong to one output channel."""
         rows, cols, *_ = self._shape

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import zoo
 
+from edgeseg_converters.fitting.columns import unrolled
 from edgeseg_converters.keras_graph import read_network
 from edgeseg_converters.network import Network
 from edgeseg_converters.quiet import import_keras
-from edgeseg_converters.rounding.columns import unrolled
 
 keras = import_keras()
 layers = keras.layers

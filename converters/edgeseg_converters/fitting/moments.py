@@ -6,10 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeseg_converters.rounding.columns import Matrix, Unrolled
+from edgeseg_converters.fitting.columns import Matrix, Unrolled
 
 _SITES = 4096
 """Places of one image that are looked at, at most."""
+_RIDGE = 0.01
+"""Of the mean second moment, added to each: what was hardly ever seen is hardly used."""
+_LEAST = 1e-4
+"""Of the squared mean, added as well: what hardly varies differs by rounding errors alone."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,22 @@ class Moments:
     inputs: Matrix
     outputs: Matrix
 
+    @property
+    def ridge(self) -> float:
+        """What is added to every second moment, more than zero."""
+        seen = float(np.mean(np.diag(self.second)))
+        constant = float(np.mean(self.inputs**2))
+        return _RIDGE * seen + _LEAST * constant + float(np.finfo(float).tiny)
+
+    def regular(self) -> Matrix:
+        """Return the second moments of inputs with the ridge added: they can be inverted."""
+        return self.second + self.ridge * np.eye(len(self.second))
+
+    def fitted(self, matrix: Matrix) -> Matrix:
+        """Return the weights, (K, O), that make what is wanted; those given where it is open."""
+        made = np.linalg.solve(self.regular(), self.cross + self.ridge * matrix)
+        return np.asarray(made, np.float64)
+
     def centred(self) -> "Moments":
         """Return covariances instead: those of a layer whose bias takes up any mean."""
         return Moments(
@@ -42,38 +62,38 @@ class Moments:
 
 
 def moments(
-    unrolled: Unrolled,
+    kernel: Unrolled,
     reads: Sequence[NDArray[np.float32]],
+    wanted: Unrolled,
+    matrix: Matrix,
     originals: Sequence[NDArray[np.float32]],
-    arrays: Sequence[NDArray[np.float32]],
 ) -> Moments:
-    """Take the moments of what a kernel reads, and of what it made of the original.
+    """Take the moments of what a kernel reads, and of what it should make.
 
     Parameters
     ----------
-    unrolled
-        The kernel.
+    kernel
+        The one that is chosen anew.
     reads
-        What the layer reads in the network that is rounded so far, one array an image.
+        What it reads, one array an image.
+    wanted, matrix
+        The kernel that made what is wanted, and its weights that did, (K', O).
     originals
-        What it reads in the original network.
-    arrays
-        Weights of the layer in the original network.
+        What that one read, one array an image.
     """
-    matrix = unrolled.matrix(arrays[unrolled.index])
-    inputs, outputs = matrix.shape
+    inputs, outputs = kernel.inputs, matrix.shape[1]
     second, cross = np.zeros((inputs, inputs)), np.zeros((inputs, outputs))
     sums = np.zeros(inputs), np.zeros(outputs)
     weights, count = matrix.astype(np.float32), 0
     rng = np.random.default_rng(0)
     for read, original in zip(reads, originals, strict=True):
-        total = unrolled.sites(read)
+        total = kernel.sites(read)
         sites = rng.choice(total, min(total, _SITES), replace=False)
-        rows = unrolled.rows(read, sites)
-        wanted = unrolled.rows(original, sites) @ weights
+        rows = kernel.rows(read, sites)
+        made = wanted.rows(original, sites) @ weights
         second += rows.T @ rows
-        cross += rows.T @ wanted
+        cross += rows.T @ made
         sums[0][:] += rows.sum(axis=0)
-        sums[1][:] += wanted.sum(axis=0)
+        sums[1][:] += made.sum(axis=0)
         count += len(sites)
     return Moments(second / count, cross / count, sums[0] / count, sums[1] / count)

@@ -1,0 +1,138 @@
+"""Follows a network layer by layer: each kernel is chosen by what the layers before it hand on."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeseg.graph import Graph, Layer, live_tensors
+from edgeseg.terminal import progress
+from edgeseg_converters.calibration import spread
+from edgeseg_converters.chain import Image
+from edgeseg_converters.fitting.columns import Matrix, Unrolled, unrolled
+from edgeseg_converters.fitting.moments import Moments, moments
+from edgeseg_converters.forward import Forward
+from edgeseg_converters.network import Network
+from edgeseg_converters.prune.recalibrate import NORMALIZATION, with_moved_statistics
+
+_SLICES = 64
+"""More hardly change what is chosen."""
+_HELD_BYTES = 4 * 2**30
+"""Of all tensors alive at once."""
+
+Tensors: TypeAlias = Sequence[NDArray[np.float32]]
+"""What a layer reads, one array an image."""
+
+Choose: TypeAlias = Callable[[Unrolled, Moments], Matrix]
+"""Chooses a kernel anew, (K, O), by the moments of what it reads and of what it should make."""
+
+
+@dataclass(frozen=True)
+class Original:
+    """The network whose outputs are wanted, layer by layer.
+
+    Attributes
+    ----------
+    network
+        It has every layer of the other network, by the same name.
+    kept
+        Which channels of a layer's output the other network has, where it lacks some.
+    """
+
+    network: Network
+    kept: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+
+    def outputs(self, name: str) -> tuple[Unrolled, Matrix]:
+        """Return the kernel of a layer, and the matrix of what is wanted of it.
+
+        Raises
+        ------
+        ValueError
+            If the layer has no kernel that is a matrix.
+        """
+        kernel = unrolled(self.network.graph.layer(name), self.network.weights)
+        if kernel is None:
+            raise ValueError(f"the kernel of {name} is no matrix")
+        matrix = kernel.matrix(self.network.weights[name][kernel.index])
+        if name in self.kept:
+            matrix = matrix[:, np.repeat(self.kept[name], kernel.places)]
+        return kernel, matrix
+
+    def tensors(self, name: str, arrays: Tensors) -> Tensors:
+        """Return arrays of a tensor without the channels that the other network lacks."""
+        return [array[..., self.kept[name]] for array in arrays] if name in self.kept else arrays
+
+
+def follow(
+    network: Network, original: Original, images: Sequence[Image], choose: Choose
+) -> Network:
+    """Choose every kernel anew, from the first layer to the last.
+
+    A kernel is chosen by what the new layers before it make of the images, so that errors don't
+    add up; batch statistics and biases follow. Kernels that are no matrix (depth-wise, by groups)
+    stay. The tensors alive at one layer are held for all images at once, of both networks: of
+    many images some are taken, evenly spread.
+
+    Parameters
+    ----------
+    images
+        Unlabelled slices as model inputs, (1, H, W, C) each; at least one.
+    choose
+        Called once for every kernel that is a matrix, in the order of the layers.
+    """
+    images = some(images, network.graph)
+    stops = [*_stops(network)]
+    behind, ahead = Forward(network.graph, images), Forward(original.network.graph, images)
+    with progress(len(stops), "fitting weights") as advance:
+        for layer, kernel in stops:
+            reads = behind.reach(layer, network.weights)
+            there = original.network.graph.layer(layer.name)
+            wanted = ahead.reach(there, original.network.weights)
+            if kernel is None:
+                same = original.tensors(there.inputs[0], wanted)
+                network = with_moved_statistics(network, layer, reads, same)
+            else:
+                seen = moments(kernel, reads, *original.outputs(layer.name), wanted)
+                seen = seen.centred() if mean_is_free(network.graph, layer) else seen
+                network = _with_kernel(network, kernel, seen, choose(kernel, seen))
+            advance()
+    return network
+
+
+def some(images: Sequence[Image], graph: Graph) -> list[Image]:
+    """Take as many images as say enough, and as can be held."""
+    alive = max(sum(tensor.nbytes for tensor in tensors) for tensors in live_tensors(graph))
+    return spread(images, max(1, min(_SLICES, _HELD_BYTES // (2 * alive))))
+
+
+def mean_is_free(graph: Graph, layer: Layer) -> bool:
+    """Say whether a bias, or batch normalization, gives every output the mean it needs."""
+    readers = {graph.layer(name).kind for name in graph.consumers[layer.name]}
+    normalized = readers == {NORMALIZATION} and layer.name not in graph.outputs
+    return layer.config["use_bias"] or (normalized and layer.config["activation"] == "linear")
+
+
+def _stops(network: Network) -> Iterator[tuple[Layer, Unrolled | None]]:
+    """Yield what is to change, in order: kernels, and batch normalization, which has none."""
+    for layer in network.graph.layers:
+        kernel = unrolled(layer, network.weights)
+        if kernel is not None or layer.kind == NORMALIZATION:
+            yield layer, kernel
+
+
+def _with_kernel(network: Network, kernel: Unrolled, seen: Moments, values: Matrix) -> Network:
+    """Put a kernel into the network, and let its bias take up what the mean lacks."""
+    layer = kernel.layer
+    arrays = list(network.weights[layer.name])
+    arrays[kernel.index] = kernel.kernel(values)
+    if layer.config["use_bias"]:
+        arrays[-1] = (arrays[-1] + _lacking(seen, values, kernel.places)).astype(np.float32)
+    return replace(network, weights={**network.weights, layer.name: tuple(arrays)})
+
+
+def _lacking(seen: Moments, values: Matrix, places: int) -> Matrix:
+    """Return what each channel lacks in the mean."""
+    lacking = seen.outputs - seen.inputs @ values
+    return np.asarray(lacking.reshape(-1, places).mean(axis=1))

@@ -1,0 +1,63 @@
+"""Rounds a network: few bits a weight, and the output nearly what it was."""
+
+from collections.abc import Sequence
+
+from edgeseg.errors import UsageError
+from edgeseg_converters.calibration import spread
+from edgeseg_converters.chain import Image
+from edgeseg_converters.fitting.columns import Matrix, Unrolled, unrolled
+from edgeseg_converters.fitting.moments import Moments
+from edgeseg_converters.fitting.walk import Original, follow, some
+from edgeseg_converters.network import Network
+from edgeseg_converters.recipe import Rounding
+from edgeseg_converters.rounding.budget import Budget
+from edgeseg_converters.rounding.choose import Task, round_matrix, task_of
+from edgeseg_converters.rounding.worth import worth_of_errors
+
+_PILOT = 16
+"""Slices that tell what bits cost."""
+
+
+def round_weights(network: Network, images: Sequence[Image], request: Rounding) -> Network:
+    """Let the kernels take few values, chosen so that the output stays nearly what it was.
+
+    Neither labels nor training are needed. A first walk, in which every kernel is rounded as if
+    it were the only one, finds the price of a bit; a second one rounds each to what the rounded
+    layers before it hand on.
+
+    Parameters
+    ----------
+    images
+        Unlabelled slices as model inputs, (1, H, W, C) each.
+
+    Raises
+    ------
+    UsageError
+        If there are no images.
+    """
+    if not images:
+        raise UsageError("rounding looks at slices; give --calibration")
+    images = some(images, network.graph)
+    original = Original(network)
+    kernels = {
+        layer.name: kernel
+        for layer in network.graph.layers
+        if (kernel := unrolled(layer, network.weights)) is not None
+    }
+    worth = worth_of_errors(network, list(kernels), images)
+    budget = Budget(sum(kernel.elements for kernel in kernels.values()))
+
+    def task(kernel: Unrolled, seen: Moments) -> Task:
+        name = kernel.layer.name
+        _, matrix = original.outputs(name)
+        return task_of(matrix, seen, worth[name], request.levels, kernel.places)
+
+    def weigh(kernel: Unrolled, seen: Moments) -> Matrix:
+        budget.enter(task(kernel, seen))
+        return original.outputs(kernel.layer.name)[1]
+
+    follow(network, original, spread(images, _PILOT), weigh)
+    price = budget.price(request.bits)
+    return follow(
+        network, original, images, lambda kernel, seen: round_matrix(task(kernel, seen), price)
+    )

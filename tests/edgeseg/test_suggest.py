@@ -48,6 +48,12 @@ def test_a_key_of_any_of_the_structs() -> None:
     assert near_key(caught.value, _Outer, _Inner) == "; did you mean 'latency'?"
 
 
+def test_a_key_in_the_wrong_place_is_not_suggested_again() -> None:
+    with pytest.raises(msgspec.ValidationError) as caught:
+        msgspec.convert({"inner": {"inner": 3}}, _Outer)
+    assert not near_key(caught.value, _Outer, _Inner)
+
+
 def test_a_path_in_its_folder(tmp_path: Path) -> None:
     there = tmp_path / "kidney.edgeseg"
     there.touch()

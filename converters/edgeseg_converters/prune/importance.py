@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from edgeseg.errors import UsageError
 from edgeseg.graph import Layer, WeightSpec
 from edgeseg.terminal import progress
+from edgeseg_converters.calibration import spread
 from edgeseg_converters.chain import Image
 from edgeseg_converters.network import Network
 from edgeseg_converters.prune.channels import MAKERS, Channels, Classes, weight_axes
@@ -17,6 +18,9 @@ from edgeseg_converters.prune.kernels import is_kernel
 from edgeseg_converters.quiet import import_tensorflow
 from edgeseg_converters.rebuild import build
 from edgeseg_converters.rewrite.logits import decoding
+
+_SLICES = 64
+"""More hardly change the ranking."""
 
 Scores: TypeAlias = NDArray[np.float64]
 """The importance of every class of channels, at least 0; comparable within a group alone."""
@@ -83,7 +87,7 @@ def by_taylor(network: Network, channels: Channels, images: Sequence[Image]) -> 
     Parameters
     ----------
     images
-        Calibration slices, (1, H, W, C) float32 in 0..1.
+        Calibration slices, (1, H, W, C) float32 in 0..1; of many, some evenly spread are taken.
 
     Raises
     ------
@@ -100,6 +104,7 @@ def by_taylor(network: Network, channels: Channels, images: Sequence[Image]) -> 
             "importance 'taylor' looks at slices; give --calibration with a folder of PNG slices "
             "or a NIfTI file"
         )
+    images = spread(images, _SLICES)
     makers = tuple(dict.fromkeys(layer for group in channels.groups for layer in group.layers))
     outputs = (*network.graph.outputs, *makers)
     model = build(replace(network, graph=replace(network.graph, outputs=outputs)), "taylor")

@@ -8,7 +8,7 @@ from edgeseg_converters.recipe import Filters, Recipe, Rounding, read_recipe
 
 _MILD = 3.0
 """Bits a weight that hardly any network notices."""
-_FILTERS = (0.5, 0.625, 0.75)
+_FILTERS = (0.25, 0.375, 0.5)
 """Of the filters, which go from small networks too."""
 
 
@@ -24,12 +24,12 @@ def ladder() -> tuple[Rung, ...]:
     """Return the rungs from the mildest to the strongest.
 
     First precision alone, then rounding alone, then the presets ``balanced`` and ``tiny``, then
-    filters of small networks too. How ``balanced`` learns back and rounds, and what it keeps in
-    float, holds for every rung with filters.
+    filters of small networks too. How ``balanced`` rounds, and what it keeps in float, holds for
+    the rungs of filters as well.
     """
     balanced, tiny = read_recipe("balanced"), read_recipe("tiny")
     tolerance = balanced.dice_tolerance
-    rounded = replace(balanced, filters=None, finetune=None, rounding=Rounding(_MILD))
+    rounded = replace(balanced, filters=None, rounding=Rounding(_MILD))
     narrow = [replace(balanced, filters=Filters(one, importance="taylor")) for one in _FILTERS]
     return (
         Rung("exact", Recipe()),

@@ -5,6 +5,8 @@ import pytest
 import zoo
 from numpy.typing import NDArray
 
+from edgeseg_converters.fitting.columns import Matrix, Unrolled
+from edgeseg_converters.fitting.moments import Moments
 from edgeseg_converters.fitting.walk import Original, follow
 from edgeseg_converters.keras_graph import read_network
 from edgeseg_converters.network import Network
@@ -56,9 +58,11 @@ def test_nothing_gone_is_nothing_changed(family: str) -> None:
 def test_statistics_stay_where_nothing_moves() -> None:
     network = network_of("batch_norm")
     original = Original(network)
-    same = follow(
-        network, original, IMAGES, lambda kernel, _: original.outputs(kernel.layer.name)[1]
-    )
+
+    def choose(kernel: Unrolled, _: Moments) -> Matrix:
+        return original.outputs(kernel.layer.name)[1]
+
+    same = follow(network, original, IMAGES, choose, "changing nothing")
     for name, arrays in network.weights.items():
         for old, new in zip(arrays, same.weights[name], strict=True):
             np.testing.assert_array_equal(old, new)

@@ -66,7 +66,7 @@ class Original:
 
 
 def follow(
-    network: Network, original: Original, images: Sequence[Image], choose: Choose
+    network: Network, original: Original, images: Sequence[Image], choose: Choose, doing: str
 ) -> Network:
     """Choose every kernel anew, from the first layer to the last.
 
@@ -81,11 +81,13 @@ def follow(
         Unlabelled slices as model inputs, (1, H, W, C) each; at least one.
     choose
         Called once for every kernel that is a matrix, in the order of the layers.
+    doing
+        What the progress bar says.
     """
-    images = some(images, network.graph)
+    images = enough_of(images, network.graph)
     stops = [*_stops(network)]
     behind, ahead = Forward(network.graph, images), Forward(original.network.graph, images)
-    with progress(len(stops), "fitting weights") as advance:
+    with progress(len(stops), doing) as advance:
         for layer, kernel in stops:
             reads = behind.reach(layer, network.weights)
             there = original.network.graph.layer(layer.name)
@@ -101,7 +103,7 @@ def follow(
     return network
 
 
-def some(images: Sequence[Image], graph: Graph) -> list[Image]:
+def enough_of(images: Sequence[Image], graph: Graph) -> list[Image]:
     """Take as many images as say enough, and as can be held."""
     alive = max(sum(tensor.nbytes for tensor in tensors) for tensors in live_tensors(graph))
     return spread(images, max(1, min(_SLICES, _HELD_BYTES // (2 * alive))))

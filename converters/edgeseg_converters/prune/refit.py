@@ -34,4 +34,5 @@ def refit(pruning: FilterPruning, whole: Network, images: Sequence[Image]) -> Ne
     def choose(kernel: Unrolled, seen: Moments) -> Matrix:
         return seen.fitted(kernel.matrix(weights[kernel.layer.name][kernel.index]))
 
-    return follow(pruning.network, Original(whole, pruning.channels), images, choose)
+    original = Original(whole, pruning.channels)
+    return follow(pruning.network, original, images, choose, "fitting what is left")

@@ -7,7 +7,7 @@ from edgeseg_converters.calibration import spread
 from edgeseg_converters.chain import Image
 from edgeseg_converters.fitting.columns import Matrix, Unrolled, unrolled
 from edgeseg_converters.fitting.moments import Moments
-from edgeseg_converters.fitting.walk import Original, follow, some
+from edgeseg_converters.fitting.walk import Original, enough_of, follow
 from edgeseg_converters.network import Network
 from edgeseg_converters.recipe import Rounding
 from edgeseg_converters.rounding.budget import Budget
@@ -37,7 +37,7 @@ def round_weights(network: Network, images: Sequence[Image], request: Rounding) 
     """
     if not images:
         raise UsageError("rounding looks at slices; give --calibration")
-    images = some(images, network.graph)
+    images = enough_of(images, network.graph)
     original = Original(network)
     kernels = {
         layer.name: kernel
@@ -56,8 +56,10 @@ def round_weights(network: Network, images: Sequence[Image], request: Rounding) 
         budget.enter(task(kernel, seen))
         return original.outputs(kernel.layer.name)[1]
 
-    follow(network, original, spread(images, _PILOT), weigh)
+    follow(network, original, spread(images, _PILOT), weigh, "pricing bits")
     price = budget.price(request.bits)
-    return follow(
-        network, original, images, lambda kernel, seen: round_matrix(task(kernel, seen), price)
-    )
+
+    def rounded(kernel: Unrolled, seen: Moments) -> Matrix:
+        return round_matrix(task(kernel, seen), price)
+
+    return follow(network, original, images, rounded, "rounding weights")

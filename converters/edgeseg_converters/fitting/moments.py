@@ -1,6 +1,6 @@
 """What a matrix is multiplied with, and what it should give: second moments over sampled sites."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,19 +81,36 @@ def moments(
     originals
         What that one read, one array an image.
     """
-    inputs, outputs = kernel.inputs, matrix.shape[1]
-    second, cross = np.zeros((inputs, inputs)), np.zeros((inputs, outputs))
-    sums = np.zeros(inputs), np.zeros(outputs)
-    weights, count = matrix.astype(np.float32), 0
+    second, cross, count = np.zeros(1), np.zeros(1), 0
+    sums = np.zeros(1), np.zeros(1)
+    for rows, made in _batches(kernel, reads, wanted, matrix.astype(np.float32), originals):
+        second = second + rows.T @ rows
+        cross = cross + rows.T @ made
+        sums = sums[0] + rows.sum(axis=0), sums[1] + made.sum(axis=0)
+        count += len(rows)
+    return Moments(second / count, cross / count, sums[0] / count, sums[1] / count)
+
+
+def _batches(
+    kernel: Unrolled,
+    reads: Sequence[NDArray[np.float32]],
+    wanted: Unrolled,
+    matrix: NDArray[np.float32],
+    originals: Sequence[NDArray[np.float32]],
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Yield what the kernel reads and what it should make, (sites, K) and (sites, O).
+
+    Of several images together, as adding up many large matrices takes longer than making them.
+    """
     rng = np.random.default_rng(0)
+    rows, made = [], []
     for read, original in zip(reads, originals, strict=True):
         total = kernel.sites(read)
         sites = rng.choice(total, min(total, _SITES), replace=False)
-        rows = kernel.rows(read, sites)
-        made = wanted.rows(original, sites) @ weights
-        second += rows.T @ rows
-        cross += rows.T @ made
-        sums[0][:] += rows.sum(axis=0)
-        sums[1][:] += made.sum(axis=0)
-        count += len(sites)
-    return Moments(second / count, cross / count, sums[0] / count, sums[1] / count)
+        rows.append(kernel.rows(read, sites))
+        made.append(wanted.rows(original, sites) @ matrix)
+        if sum(map(len, rows)) >= _SITES:
+            yield np.concatenate(rows), np.concatenate(made)
+            rows, made = [], []
+    if rows:
+        yield np.concatenate(rows), np.concatenate(made)

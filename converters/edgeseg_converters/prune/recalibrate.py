@@ -69,7 +69,7 @@ def with_moved_statistics(
     """Move the layer's mean and variance as far as what it reads has moved.
 
     What these images have of their own, which those of the training had not, stays out: where
-    nothing has moved the statistics are the layer's own, to the last bit.
+    nothing has moved the statistics are the layer's own.
 
     Parameters
     ----------
@@ -77,9 +77,10 @@ def with_moved_statistics(
         What the layer reads, and what it read when its statistics were right, of the same images.
     """
     *kept, mean, variance = network.weights[layer.name]
-    axis, tiny = layer.config["axis"], np.float32(layer.config["epsilon"])
+    axis, epsilon = layer.config["axis"], np.float32(layer.config["epsilon"])
     (now, spread), (before, wide) = (_statistics(some, axis) for some in (arrays, originals))
-    moved = (*kept, mean + (now - before), variance * ((spread + tiny) / (wide + tiny)))
+    wider = (variance + epsilon) * ((spread + epsilon) / (wide + epsilon)) - epsilon
+    moved = (*kept, mean + (now - before), np.maximum(wider, 0))
     return replace(network, weights={**network.weights, layer.name: moved})
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from edgeseg.units import format_count
 from edgeseg_converters.chain import Image
 from edgeseg_converters.finetune.tune import fine_tune
+from edgeseg_converters.fitting.recalibrate import recalibrate
 from edgeseg_converters.network import Network
 from edgeseg_converters.prune.filters import FilterPruning, prune_filters
 from edgeseg_converters.prune.kernels import sparsity_by_layer
 from edgeseg_converters.prune.magnitude import zero_weights
-from edgeseg_converters.prune.recalibrate import recalibrate
 from edgeseg_converters.prune.refit import refit
 from edgeseg_converters.recipe import Filters, Recipe
 from edgeseg_converters.rounding.round import round_weights

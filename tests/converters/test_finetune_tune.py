@@ -11,10 +11,10 @@ from edgeseg.graph import Graph
 from edgeseg_converters.chain import Image, outputs_of, stages
 from edgeseg_converters.export import compile_graph
 from edgeseg_converters.finetune.tune import fine_tune
+from edgeseg_converters.fitting.recalibrate import recalibrate
 from edgeseg_converters.keras_graph import read_network
 from edgeseg_converters.network import Network, Weights
 from edgeseg_converters.prune.kernels import is_kernel, sparsity
-from edgeseg_converters.prune.recalibrate import recalibrate
 from edgeseg_converters.quantize import int8
 from edgeseg_converters.quiet import import_keras
 from edgeseg_converters.recipe import FineTuning

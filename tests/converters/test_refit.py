@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 from edgeseg_converters.fitting.columns import Matrix, Unrolled
 from edgeseg_converters.fitting.moments import Moments
+from edgeseg_converters.fitting.recalibrate import recalibrate
 from edgeseg_converters.fitting.walk import Original, follow
 from edgeseg_converters.keras_graph import read_network
 from edgeseg_converters.network import Network
 from edgeseg_converters.prune.filters import FilterPruning, prune_filters
-from edgeseg_converters.prune.recalibrate import recalibrate
 from edgeseg_converters.prune.refit import refit
 from edgeseg_converters.quiet import import_keras
 from edgeseg_converters.rebuild import build

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from edgeseg.graph import Layer
 from edgeseg_converters.network import Weights
-from edgeseg_converters.prune.kernels import Kernel
+
+Kernel: TypeAlias = NDArray[np.float32]
 
 Matrix: TypeAlias = NDArray[np.float64]
 

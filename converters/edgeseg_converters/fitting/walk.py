@@ -13,9 +13,9 @@ from edgeseg_converters.calibration import spread
 from edgeseg_converters.chain import Image
 from edgeseg_converters.fitting.columns import Matrix, Unrolled, unrolled
 from edgeseg_converters.fitting.moments import Moments, moments
+from edgeseg_converters.fitting.recalibrate import NORMALIZATION, with_moved_statistics
 from edgeseg_converters.forward import Forward
 from edgeseg_converters.network import Network
-from edgeseg_converters.prune.recalibrate import NORMALIZATION, with_moved_statistics
 
 _SLICES = 64
 """More hardly change what is chosen."""

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from edgeseg.errors import UsageError
 from edgeseg_converters.fitting.columns import unrolled
+from edgeseg_converters.fitting.recalibrate import recalibrate
 from edgeseg_converters.keras_graph import read_network
 from edgeseg_converters.network import Network
 from edgeseg_converters.prune.kernels import sparsity
-from edgeseg_converters.prune.recalibrate import recalibrate
 from edgeseg_converters.quiet import import_keras
 from edgeseg_converters.rebuild import build
 from edgeseg_converters.recipe import Rounding

@@ -9,9 +9,9 @@ import zoo
 
 from edgeseg.errors import UsageError
 from edgeseg_converters.chain import Image
+from edgeseg_converters.fitting.recalibrate import recalibrate
 from edgeseg_converters.keras_graph import read_network
 from edgeseg_converters.network import Network
-from edgeseg_converters.prune.recalibrate import recalibrate
 from edgeseg_converters.prune.threshold import prune_below_threshold
 from edgeseg_converters.quiet import import_keras
 from edgeseg_converters.rebuild import build

@@ -55,7 +55,7 @@ def folder(
     (folder / "masks").mkdir()
     nib.save(drawn_label(), folder / "masks" / "case_00000.nii.gz")
     write_case(folder / "truth", "case_00000", drawn_label(), seed=0)
-    (folder / "half.toml").write_text(named_toml("half.toml"))
+    (folder / "quarter.toml").write_text(named_toml("quarter.toml"))
     (folder / "boards.toml").write_text(named_toml("boards.toml").replace(*HERE))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from edgeseg_converters.fitting.columns import Matrix, Unrolled
 
-_SITES = 4096
+_SITES = 2048
 """Places of one image that are looked at, at most."""
 _RIDGE = 0.01
 """Of the mean second moment, added to each: what was hardly ever seen is hardly used."""

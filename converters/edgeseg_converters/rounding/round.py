@@ -15,7 +15,7 @@ from edgeseg_converters.rounding.choose import Task, round_matrix, task_of
 from edgeseg_converters.rounding.worth import worth_of_errors
 
 _PILOT = 16
-"""Slices that tell what bits cost."""
+"""Slices that tell what errors and bits cost."""
 
 
 def round_weights(network: Network, images: Sequence[Image], request: Rounding) -> Network:
@@ -44,7 +44,8 @@ def round_weights(network: Network, images: Sequence[Image], request: Rounding) 
         for layer in network.graph.layers
         if (kernel := unrolled(layer, network.weights)) is not None
     }
-    worth = worth_of_errors(network, list(kernels), images)
+    few = spread(images, _PILOT)
+    worth = worth_of_errors(network, list(kernels), few)
     budget = Budget(sum(kernel.elements for kernel in kernels.values()))
 
     def task(kernel: Unrolled, seen: Moments) -> Task:
@@ -56,7 +57,7 @@ def round_weights(network: Network, images: Sequence[Image], request: Rounding) 
         budget.enter(task(kernel, seen))
         return original.outputs(kernel.layer.name)[1]
 
-    follow(network, original, spread(images, _PILOT), weigh, "pricing bits")
+    follow(network, original, few, weigh, "pricing bits")
     price = budget.price(request.bits)
 
     def rounded(kernel: Unrolled, seen: Moments) -> Matrix:

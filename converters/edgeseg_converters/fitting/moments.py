@@ -70,6 +70,9 @@ def moments(
 ) -> Moments:
     """Take the moments of what a kernel reads, and of what it should make.
 
+    They are added up in double precision: what varies little around a large mean is what is left
+    when its square has been subtracted.
+
     Parameters
     ----------
     kernel
@@ -97,7 +100,7 @@ def _batches(
     wanted: Unrolled,
     matrix: NDArray[np.float32],
     originals: Sequence[NDArray[np.float32]],
-) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+) -> Iterator[tuple[Matrix, Matrix]]:
     """Yield what the kernel reads and what it should make, (sites, K) and (sites, O).
 
     Of several images together, as adding up many large matrices takes longer than making them.
@@ -110,7 +113,11 @@ def _batches(
         rows.append(kernel.rows(read, sites))
         made.append(wanted.rows(original, sites) @ matrix)
         if sum(map(len, rows)) >= _SITES:
-            yield np.concatenate(rows), np.concatenate(made)
+            yield _joined(rows), _joined(made)
             rows, made = [], []
     if rows:
-        yield np.concatenate(rows), np.concatenate(made)
+        yield _joined(rows), _joined(made)
+
+
+def _joined(arrays: Sequence[NDArray[np.float32]]) -> Matrix:
+    return np.concatenate(arrays, dtype=np.float64)

@@ -28,7 +28,7 @@ def compress(original: Network, recipe: Recipe, images: Sequence[Image]) -> Comp
     """Prune filters, then weights, let the network learn back what it lost, and round it.
 
     Channels run across pieces through the skips, so all this is done before the network is cut.
-    Batch statistics are taken anew after every step: those of the unpruned network are wrong.
+    Batch statistics follow after every step: those of the unpruned network are wrong.
 
     Parameters
     ----------

@@ -46,12 +46,12 @@ def recalibrate(network: Network, images: Sequence[Image]) -> Network:
     forward = Forward(network.graph, images)
     with progress(len(norms), "recalibrating batch normalization") as advance:
         for layer in norms:
-            network = with_statistics(network, layer, forward.reach(layer, network.weights))
+            network = _with_statistics(network, layer, forward.reach(layer, network.weights))
             advance()
     return network
 
 
-def with_statistics(
+def _with_statistics(
     network: Network, layer: Layer, arrays: Sequence[NDArray[np.float32]]
 ) -> Network:
     """Put the mean and variance of what the layer reads in place of its last two arrays."""

@@ -97,7 +97,7 @@ def follow(
                 network = with_moved_statistics(network, layer, reads, same)
             else:
                 seen = moments(kernel, reads, *original.outputs(layer.name), wanted)
-                seen = seen.centred() if mean_is_free(network.graph, layer) else seen
+                seen = seen.centred() if _mean_is_free(network.graph, layer) else seen
                 network = _with_kernel(network, kernel, seen, choose(kernel, seen))
             advance()
     return network
@@ -109,7 +109,7 @@ def enough_of(images: Sequence[Image], graph: Graph) -> list[Image]:
     return spread(images, max(1, min(_SLICES, _HELD_BYTES // (2 * alive))))
 
 
-def mean_is_free(graph: Graph, layer: Layer) -> bool:
+def _mean_is_free(graph: Graph, layer: Layer) -> bool:
     """Say whether a bias, or batch normalization, gives every output the mean it needs."""
     readers = {graph.layer(name).kind for name in graph.consumers[layer.name]}
     normalized = readers == {NORMALIZATION} and layer.name not in graph.outputs

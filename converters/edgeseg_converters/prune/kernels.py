@@ -1,15 +1,12 @@
 """The kernels of a network: what pruning changes, and what sparsity is counted on."""
 
 from collections.abc import Callable, Iterator
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgeseg.graph import Graph, Layer, WeightSpec
+from edgeseg_converters.fitting.columns import Kernel
 from edgeseg_converters.network import Network, Weights
-
-Kernel: TypeAlias = NDArray[np.float32]
 
 
 def is_kernel(spec: WeightSpec) -> bool:

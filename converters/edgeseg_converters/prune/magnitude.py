@@ -3,8 +3,9 @@
 import numpy as np
 
 from edgeseg.graph import Layer
+from edgeseg_converters.fitting.columns import Kernel
 from edgeseg_converters.network import Network
-from edgeseg_converters.prune.kernels import Kernel, kernels_of, with_kernels
+from edgeseg_converters.prune.kernels import kernels_of, with_kernels
 from edgeseg_converters.prune.threshold import prune_below_threshold
 from edgeseg_converters.recipe import Zeros
 

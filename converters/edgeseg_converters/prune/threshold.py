@@ -3,8 +3,9 @@
 import numpy as np
 
 from edgeseg.errors import UsageError
+from edgeseg_converters.fitting.columns import Kernel
 from edgeseg_converters.network import Network
-from edgeseg_converters.prune.kernels import Kernel, with_kernels
+from edgeseg_converters.prune.kernels import with_kernels
 
 
 def prune_below_threshold(network: Network, ratio: float) -> Network:

@@ -14,6 +14,7 @@ from edgeseg_converters.check import compare, require_same
 from edgeseg_converters.compress import compress
 from edgeseg_converters.export import compile_graph
 from edgeseg_converters.partition import STRATEGIES
+from edgeseg_converters.piece_loss import measure_losses
 from edgeseg_converters.precision import compile_pieces, rounds
 from edgeseg_converters.prepare import CHECKED_SLICES, check_outputs, prepare
 from edgeseg_converters.recipe import Recipe, chosen_recipe
@@ -128,8 +129,8 @@ def convert(  # noqa: PLR0913 - one keyword a flag
     cut = STRATEGIES[strategy](network, settings.request)
     detail(f"--strategy {strategy} makes {len(cut.pieces)} pieces of it")
 
-    # A step for the uncut model, one for the check, and one a piece for measuring it.
-    steps = 2 + (rounds(settings.recipe) + 1) * len(cut.pieces)
+    # A step for the uncut model, one for the check, and two a piece for measuring it.
+    steps = 2 + (rounds(settings.recipe) + 2) * len(cut.pieces)
     with progress(steps, "compiling the uncut model") as advance:
         uncut = compile_graph(network.graph, network.weights)
         advance(note="compiling pieces")
@@ -140,7 +141,11 @@ def convert(  # noqa: PLR0913 - one keyword a flag
         check = compare(uncut, chosen.compiled, few, prepared.preprocessing, prepared.decoding)
         if settings.recipe.quantize == "none":
             require_same(check, cut.tolerance)
-        advance(note="packing pieces")
+        advance(note="measuring what compression costs")
+        lost = measure_losses(
+            prepared.network, compressed, cut, chosen, slices, prepared.decoding, advance
+        )
+        advance(0, note="packing pieces")
         assembled = assemble(chosen.compiled, cut.network.weights, advance)
 
     manifest = Manifest(
@@ -159,8 +164,9 @@ def convert(  # noqa: PLR0913 - one keyword a flag
         prepared.network.graph,
         network.graph,
         chosen,
+        lost.losses,
         assembled.measurements,
-        (*prepared.notes, *compressed.notes, *cut.notes),
+        (*prepared.notes, *compressed.notes, *cut.notes, *lost.notes),
         cut.comparison,
         cut.pieces,
     )

@@ -1,7 +1,10 @@
 """The compression of a whole network before it is cut: filters, weights, learning, rounding."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgeseg.units import format_count
 from edgeseg_converters.chain import Image
@@ -18,9 +21,18 @@ from edgeseg_converters.rounding.round import round_weights
 
 @dataclass(frozen=True)
 class Compressed:
-    """A network that is smaller or has zeros, and what the user should know of how it went."""
+    """A network that is smaller or has zeros.
+
+    Attributes
+    ----------
+    left
+        Which channels of a tensor are left, by its name, where filters were removed.
+    notes
+        What the user should know of how it went, a line each.
+    """
 
     network: Network
+    left: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -44,7 +56,7 @@ def compress(original: Network, recipe: Recipe, images: Sequence[Image]) -> Comp
     network = _learnt(original, pruned.network, recipe, images)
     if recipe.rounding is not None:
         network = round_weights(network, images, recipe.rounding)
-    return Compressed(network, pruned.notes)
+    return replace(pruned, network=network)
 
 
 def _without_filters(
@@ -58,10 +70,10 @@ def _without_filters(
             f"all filters are kept: the network has {format_count(network.graph.parameters)} "
             f"parameters, and the recipe prunes above {format_count(filters.above)}"
         )
-        return Compressed(network, (note,))
+        return Compressed(network, notes=(note,))
     pruning = prune_filters(network, filters, images)
-    left = refit(pruning, network, images) if images else recalibrate(pruning.network, ())
-    return Compressed(left, tuple(_notes(pruning)))
+    fitted = refit(pruning, network, images) if images else recalibrate(pruning.network, ())
+    return Compressed(fitted, pruning.channels, tuple(_notes(pruning)))
 
 
 def _learnt(

@@ -29,8 +29,10 @@ class Chosen:
 
     Attributes
     ----------
+    exact
+        The pieces in float32, in order.
     compiled
-        The pieces, in order.
+        Those that go into the bundle.
     precisions
         What each computes in; ``none`` is float32.
     losses
@@ -39,6 +41,7 @@ class Chosen:
         What the user should know, a line each.
     """
 
+    exact: tuple[Compiled, ...]
     compiled: tuple[Compiled, ...]
     precisions: tuple[Precision, ...]
     losses: tuple[float | None, ...]
@@ -89,7 +92,7 @@ def compile_pieces(  # noqa: PLR0913, PLR0917 - what a piece's precision depends
     count = len(partition)
     plain: Precision = "none"
     exact = compiled([None] * count, "compiling pieces")
-    chosen = Chosen(exact, (plain,) * count, (None,) * count)
+    chosen = Chosen(exact, exact, (plain,) * count, (None,) * count)
     if recipe.quantize != "none":
         lower = (recipe.quantize,) * count
         rough = compiled(setups(lower, exact, images), f"compiling pieces in {recipe.quantize}")
@@ -97,10 +100,10 @@ def compile_pieces(  # noqa: PLR0913, PLR0917 - what a piece's precision depends
     if recipe.quantize != "none" and recipe.dice_tolerance is not None:
         few = spread(images, SENSITIVITY_SLICES)
         losses = []
-        for loss in dice_losses(exact, chosen.compiled, few, decoding):
+        for loss in dice_losses(exact, chosen.compiled, few, decoding, {}):
             losses.append(loss)
             advance(note="measuring what quantizing costs")
-        chosen = _worthwhile(exact, chosen, losses, recipe.dice_tolerance)
+        chosen = _worthwhile(chosen, losses, recipe.dice_tolerance)
     if recipe.sparse_encoding:
         again = map(sparse, setups(chosen.precisions, exact, images))
         encoding = where_smaller(chosen.compiled, compiled(again, "encoding zeros"))
@@ -108,18 +111,18 @@ def compile_pieces(  # noqa: PLR0913, PLR0917 - what a piece's precision depends
     return chosen
 
 
-def _worthwhile(
-    exact: Sequence[Compiled], lower: Chosen, losses: Sequence[float], tolerance: float
-) -> Chosen:
+def _worthwhile(lower: Chosen, losses: Sequence[float], tolerance: float) -> Chosen:
     """Put pieces back to float32 that lose too much, or gain nothing."""
     compiled, precisions, notes = list(lower.compiled), list(lower.precisions), []
-    for index, (before, after, loss) in enumerate(zip(exact, lower.compiled, losses, strict=True)):
+    for index, (before, after, loss) in enumerate(
+        zip(lower.exact, lower.compiled, losses, strict=True)
+    ):
         drawback = _loses(loss, tolerance) or _grows(before, after) or _slows(before, after)
         if drawback is not None:
             name, precision = before.graph.name, precisions[index]
             notes.append(f"{name} is kept in float32: {precision} {drawback}")
             compiled[index], precisions[index] = before, "none"
-    return Chosen(tuple(compiled), tuple(precisions), tuple(losses), tuple(notes))
+    return Chosen(lower.exact, tuple(compiled), tuple(precisions), tuple(losses), tuple(notes))
 
 
 def _loses(loss: float, tolerance: float) -> str | None:

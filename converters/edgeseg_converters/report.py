@@ -38,7 +38,10 @@ class PieceReport(msgspec.Struct, frozen=True):
     peak_memory_bytes
         How much that process grows.
     dice_loss
-        Dice that quantizing this piece alone costs, None where it was not measured.
+        Dice that compressing this piece alone costs, against the masks of the uncompressed
+        network on calibration slices; None where it was not measured.
+    quantization_dice_loss
+        The share of its precision: against all compressed pieces in float32.
     """
 
     name: str
@@ -57,6 +60,7 @@ class PieceReport(msgspec.Struct, frozen=True):
     steady_ms: float
     peak_memory_bytes: int
     dice_loss: float | None
+    quantization_dice_loss: float | None
 
 
 class LayerReport(msgspec.Struct, frozen=True):
@@ -107,6 +111,8 @@ class History:
         The network after that, before a strategy divided layers of it.
     chosen
         The precision of each piece, and why.
+    losses
+        Dice that compressing each piece alone costs, None where it was not measured.
     measurements
         Memory and time of each piece.
     notes
@@ -120,6 +126,7 @@ class History:
     before: Graph
     uncut: Graph
     chosen: Chosen
+    losses: tuple[float | None, ...]
     measurements: tuple[Measurement, ...]
     notes: tuple[str, ...] = ()
     strategies: tuple[Alternative, ...] = ()
@@ -160,8 +167,13 @@ def _piece_reports(manifest: Manifest, history: History) -> Iterator[PieceReport
     chosen = history.chosen
     layers = {name for piece in manifest.pieces for name in piece.layers}
     divided = layers != history.uncut.position.keys()
-    for piece, measured, precision, loss in zip(
-        manifest.pieces, history.measurements, chosen.precisions, chosen.losses, strict=True
+    for piece, measured, precision, loss, quantized in zip(
+        manifest.pieces,
+        history.measurements,
+        chosen.precisions,
+        history.losses,
+        chosen.losses,
+        strict=True,
     ):
         before = _cost_before(piece, history, divided=divided)
         yield PieceReport(
@@ -181,6 +193,7 @@ def _piece_reports(manifest: Manifest, history: History) -> Iterator[PieceReport
             steady_ms=measured.steady_ms,
             peak_memory_bytes=measured.peak_memory_bytes,
             dice_loss=loss,
+            quantization_dice_loss=quantized,
         )
 
 

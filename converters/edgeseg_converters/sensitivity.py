@@ -1,19 +1,33 @@
-"""How much Dice each piece alone costs when it is quantized and all others stay in float32."""
+"""How much Dice each piece alone costs when it is changed and all others stay as they are."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeseg.interpreter import Interpreter
 from edgeseg.manifest import Decoding
 from edgeseg.metrics import dice
 from edgeseg.slices import HALF, to_probabilities
-from edgeseg_converters.chain import Image, outputs_of, probabilities, stages, stages_after
+from edgeseg_converters.chain import (
+    Alive,
+    Image,
+    Value,
+    outputs_of,
+    probabilities,
+    stages,
+    stages_after,
+)
 from edgeseg_converters.export import Compiled
 
 Regions: TypeAlias = NDArray[np.bool_]
 """Where each label's own channel finds it, (labels, slices, H, W)."""
+
+
+Channels: TypeAlias = Mapping[str, NDArray[np.bool_]]
+"""Which channels of a tensor are left, by its name; a tensor without a mask has all of them."""
 
 
 def dice_losses(
@@ -21,27 +35,63 @@ def dice_losses(
     rough: Sequence[Compiled],
     images: Sequence[Image],
     decoding: Decoding,
+    left: Channels,
 ) -> Iterator[float]:
-    """Yield, piece by piece, the Dice that its rough version costs against all in float32.
+    """Yield, piece by piece, the Dice that its rough version costs against all exact ones.
 
-    The rough piece reads what reaches it in float32 and float32 pieces read what it makes, so
-    the pieces before it are run once for all.
+    The rough piece reads what exact pieces made, and exact pieces read what it makes, so the
+    pieces before it are run once for all. Channels that the rough piece does not make are those
+    of the exact one: what a missing channel costs is counted at the pieces that read without it.
 
     Parameters
     ----------
     exact, rough
-        The same pieces in float32 and in the precision that is tried.
+        The same pieces in float32 and as they are tried.
     images
         Model inputs, (1, H, W, C) each.
+    left
+        The channels of rough tensors, where they are fewer.
     """
     truth = regions_of(outputs_of(exact, images), decoding)
-    # There is one stage more than pieces: what leaves the last one.
-    for index, entering in enumerate(stages(exact, images)):
-        if index == len(exact):
-            return
-        mixed = [rough[index], *exact[index + 1 :]]
-        *_, last = stages_after(mixed, entering)
-        yield dice_loss(truth, regions_of(probabilities(mixed, last), decoding))
+    for index, (entering, leaving) in enumerate(pairwise(stages(exact, images))):
+        mixed = list(_exchanged(rough[index], entering, leaving, left))
+        *_, last = mixed, *stages_after(exact[index + 1 :], mixed)
+        yield dice_loss(truth, regions_of(probabilities(exact, last), decoding))
+
+
+def _exchanged(
+    piece: Compiled, entering: Sequence[Alive], leaving: Sequence[Alive], left: Channels
+) -> Iterator[Alive]:
+    """Yield what is alive behind a piece, its tensors as this version of it makes them."""
+    interpreter = Interpreter(piece.model)
+    for before, after in zip(entering, leaving, strict=True):
+        reads = [
+            Value(before[port.tensor].port, _narrowed(before[port.tensor].array, left, port.tensor))
+            for port in piece.inputs
+        ]
+        made = interpreter.run(
+            [value.at(port) for value, port in zip(reads, piece.inputs, strict=True)]
+        )
+        fresh = {
+            port.tensor: _widened(Value(port, array), after[port.tensor], left)
+            for port, array in zip(piece.outputs, made, strict=True)
+            if port.tensor in after
+        }
+        yield after | fresh
+
+
+def _narrowed(array: NDArray[np.float32], left: Channels, tensor: str) -> NDArray[np.float32]:
+    return array[..., left[tensor]] if tensor in left else array
+
+
+def _widened(rough: Value, exact: Value, left: Channels) -> Value:
+    """Put the channels that a rough piece made among those of the exact one."""
+    made, tensor = rough.at(exact.port), exact.port.tensor
+    if tensor not in left:
+        return Value(exact.port, made)
+    whole = exact.array.copy()
+    whole[..., left[tensor]] = made
+    return Value(exact.port, whole)
 
 
 def regions_of(outputs: Sequence[Image], decoding: Decoding) -> Regions:

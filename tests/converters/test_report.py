@@ -25,7 +25,8 @@ from edgeseg_converters.report import (
 EXACT = Check(0.0, 4, identical=True, mask_agreement=1.0)
 ROUGH = Check(0.01, 4, identical=False, mask_agreement=0.999)
 MEASURED = (Measurement(2**20, 2**20, 12.0, 3.04), Measurement(2**21, 2**20, 5.0, 1.0))
-UNCHANGED = Chosen((), ("none", "none"), (None, None))
+NOT_MEASURED = (None, None)
+UNCHANGED = Chosen((), (), ("none", "none"), (None, None))
 
 
 def manifest_of(parameters: tuple[int, int] = (10, 20), zeros: float = 0.0) -> Manifest:
@@ -60,8 +61,8 @@ def text_of(report: Report) -> str:
 
 
 def test_pieces_are_reported_before_and_after() -> None:
-    chosen = Chosen((), ("int8", "none"), (0.004, 0.031), ("piece_01 is kept in float32",))
-    history = History(graph_of((40, 80)), graph_of(), chosen, MEASURED, ("a note",))
+    chosen = Chosen((), (), ("int8", "none"), (0.004, 0.031), ("piece_01 is kept in float32",))
+    history = History(graph_of((40, 80)), graph_of(), chosen, (0.01, 0.02), MEASURED, ("a note",))
     report = make_report(manifest_of(), ROUGH, 1234, history)
     one, other = report.pieces
     assert (one.precision, other.precision) == ("int8", "float32")
@@ -69,7 +70,8 @@ def test_pieces_are_reported_before_and_after() -> None:
     assert (one.flops, one.flops_before) == (1000, 2 * 64 * 40)
     assert (other.flops, other.flops_before) == (3000, 2 * 64 * 80)
     assert (one.first_ms, one.steady_ms, one.peak_memory_bytes) == (12.0, 3.04, 2**20)
-    assert (one.dice_loss, other.dice_loss) == (0.004, 0.031)
+    assert (one.dice_loss, other.dice_loss) == (0.01, 0.02)
+    assert (one.quantization_dice_loss, other.quantization_dice_loss) == (0.004, 0.031)
     assert report.notes == ("a note", "piece_01 is kept in float32")
     assert msgspec.json.decode(msgspec.json.encode(report), type=Report) == report
 
@@ -83,7 +85,9 @@ def test_layers_name_their_piece_and_what_of_them_crosses() -> None:
         for piece, reads, makes in zip(manifest_of().pieces, (IMAGE, ports[0]), ports, strict=True)
     )
     manifest = msgspec.structs.replace(manifest_of(), pieces=pieces)
-    report = make_report(manifest, EXACT, 1, History(graph, graph, UNCHANGED, MEASURED, cut=cut))
+    report = make_report(
+        manifest, EXACT, 1, History(graph, graph, UNCHANGED, NOT_MEASURED, MEASURED, cut=cut)
+    )
     assert [(one.name, one.piece, one.crossing_bytes) for one in report.layers] == [
         ("layer_0", "piece_00", 1024),
         ("layer_1", "piece_01", 0),
@@ -93,7 +97,9 @@ def test_layers_name_their_piece_and_what_of_them_crosses() -> None:
 
 def test_layers_that_compression_added_had_no_cost_before() -> None:
     renamed = replace(graph_of(), layers=graph_of().layers[:1], outputs=("layer_0",))
-    report = make_report(manifest_of(), EXACT, 1, History(renamed, graph_of(), UNCHANGED, MEASURED))
+    report = make_report(
+        manifest_of(), EXACT, 1, History(renamed, graph_of(), UNCHANGED, NOT_MEASURED, MEASURED)
+    )
     assert [piece.parameters_before for piece in report.pieces] == [10, 0]
 
 
@@ -104,7 +110,7 @@ def test_divided_layers_shrank_as_the_whole_network_did() -> None:
         for piece in manifest_of().pieces
     )
     divided = msgspec.structs.replace(manifest_of(), pieces=pieces)
-    history = History(graph_of((20, 40)), graph_of((10, 20)), UNCHANGED, MEASURED)
+    history = History(graph_of((20, 40)), graph_of((10, 20)), UNCHANGED, NOT_MEASURED, MEASURED)
     report = make_report(divided, EXACT, 1, history)
     assert [piece.parameters_before for piece in report.pieces] == [20, 40]
     assert [piece.flops_before for piece in report.pieces] == [2000, 6000]
@@ -122,7 +128,9 @@ def test_strategies_fit_100_columns_with_the_kept_one_marked() -> None:
         crossing_bytes=999 * 2**20,
     )
     none = Alternative(strategy="channel", reason="no two convolutions")
-    history = History(graph_of(), graph_of(), UNCHANGED, MEASURED, strategies=(none, kept))
+    history = History(
+        graph_of(), graph_of(), UNCHANGED, NOT_MEASURED, MEASURED, strategies=(none, kept)
+    )
     report = make_report(manifest_of(), EXACT, 1, history)
     assert msgspec.json.decode(msgspec.json.encode(report), type=Report).strategies == (none, kept)
     console = Console(width=100, file=StringIO())
@@ -137,7 +145,10 @@ def test_strategies_fit_100_columns_with_the_kept_one_marked() -> None:
 def test_table_of_an_exact_bundle_has_no_idle_columns() -> None:
     text = text_of(
         make_report(
-            manifest_of(), EXACT, 1234, History(graph_of(), graph_of(), UNCHANGED, MEASURED)
+            manifest_of(),
+            EXACT,
+            1234,
+            History(graph_of(), graph_of(), UNCHANGED, NOT_MEASURED, MEASURED),
         )
     )
     for heading in ("params", "FLOPs", "crossing", "ms", "peak"):
@@ -158,9 +169,9 @@ def test_widest_table_fits_80_columns(losses: tuple[float | None, float | None])
         for index, piece in enumerate(manifest.pieces, start=10)
     )
     manifest = msgspec.structs.replace(manifest, pieces=wide)
-    chosen = Chosen((), ("dynamic", "none"), losses)
+    chosen = Chosen((), (), ("dynamic", "none"), losses)
     slow = Measurement(1023 * 2**10, 2**20, 1e4, 9999.9)
-    history = History(graph_of((33_300_000, 44_400_000)), graph_of(), chosen, (slow, slow))
+    history = History(graph_of((33_300_000, 44_400_000)), graph_of(), chosen, losses, (slow, slow))
     text = text_of(make_report(manifest, ROUGH, 10**8, history))
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= 80

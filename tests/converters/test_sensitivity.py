@@ -67,11 +67,11 @@ def test_each_piece_is_judged_alone() -> None:
         for name, arrays in network.weights.items()
     }
     rough = pieces_of(Network(network.graph, noisy))
-    losses = list(dice_losses(exact, rough, IMAGES, SIGMOID))
+    losses = list(dice_losses(exact, rough, IMAGES, SIGMOID, {}))
     truth = regions_of(outputs_of(exact, IMAGES), SIGMOID)
     for index, loss in enumerate(losses):
         mixed = [*exact[:index], rough[index], *exact[index + 1 :]]
         assert loss == dice_loss(truth, regions_of(outputs_of(mixed, IMAGES), SIGMOID))
     assert len(losses) == len(exact)
     assert max(losses) > 0
-    assert list(dice_losses(exact, exact, IMAGES, SIGMOID)) == [0.0] * len(exact)
+    assert list(dice_losses(exact, exact, IMAGES, SIGMOID, {})) == [0.0] * len(exact)

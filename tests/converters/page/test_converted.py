@@ -30,6 +30,7 @@ _PIECE = PieceReport(
     steady_ms=1.0,
     peak_memory_bytes=2**20,
     dice_loss=0.0123,
+    quantization_dice_loss=0.001,
 )
 _REPORT = Report(
     pieces=(_PIECE,),

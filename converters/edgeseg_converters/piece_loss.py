@@ -1,0 +1,77 @@
+"""What the whole compression of each piece costs: its filters, weights and precision together."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from edgeseg.manifest import Decoding
+from edgeseg_converters.calibration import spread
+from edgeseg_converters.chain import Image
+from edgeseg_converters.compress import Compressed
+from edgeseg_converters.export import Compiled, compile_graph
+from edgeseg_converters.network import Network
+from edgeseg_converters.partition import Cut
+from edgeseg_converters.precision import SENSITIVITY_SLICES, Chosen
+from edgeseg_converters.sensitivity import dice_losses
+
+
+@dataclass(frozen=True)
+class PieceLosses:
+    """Dice that compressing each piece alone costs, None where it can't be said.
+
+    ``notes`` says why it can't, a line each.
+    """
+
+    losses: tuple[float | None, ...]
+    notes: tuple[str, ...] = ()
+
+
+def measure_losses(  # noqa: PLR0913, PLR0917 - a network before and after
+    original: Network,
+    compressed: Compressed,
+    cut: Cut,
+    chosen: Chosen,
+    images: Sequence[Image],
+    decoding: Decoding,
+    advance: Callable[..., None],
+) -> PieceLosses:
+    """Measure each piece as it goes into the bundle among those of the uncompressed network.
+
+    Parameters
+    ----------
+    original
+        The network before compression.
+    compressed, cut, chosen
+        What became of it.
+    images
+        Slices to measure on, (1, H, W, C) each; their masks by the uncompressed network are the
+        truth. Without any nothing is measured.
+    advance
+        Called once a piece.
+    """
+    unknown = (None,) * len(cut.pieces)
+    changed = compressed.network is not original
+    if not images or not (changed or set(chosen.precisions) != {"none"}):
+        advance(len(cut.pieces))
+        return PieceLosses(unknown)
+    whole = _whole_pieces(original, cut) if changed else chosen.exact
+    if whole is None:
+        advance(len(cut.pieces))
+        note = "what compression costs each piece is not known: the strategy divides its layers"
+        return PieceLosses(unknown, (note,))
+    few, losses = spread(images, SENSITIVITY_SLICES), []
+    for loss in dice_losses(whole, chosen.compiled, few, decoding, compressed.left):
+        losses.append(loss)
+        advance(note="measuring what compression costs")
+    return PieceLosses(tuple(losses))
+
+
+def _whole_pieces(original: Network, cut: Cut) -> tuple[Compiled, ...] | None:
+    """Compile the same pieces of the uncompressed network, None where it lacks their layers."""
+    graph = original.graph
+    members = [[layer.name for layer in piece.layers] for piece in cut.pieces]
+    if {name for names in members for name in names} != graph.position.keys():
+        return None
+    return tuple(
+        compile_graph(graph.subgraph(piece.name, names), original.weights)
+        for piece, names in zip(cut.pieces, members, strict=True)
+    )

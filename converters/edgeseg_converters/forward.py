@@ -12,8 +12,11 @@ from edgeseg_converters.network import Network, Weights
 from edgeseg_converters.quiet import import_tensorflow
 from edgeseg_converters.rebuild import build
 
+_TOGETHER = 8
+"""Images that go through a layer at once."""
+
 _Alive: TypeAlias = dict[str, Any]
-"""The tensors of one image that are still needed, by name."""
+"""The tensors of some images that are still needed, by name."""
 
 
 class Forward:
@@ -31,7 +34,10 @@ class Forward:
         tensor, entering = import_tensorflow().constant, graph.inputs[0].name
         self._graph = graph
         self._place = 0
-        self._alive: list[_Alive] = [{entering: tensor(image)} for image in images]
+        self._alive: list[_Alive] = [
+            {entering: tensor(np.concatenate(images[start : start + _TOGETHER]))}
+            for start in range(0, len(images), _TOGETHER)
+        ]
 
     def reach(self, layer: Layer, weights: Weights) -> list[NDArray[np.float32]]:
         """Run on to a layer, and return what it reads first, one array an image.
@@ -46,16 +52,17 @@ class Forward:
         graph, place = self._graph, self._graph.position[layer.name]
         members = [between.name for between in graph.layers[self._place : place]]
         stage = graph.subgraph(f"before_{layer.name}", members)
-        model = build(Network(stage, weights), stage.name) if members else None
+        model = build(Network(stage, weights), stage.name, None) if members else None
         needed = {name for later in graph.layers[place:] for name in later.inputs}
         for index, tensors in enumerate(self._alive):
             self._alive[index] = _advance(model, stage, tensors, needed)
         self._place = place
-        return [np.asarray(tensors[layer.inputs[0]]) for tensors in self._alive]
+        reads = (np.asarray(tensors[layer.inputs[0]]) for tensors in self._alive)
+        return [image[np.newaxis] for some in reads for image in some]
 
 
 def _advance(model: Any, stage: Graph, alive: _Alive, needed: set[str]) -> _Alive:
-    """Run a stage, None if empty, on the tensors of one image; returns those still needed."""
+    """Run a stage, None if empty, on the tensors of some images; returns those still needed."""
     if model is not None:
         made = model([alive[tensor.name] for tensor in stage.inputs], training=False)
         alive = alive | dict(

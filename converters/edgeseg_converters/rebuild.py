@@ -13,8 +13,8 @@ from edgeseg_converters.quiet import import_keras
 _ONE_TENSOR = 1
 
 
-def build(network: Network, name: str) -> Any:
-    """Build a runnable Keras 3 Functional model of the network, batch size one.
+def build(network: Network, name: str, batch: int | None = 1) -> Any:
+    """Build a runnable Keras 3 Functional model of the network.
 
     Parameters
     ----------
@@ -23,6 +23,8 @@ def build(network: Network, name: str) -> Any:
         the weights of the graph's own layers are read.
     name
         Name of the model.
+    batch
+        How many slices it takes at once; any number where it is None.
 
     Returns
     -------
@@ -38,7 +40,7 @@ def build(network: Network, name: str) -> Any:
     """
     keras = import_keras()
     graph = network.graph
-    tensors = {tensor.name: placeholder(tensor) for tensor in graph.inputs}
+    tensors = {tensor.name: placeholder(tensor, batch) for tensor in graph.inputs}
     inputs = list(tensors.values())
     for layer in graph.layers:
         built, tensors[layer.name] = apply(
@@ -50,10 +52,10 @@ def build(network: Network, name: str) -> Any:
     return keras.Model(inputs, outputs, name=scope_name(name))
 
 
-def placeholder(tensor: Tensor) -> Any:
-    """Make the symbolic Keras tensor at which a graph's input enters."""
+def placeholder(tensor: Tensor, batch: int | None = 1) -> Any:
+    """Make the symbolic Keras tensor at which a graph's input enters, of one slice or several."""
     return import_keras().Input(
-        batch_shape=tensor.shape, dtype=tensor.dtype, name=scope_name(tensor.name)
+        batch_shape=(batch, *tensor.shape[1:]), dtype=tensor.dtype, name=scope_name(tensor.name)
     )
 
 

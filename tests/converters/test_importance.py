@@ -8,6 +8,7 @@ import pytest
 import zoo
 
 from edgeseg.errors import UsageError
+from edgeseg_converters.calibration import spread
 from edgeseg_converters.keras_graph import read_network
 from edgeseg_converters.network import Network
 from edgeseg_converters.prune.channels import trace_channels
@@ -105,6 +106,15 @@ def test_a_channel_that_nothing_reads_matters_nothing_to_taylor() -> None:
     assert (np.delete(scores, 1) > 0).all()
     # By its own weights it is no smaller than others.
     assert ranked(by_l1(network, trace_channels(network.graph)), network, first)[1] > 0
+
+
+def test_of_many_slices_taylor_looks_at_some() -> None:
+    network = read_network(zoo.FAMILIES["plain"](keras, size=8))
+    channels = trace_channels(network.graph)
+    many = list(zoo.random_images(130, 8)[:, np.newaxis])
+    assert np.array_equal(
+        by_taylor(network, channels, many), by_taylor(network, channels, spread(many, 64))
+    )
 
 
 @pytest.mark.parametrize("end", ["sigmoid", "softmax"])

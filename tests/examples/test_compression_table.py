@@ -7,12 +7,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
-from compression_table import recipes
+from compression_table import ratios_of, recipes
 from drawn_slices import write
 from model import build
 from PIL import Image
 
+from edgeseg.bundle import Bundle
+from edgeseg_converters.compare.comparison import Comparison
 from edgeseg_converters.recipe import Recipe, Zeros
 
 # Keras reads its own variables in a way that NumPy 2 warns of.
@@ -74,6 +77,14 @@ def test_compression_shows_in_the_size(made: dict[str, Any]) -> None:
     exact, half, _ = made["bundles"]
     assert exact["mask_agreement"] > 0.99  # Keras and LiteRT round differently near ties
     assert half["bytes"] < exact["bytes"] / 2
+
+
+def test_sizes_are_against_float32_uncompressed(made: dict[str, Any]) -> None:
+    (exact, savings), (half, smaller), *_ = ratios_of(msgspec.convert(made, Comparison))
+    raw = sum(piece.bytes for piece in Bundle(Path(exact.path)).manifest.pieces)
+    assert savings == (raw / exact.bytes, 1.0, 1.0)
+    assert savings[0] > 1
+    assert smaller[0] == raw / half.bytes
 
 
 def test_recipes_are_named_after_what_they_are() -> None:

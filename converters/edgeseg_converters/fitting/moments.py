@@ -8,11 +8,13 @@ from numpy.typing import NDArray
 
 from edgeseg_converters.fitting.columns import Matrix, Unrolled
 
-_SITES = 2048
-"""Places of one image that are looked at, at most."""
+_LEAST_SITES, _MOST_SITES = 256, 2048
+"""Places of one image that are looked at."""
+_SITES_PER_INPUT = 32
+"""Of all images together; more hardly change what is chosen."""
 _RIDGE = 0.01
 """Of the mean second moment, added to each: what was hardly ever seen is hardly used."""
-_LEAST = 1e-4
+_LEAST_SPREAD = 1e-4
 """Of the squared mean, added as well: what hardly varies differs by rounding errors alone."""
 
 
@@ -40,7 +42,7 @@ class Moments:
         """What is added to every second moment, more than zero."""
         seen = float(np.mean(np.diag(self.second)))
         constant = float(np.mean(self.inputs**2))
-        return _RIDGE * seen + _LEAST * constant + float(np.finfo(float).tiny)
+        return _RIDGE * seen + _LEAST_SPREAD * constant + float(np.finfo(float).tiny)
 
     def regular(self) -> Matrix:
         """Return the second moments of inputs with the ridge added: they can be inverted."""
@@ -106,17 +108,23 @@ def _batches(
     Of several images together, as adding up many large matrices takes longer than making them.
     """
     rng = np.random.default_rng(0)
+    most = _sites(kernel.inputs, len(reads))
     rows, made = [], []
     for read, original in zip(reads, originals, strict=True):
         total = kernel.sites(read)
-        sites = rng.choice(total, min(total, _SITES), replace=False)
+        sites = rng.choice(total, min(total, most), replace=False)
         rows.append(kernel.rows(read, sites))
         made.append(wanted.rows(original, sites) @ matrix)
-        if sum(map(len, rows)) >= _SITES:
+        if sum(map(len, rows)) >= _MOST_SITES:
             yield _joined(rows), _joined(made)
             rows, made = [], []
     if rows:
         yield _joined(rows), _joined(made)
+
+
+def _sites(inputs: int, images: int) -> int:
+    """Say how many places of each image are looked at, at most."""
+    return min(max(_SITES_PER_INPUT * inputs // images, _LEAST_SITES), _MOST_SITES)
 
 
 def _joined(arrays: Sequence[NDArray[np.float32]]) -> Matrix:

@@ -65,6 +65,28 @@ class Original:
         return [array[..., self.kept[name]] for array in arrays] if name in self.kept else arrays
 
 
+def observe(
+    network: Network, images: Sequence[Image], look: Callable[[Unrolled, Moments], None], doing: str
+) -> None:
+    """Show the moments of every kernel as it is, from the first layer to the last.
+
+    Parameters
+    ----------
+    images, doing
+        As for :func:`follow`.
+    look
+        Called once for every kernel that is a matrix, in the order of the layers.
+    """
+    images, original = _enough_of(images, network.graph), Original(network)
+    stops = [(layer, kernel) for layer, kernel in _stops(network) if kernel is not None]
+    forward = Forward(network.graph, images)
+    with progress(len(stops), doing) as advance:
+        for layer, kernel in stops:
+            reads = forward.reach(layer, network.weights)
+            look(kernel, _seen(network.graph, kernel, reads, original, reads))
+            advance()
+
+
 def follow(
     network: Network, original: Original, images: Sequence[Image], choose: Choose, doing: str
 ) -> Network:
@@ -84,7 +106,7 @@ def follow(
     doing
         What the progress bar says.
     """
-    images = enough_of(images, network.graph)
+    images = _enough_of(images, network.graph)
     stops = [*_stops(network)]
     behind, ahead = Forward(network.graph, images), Forward(original.network.graph, images)
     with progress(len(stops), doing) as advance:
@@ -96,14 +118,27 @@ def follow(
                 same = original.tensors(there.inputs[0], wanted)
                 network = with_moved_statistics(network, layer, reads, same)
             else:
-                seen = moments(kernel, reads, *original.outputs(layer.name), wanted)
-                seen = seen.centred() if _mean_is_free(network.graph, layer) else seen
+                seen = _seen(network.graph, kernel, reads, original, wanted)
                 network = _with_kernel(network, kernel, seen, choose(kernel, seen))
             advance()
     return network
 
 
-def enough_of(images: Sequence[Image], graph: Graph) -> list[Image]:
+def _seen(
+    graph: Graph, kernel: Unrolled, reads: Tensors, original: Original, wanted: Tensors
+) -> Moments:
+    """Take the moments that a kernel is chosen by.
+
+    Parameters
+    ----------
+    reads, wanted
+        What the kernel reads, and what that of the original reads.
+    """
+    seen = moments(kernel, reads, *original.outputs(kernel.layer.name), wanted)
+    return seen.centred() if _mean_is_free(graph, kernel.layer) else seen
+
+
+def _enough_of(images: Sequence[Image], graph: Graph) -> list[Image]:
     """Take as many images as say enough, and as can be held."""
     alive = max(sum(tensor.nbytes for tensor in tensors) for tensors in live_tensors(graph))
     return spread(images, max(1, min(_SLICES, _HELD_BYTES // (2 * alive))))

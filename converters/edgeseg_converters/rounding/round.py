@@ -7,7 +7,7 @@ from edgeseg_converters.calibration import spread
 from edgeseg_converters.chain import Image
 from edgeseg_converters.fitting.columns import Matrix, Unrolled, unrolled
 from edgeseg_converters.fitting.moments import Moments
-from edgeseg_converters.fitting.walk import Original, enough_of, follow
+from edgeseg_converters.fitting.walk import Original, follow, observe
 from edgeseg_converters.network import Network
 from edgeseg_converters.recipe import Rounding
 from edgeseg_converters.rounding.budget import Budget
@@ -21,9 +21,9 @@ _PILOT = 16
 def round_weights(network: Network, images: Sequence[Image], request: Rounding) -> Network:
     """Let the kernels take few values, chosen so that the output stays nearly what it was.
 
-    Neither labels nor training are needed. A first walk, in which every kernel is rounded as if
-    it were the only one, finds the price of a bit; a second one rounds each to what the rounded
-    layers before it hand on.
+    Neither labels nor training are needed. A first walk, which rounds every kernel as if it were
+    the only one, finds the price of a bit; a second one rounds each to what the rounded layers
+    before it hand on.
 
     Parameters
     ----------
@@ -37,7 +37,6 @@ def round_weights(network: Network, images: Sequence[Image], request: Rounding) 
     """
     if not images:
         raise UsageError("rounding looks at slices; give --calibration")
-    images = enough_of(images, network.graph)
     original = Original(network)
     kernels = {
         layer.name: kernel
@@ -53,11 +52,7 @@ def round_weights(network: Network, images: Sequence[Image], request: Rounding) 
         _, matrix = original.outputs(name)
         return task_of(matrix, seen, worth[name], request.levels, kernel.places)
 
-    def weigh(kernel: Unrolled, seen: Moments) -> Matrix:
-        budget.enter(task(kernel, seen))
-        return original.outputs(kernel.layer.name)[1]
-
-    follow(network, original, few, weigh, "pricing bits")
+    observe(network, few, lambda *kernel: budget.enter(task(*kernel)), "pricing bits")
     price = budget.price(request.bits)
 
     def rounded(kernel: Unrolled, seen: Moments) -> Matrix:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edgeseg_converters.finetune.augmentation import Pixels
+from edgeseg_converters.augmentation import Pixels
 from edgeseg_converters.finetune.keras_2 import variables_of
 from edgeseg_converters.finetune.loss import distance
 from edgeseg_converters.finetune.sparsity import Masks

@@ -7,8 +7,8 @@ from typing import TypeAlias
 
 from edgeseg.errors import ModelError, UsageError
 from edgeseg.terminal import progress
+from edgeseg_converters.augmentation import batches
 from edgeseg_converters.chain import Image
-from edgeseg_converters.finetune.augmentation import batches
 from edgeseg_converters.finetune.awareness import quantization_aware
 from edgeseg_converters.finetune.keras_2 import to_keras_2, weights_of
 from edgeseg_converters.finetune.sparsity import (

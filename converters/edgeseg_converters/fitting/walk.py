@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import cycle, islice
 from typing import TypeAlias
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from edgeseg.graph import Graph, Layer, live_tensors
 from edgeseg.terminal import progress
+from edgeseg_converters.augmentation import augment
 from edgeseg_converters.calibration import spread
 from edgeseg_converters.chain import Image
 from edgeseg_converters.fitting.columns import Matrix, Unrolled, unrolled
@@ -17,8 +19,8 @@ from edgeseg_converters.fitting.recalibrate import NORMALIZATION, with_moved_sta
 from edgeseg_converters.forward import Forward
 from edgeseg_converters.network import Network
 
-_SLICES = 64
-"""More hardly change what is chosen."""
+_SLICES = 128
+"""Twice as many change little of what is chosen."""
 _HELD_BYTES = 4 * 2**30
 """Of all tensors alive at once."""
 
@@ -65,6 +67,26 @@ class Original:
         return [array[..., self.kept[name]] for array in arrays] if name in self.kept else arrays
 
 
+def varied(images: Sequence[Image], graph: Graph) -> list[Image]:
+    """Make as many slices as say enough, and as can be held: by turns as they are and changed.
+
+    Unseen patients differ from these slices more than these from each other, and a network is less
+    sure of them: kernels chosen by the slices alone as they are lose more on other patients.
+
+    Parameters
+    ----------
+    images
+        Slices as model inputs, (1, H, W, C) each; at least one.
+    graph
+        What will run on them, perhaps beside a second one of its size.
+    """
+    alive = max(sum(tensor.nbytes for tensor in tensors) for tensors in live_tensors(graph))
+    pairs = max(1, min(_SLICES, _HELD_BYTES // (2 * alive)) // 2)
+    rng = np.random.default_rng(0)
+    chosen = islice(cycle(spread(images, pairs)), pairs)
+    return [one for image in chosen for one in (image, augment(image[0], rng)[np.newaxis])]
+
+
 def observe(
     network: Network, images: Sequence[Image], look: Callable[[Unrolled, Moments], None], doing: str
 ) -> None:
@@ -77,7 +99,7 @@ def observe(
     look
         Called once for every kernel that is a matrix, in the order of the layers.
     """
-    images, original = _enough_of(images, network.graph), Original(network)
+    original = Original(network)
     stops = [(layer, kernel) for layer, kernel in _stops(network) if kernel is not None]
     forward = Forward(network.graph, images)
     with progress(len(stops), doing) as advance:
@@ -94,8 +116,8 @@ def follow(
 
     A kernel is chosen by what the new layers before it make of the images, so that errors don't
     add up; batch statistics and biases follow. Kernels that are no matrix (depth-wise, by groups)
-    stay. The tensors alive at one layer are held for all images at once, of both networks: of
-    many images some are taken, evenly spread.
+    stay. The tensors alive at one layer are held for all images at once, of both networks:
+    :func:`varied` knows how many that may be.
 
     Parameters
     ----------
@@ -106,7 +128,6 @@ def follow(
     doing
         What the progress bar says.
     """
-    images = _enough_of(images, network.graph)
     stops = [*_stops(network)]
     behind, ahead = Forward(network.graph, images), Forward(original.network.graph, images)
     with progress(len(stops), doing) as advance:
@@ -136,12 +157,6 @@ def _seen(
     """
     seen = moments(kernel, reads, *original.outputs(kernel.layer.name), wanted)
     return seen.centred() if _mean_is_free(graph, kernel.layer) else seen
-
-
-def _enough_of(images: Sequence[Image], graph: Graph) -> list[Image]:
-    """Take as many images as say enough, and as can be held."""
-    alive = max(sum(tensor.nbytes for tensor in tensors) for tensors in live_tensors(graph))
-    return spread(images, max(1, min(_SLICES, _HELD_BYTES // (2 * alive))))
 
 
 def _mean_is_free(graph: Graph, layer: Layer) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from edgeseg_converters.chain import Image
 from edgeseg_converters.fitting.columns import Matrix, Unrolled
 from edgeseg_converters.fitting.moments import Moments
-from edgeseg_converters.fitting.walk import Original, follow
+from edgeseg_converters.fitting.walk import Original, follow, varied
 from edgeseg_converters.network import Network
 from edgeseg_converters.prune.filters import FilterPruning
 
@@ -35,4 +35,5 @@ def refit(pruning: FilterPruning, whole: Network, images: Sequence[Image]) -> Ne
         return seen.fitted(kernel.matrix(weights[kernel.layer.name][kernel.index]))
 
     original = Original(whole, pruning.channels)
-    return follow(pruning.network, original, images, choose, "fitting what is left")
+    slices = varied(images, whole.graph)
+    return follow(pruning.network, original, slices, choose, "fitting what is left")

@@ -7,7 +7,7 @@ from edgeseg_converters.calibration import spread
 from edgeseg_converters.chain import Image
 from edgeseg_converters.fitting.columns import Matrix, Unrolled, unrolled
 from edgeseg_converters.fitting.moments import Moments
-from edgeseg_converters.fitting.walk import Original, follow, observe
+from edgeseg_converters.fitting.walk import Original, follow, observe, varied
 from edgeseg_converters.network import Network
 from edgeseg_converters.recipe import Rounding
 from edgeseg_converters.rounding.budget import Budget
@@ -37,6 +37,7 @@ def round_weights(network: Network, images: Sequence[Image], request: Rounding) 
     """
     if not images:
         raise UsageError("rounding looks at slices; give --calibration")
+    images = varied(images, network.graph)
     original = Original(network)
     kernels = {
         layer.name: kernel

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeseg_converters.finetune.augmentation import Pixels, augment, batches
+from edgeseg_converters.augmentation import Pixels, augment, batches
 
 
 def body(height: int, width: int, channels: int = 1) -> Pixels:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from edgeseg.errors import UsageError
 from edgeseg_converters.fitting.columns import unrolled
 from edgeseg_converters.fitting.recalibrate import recalibrate
+from edgeseg_converters.fitting.walk import varied
 from edgeseg_converters.keras_graph import read_network
 from edgeseg_converters.network import Network
 from edgeseg_converters.prune.kernels import sparsity
@@ -85,7 +86,9 @@ def test_rounding_to_the_inputs_that_come_is_better_than_to_those_that_came() ->
 
 @pytest.mark.parametrize("family", ["batch_norm", "separable"])
 def test_all_else_stays(family: str) -> None:
-    network = network_of(family)
+    plain = network_of(family)
+    seen = varied(IMAGES, plain.graph)
+    network = recalibrate(plain, seen)
     rounded = round_weights(network, IMAGES, Rounding(2.5))
     assert rounded.graph is network.graph
     for layer in network.graph.layers:
@@ -94,7 +97,7 @@ def test_all_else_stays(family: str) -> None:
             kept = -2 if layer.kind == "BatchNormalization" else len(old)
             for one, other in zip(old[:kept], new[:kept], strict=True):
                 np.testing.assert_array_equal(one, other)
-    mended = recalibrate(rounded, IMAGES)
+    mended = recalibrate(rounded, seen)
     for name, arrays in mended.weights.items():
         for one, other in zip(arrays, rounded.weights[name], strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)

@@ -61,7 +61,14 @@ def _search(chosen: str | None) -> SearchReport:
 def test_compression_strategies_and_the_check_are_told(tmp_path: Path) -> None:
     write_converted(tmp_path / "page.html", _REPORT)
     page = (tmp_path / "page.html").read_text()
-    for word in ("&lt;net&gt;", "4.0 times smaller", "100 to 25", "4.0 k to 1.0 k", "0.0123"):
+    for word in (
+        "&lt;net&gt;",
+        "4.0 times smaller",
+        "100 to 25",
+        "4.0 k to 1.0 k",
+        "0.0123",
+        "Dice lost:",
+    ):
         assert word in page
     for word in ("99.90 % of pixels agree", "auto (kept)", "fits nowhere", "piece_00 is large"):
         assert word in page

@@ -25,7 +25,7 @@ def _report() -> Report:
         for name, size in _SIZES.items()
     )
     pieces = tuple(
-        PieceReport(f"piece_{n:02d}", (), (), "float32", *[0] * 7, 0.0, 0.0, 0.0, 0, None)
+        PieceReport(f"piece_{n:02d}", (), (), "float32", *[0] * 7, 0.0, 0.0, 0.0, 0, None, None)
         for n in range(3)
     )
     check = Check(0.0, 1, identical=True, mask_agreement=1.0)

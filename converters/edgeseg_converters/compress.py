@@ -65,13 +65,14 @@ def _without_filters(
     """Remove filters, unless the network is small already."""
     if filters is None:
         return Compressed(network)
-    if network.graph.parameters <= filters.above:
+    request = filters.of(network.graph.parameters)
+    if request is None:
         note = (
             f"all filters are kept: the network has {format_count(network.graph.parameters)} "
             f"parameters, and the recipe prunes above {format_count(filters.above)}"
         )
         return Compressed(network, notes=(note,))
-    pruning = prune_filters(network, filters, images)
+    pruning = prune_filters(network, request, images)
     fitted = refit(pruning, network, images) if images else recalibrate(pruning.network, ())
     return Compressed(fitted, pruning.channels, tuple(_notes(pruning)))
 

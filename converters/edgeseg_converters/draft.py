@@ -129,10 +129,9 @@ def draft_table(made: Draft) -> Table:
 
 def _pruned(prepared: Prepared, recipe: Recipe) -> Network:
     """Return the network that would be cut: its filters decide where, its weights do not."""
-    filters, network = recipe.filters, prepared.network
-    if filters is None or network.graph.parameters <= filters.above:
-        return network
-    return prune_filters(network, filters, prepared.images).network
+    network = prepared.network
+    request = None if recipe.filters is None else recipe.filters.of(network.graph.parameters)
+    return network if request is None else prune_filters(network, request, prepared.images).network
 
 
 def _pieces(pieces: Partition, precision: str) -> Iterator[PieceDraft]:

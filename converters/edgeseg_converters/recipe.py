@@ -28,7 +28,7 @@ class Filters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
 
     ``uniform`` takes the share from every layer, ``global`` where filters matter least; ``layers``
     gives layers a share of their own. What is kept is a multiple of ``multiple``. A network of
-    at most ``above`` parameters keeps all: one that is small already has none to spare.
+    at most ``above`` parameters has fewer to spare: it loses the share ``small``.
     """
 
     ratio: Share
@@ -37,6 +37,13 @@ class Filters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     multiple: Annotated[int, msgspec.Meta(ge=1)] = 8
     layers: dict[str, Share] = {}
     above: Annotated[int, msgspec.Meta(ge=0)] = 0
+    small: Share = 0.0
+
+    def of(self, parameters: int) -> "Filters | None":
+        """Return what a network of so many parameters loses, None where it keeps all filters."""
+        if parameters > self.above:
+            return self
+        return msgspec.structs.replace(self, ratio=self.small) if self.small else None
 
 
 class Zeros(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import zoo
+from msgspec.structs import replace
 
 from edgeseg.errors import UsageError
 from edgeseg_converters.compress import compress
@@ -21,6 +22,16 @@ def test_a_network_that_is_small_already_keeps_its_filters() -> None:
 
     pruned = compress(network, Recipe(filters=Filters(0.5, multiple=1, above=count - 1)), ())
     assert pruned.network.graph.parameters < count / 2
+
+
+def test_a_small_network_may_lose_a_smaller_share() -> None:
+    network = read_network(zoo.FAMILIES["plain"](import_keras()))
+    count = network.graph.parameters
+    little = Filters(0.5, multiple=1, above=count, small=0.25)
+    expected = compress(network, Recipe(filters=Filters(0.25, multiple=1)), ()).network.graph
+    assert compress(network, Recipe(filters=little), ()).network.graph == expected
+    half = compress(network, Recipe(filters=replace(little, above=count - 1)), ()).network.graph
+    assert half.parameters < expected.parameters < count
 
 
 def test_nothing_is_learnt_back_where_nothing_was_lost() -> None:

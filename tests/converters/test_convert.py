@@ -50,6 +50,7 @@ PIECE_KEYS = {
     "first_ms",
     "steady_ms",
     "dice_loss",
+    "quantization_dice_loss",
 }
 BOARDS = BoardsFile(
     (BoardEntry(name="pi-a", memory="1GiB"), BoardEntry(name="pi-b", memory="1GiB"))

@@ -23,20 +23,23 @@ class Rung:
 def ladder() -> tuple[Rung, ...]:
     """Return the rungs from the mildest to the strongest.
 
-    First precision alone, then rounding alone, then the presets ``balanced`` and ``tiny``, then
-    filters of small networks too. How ``balanced`` rounds, and what it keeps in float, holds for
-    the rungs of filters as well.
+    First precision alone, then rounding alone, then the preset ``balanced``, then filters of small
+    networks too, with ``tiny`` among them. How ``balanced`` rounds, and what it keeps in float,
+    holds for the rungs of filters as well.
     """
     balanced, tiny = read_recipe("balanced"), read_recipe("tiny")
     tolerance = balanced.dice_tolerance
-    rounded = replace(balanced, filters=None, rounding=Rounding(_MILD))
-    narrow = [replace(balanced, filters=Filters(one, importance="taylor")) for one in _FILTERS]
+    least, *more = (
+        Rung(f"filters-{share:g}", replace(balanced, filters=Filters(share, importance="taylor")))
+        for share in _FILTERS
+    )
     return (
         Rung("exact", Recipe()),
         Rung("float16", Recipe(quantize="float16")),
         Rung("int8", Recipe(quantize="int8", dice_tolerance=tolerance)),
-        Rung("rounded", rounded),
+        Rung("rounded", replace(balanced, filters=None, rounding=Rounding(_MILD))),
         Rung("balanced", balanced),
+        least,
         Rung("tiny", tiny),
-        *(Rung(f"filters-{share:g}", one) for share, one in zip(_FILTERS, narrow, strict=True)),
+        *more,
     )

@@ -1,16 +1,13 @@
 """The compression of a whole network before it is cut: filters, weights, learning, rounding."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-
-import numpy as np
-from numpy.typing import NDArray
 
 from edgeseg.units import format_count
 from edgeseg_converters.chain import Image
 from edgeseg_converters.finetune.tune import fine_tune
 from edgeseg_converters.fitting.recalibrate import recalibrate
-from edgeseg_converters.network import Network
+from edgeseg_converters.network import ChannelMasks, Network
 from edgeseg_converters.prune.filters import FilterPruning, prune_filters
 from edgeseg_converters.prune.kernels import sparsity_by_layer
 from edgeseg_converters.prune.magnitude import zero_weights
@@ -32,7 +29,7 @@ class Compressed:
     """
 
     network: Network
-    left: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    left: ChannelMasks = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 

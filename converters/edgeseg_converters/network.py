@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from edgeseg.graph import Graph
 Weights: TypeAlias = Mapping[str, tuple[NDArray[np.float32], ...]]
 """Arrays of each layer that has any, in the order of its ``WeightSpec`` list."""
 
+ChannelMasks: TypeAlias = Mapping[str, NDArray[np.bool_]]
+"""Which channels of a tensor are left, by its name; a tensor without a mask has all of them."""
+
 
 @dataclass(frozen=True)
 class Network:
@@ -19,3 +22,8 @@ class Network:
 
     graph: Graph
     weights: Weights
+
+
+def narrowed(array: NDArray[Any], tensor: str, left: ChannelMasks) -> NDArray[Any]:
+    """Return an array of a tensor, (..., C), with the channels alone that are left."""
+    return array[..., left[tensor]] if tensor in left else array

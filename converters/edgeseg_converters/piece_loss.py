@@ -1,6 +1,6 @@
 """What the whole compression of each piece costs: its filters, weights and precision together."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from edgeseg.manifest import Decoding
@@ -53,6 +53,9 @@ def measure_losses(  # noqa: PLR0913, PLR0917 - a network before and after
     if not images or not (changed or set(chosen.precisions) != {"none"}):
         advance(len(cut.pieces))
         return PieceLosses(unknown)
+    if not changed and None not in chosen.losses:
+        advance(len(cut.pieces))
+        return PieceLosses(tuple(_kept(chosen)))
     whole = _whole_pieces(original, cut) if changed else chosen.exact
     if whole is None:
         advance(len(cut.pieces))
@@ -63,6 +66,12 @@ def measure_losses(  # noqa: PLR0913, PLR0917 - a network before and after
         losses.append(loss)
         advance(note="measuring what compression costs")
     return PieceLosses(tuple(losses))
+
+
+def _kept(chosen: Chosen) -> Iterator[float | None]:
+    """Yield what was measured when precisions were chosen; a piece in float32 costs nothing."""
+    for precision, loss in zip(chosen.precisions, chosen.losses, strict=True):
+        yield 0.0 if precision == "none" else loss
 
 
 def _whole_pieces(original: Network, cut: Cut) -> tuple[Compiled, ...] | None:

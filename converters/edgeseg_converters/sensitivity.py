@@ -1,6 +1,6 @@
 """How much Dice each piece alone costs when it is changed and all others stay as they are."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -21,13 +21,10 @@ from edgeseg_converters.chain import (
     stages_after,
 )
 from edgeseg_converters.export import Compiled
+from edgeseg_converters.network import ChannelMasks, narrowed
 
 Regions: TypeAlias = NDArray[np.bool_]
 """Where each label's own channel finds it, (labels, slices, H, W)."""
-
-
-Channels: TypeAlias = Mapping[str, NDArray[np.bool_]]
-"""Which channels of a tensor are left, by its name; a tensor without a mask has all of them."""
 
 
 def dice_losses(
@@ -35,7 +32,7 @@ def dice_losses(
     rough: Sequence[Compiled],
     images: Sequence[Image],
     decoding: Decoding,
-    left: Channels,
+    left: ChannelMasks,
 ) -> Iterator[float]:
     """Yield, piece by piece, the Dice that its rough version costs against all exact ones.
 
@@ -60,17 +57,13 @@ def dice_losses(
 
 
 def _exchanged(
-    piece: Compiled, entering: Sequence[Alive], leaving: Sequence[Alive], left: Channels
+    piece: Compiled, entering: Sequence[Alive], leaving: Sequence[Alive], left: ChannelMasks
 ) -> Iterator[Alive]:
     """Yield what is alive behind a piece, its tensors as this version of it makes them."""
     interpreter = Interpreter(piece.model)
     for before, after in zip(entering, leaving, strict=True):
-        reads = [
-            Value(before[port.tensor].port, _narrowed(before[port.tensor].array, left, port.tensor))
-            for port in piece.inputs
-        ]
         made = interpreter.run(
-            [value.at(port) for value, port in zip(reads, piece.inputs, strict=True)]
+            narrowed(before[port.tensor].at(port), port.tensor, left) for port in piece.inputs
         )
         fresh = {
             port.tensor: _widened(Value(port, array), after[port.tensor], left)
@@ -80,11 +73,7 @@ def _exchanged(
         yield after | fresh
 
 
-def _narrowed(array: NDArray[np.float32], left: Channels, tensor: str) -> NDArray[np.float32]:
-    return array[..., left[tensor]] if tensor in left else array
-
-
-def _widened(rough: Value, exact: Value, left: Channels) -> Value:
+def _widened(rough: Value, exact: Value, left: ChannelMasks) -> Value:
     """Put the channels that a rough piece made among those of the exact one."""
     made, tensor = rough.at(exact.port), exact.port.tensor
     if tensor not in left:

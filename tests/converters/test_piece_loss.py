@@ -8,6 +8,7 @@ import zoo
 from numpy.typing import NDArray
 
 from edgeseg.manifest import Decoding
+from edgeseg_converters import precision
 from edgeseg_converters.chain import Image, outputs_of
 from edgeseg_converters.compress import Compressed, compress
 from edgeseg_converters.export import compile_graph
@@ -18,7 +19,7 @@ from edgeseg_converters.piece_loss import PieceLosses, measure_losses
 from edgeseg_converters.precision import compile_pieces
 from edgeseg_converters.quiet import import_keras
 from edgeseg_converters.recipe import Filters, Recipe, Rounding, Zeros
-from edgeseg_converters.sensitivity import dice_loss, regions_of
+from edgeseg_converters.sensitivity import dice_loss, dice_losses, regions_of
 
 IMAGES: Sequence[Image] = list(zoo.random_images(4)[:, np.newaxis])
 DECODING = Decoding("sigmoid", (1, 3, 2))
@@ -28,6 +29,10 @@ HALF = Recipe(filters=Filters(0.5, multiple=1))
 def network_of(family: str) -> Network:
     keras = import_keras()
     return read_network(zoo.undecided(keras, zoo.FAMILIES[family](keras)))
+
+
+def ignore(*_: object, **__: object) -> None:
+    """Take progress, and tell nobody."""
 
 
 def measured(
@@ -41,9 +46,7 @@ def measured(
     steps: list[float] = []
     strategy = STRATEGIES["data" if "ways" in request else "adaptive" if request else "layer"]
     cut = strategy(compressed.network, PartitionRequest(**request))
-    chosen = compile_pieces(
-        cut.network, cut.pieces, recipe, images, DECODING, lambda *_, **__: None
-    )
+    chosen = compile_pieces(cut.network, cut.pieces, recipe, images, DECODING, ignore)
 
     def advance(step: int = 1, note: str | None = None) -> None:
         steps.append(step)
@@ -130,6 +133,25 @@ def test_quantization_alone_is_measured_too() -> None:
     recipe = Recipe(quantize="int8")
     made = measured(original, compress(original, recipe, IMAGES), recipe, max_partitions=3)
     assert all(loss is not None and loss > 0 for loss in made.losses)
+
+
+def test_losses_known_from_choosing_precisions_are_those_of_the_pieces(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # How long tiny pieces take says nothing, and would choose now this way, now that.
+    monkeypatch.setattr(precision, "_slows", ignore)
+    original = network_of("plain")
+    cut = STRATEGIES["adaptive"](original, PartitionRequest(max_partitions=3))
+    limit = 0.5
+    for kept in (0, 1):
+        recipe = Recipe(quantize="int8", dice_tolerance=limit)
+        chosen = compile_pieces(original, cut.pieces, recipe, IMAGES, DECODING, ignore)
+        assert chosen.precisions.count("none") == kept
+        made = measure_losses(original, Compressed(original), cut, chosen, IMAGES, DECODING, ignore)
+        assert made.losses == tuple(
+            dice_losses(chosen.exact, chosen.compiled, IMAGES, DECODING, {})
+        )
+        limit = sorted(loss or 0.0 for loss in chosen.losses)[-2]
 
 
 def test_what_is_not_compressed_costs_nothing_to_measure() -> None:

@@ -14,13 +14,8 @@ from edgeseg.measure import Measurement
 from edgeseg_converters.check import Check
 from edgeseg_converters.partition import Alternative
 from edgeseg_converters.precision import Chosen
-from edgeseg_converters.report import (
-    History,
-    Report,
-    make_report,
-    strategies_table,
-    summary_table,
-)
+from edgeseg_converters.report import History, Report, make_report
+from edgeseg_converters.report_tables import strategies_table, summary_table
 
 EXACT = Check(0.0, 4, identical=True, mask_agreement=1.0)
 ROUGH = Check(0.01, 4, identical=False, mask_agreement=0.999)

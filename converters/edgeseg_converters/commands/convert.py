@@ -214,7 +214,7 @@ def convert(
         return
     if asked is None:
         from edgeseg_converters.compiler import convert as compile_model
-        from edgeseg_converters.report import strategies_table, summary_table
+        from edgeseg_converters.report_tables import strategies_table, summary_table
 
         made = compile_model(
             model,

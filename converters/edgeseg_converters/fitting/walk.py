@@ -1,6 +1,6 @@
 """Follows a network layer by layer: each kernel is chosen by what the layers before it hand on."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import cycle, islice
 from typing import TypeAlias
@@ -17,7 +17,7 @@ from edgeseg_converters.fitting.columns import Matrix, Unrolled, unrolled
 from edgeseg_converters.fitting.moments import Moments, moments
 from edgeseg_converters.fitting.recalibrate import NORMALIZATION, with_moved_statistics
 from edgeseg_converters.forward import Forward
-from edgeseg_converters.network import Network
+from edgeseg_converters.network import ChannelMasks, Network, narrowed
 
 _SLICES = 128
 """Twice as many change little of what is chosen."""
@@ -44,7 +44,7 @@ class Original:
     """
 
     network: Network
-    kept: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    kept: ChannelMasks = field(default_factory=dict)
 
     def outputs(self, name: str) -> tuple[Unrolled, Matrix]:
         """Return the kernel of a layer, and the matrix of what is wanted of it.
@@ -64,7 +64,7 @@ class Original:
 
     def tensors(self, name: str, arrays: Tensors) -> Tensors:
         """Return arrays of a tensor without the channels that the other network lacks."""
-        return [array[..., self.kept[name]] for array in arrays] if name in self.kept else arrays
+        return [narrowed(array, name, self.kept) for array in arrays]
 
 
 def varied(images: Sequence[Image], graph: Graph) -> list[Image]:

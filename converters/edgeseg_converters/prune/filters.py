@@ -11,7 +11,7 @@ from edgeseg.errors import UsageError
 from edgeseg.graph import Graph
 from edgeseg.suggest import did_you_mean
 from edgeseg_converters.chain import Image
-from edgeseg_converters.network import Network
+from edgeseg_converters.network import ChannelMasks, Network
 from edgeseg_converters.prune.channels import Channels, Group, trace_channels
 from edgeseg_converters.prune.importance import IMPORTANCES, Scores
 from edgeseg_converters.prune.shrink import shrink
@@ -43,7 +43,7 @@ class FilterPruning:
     """
 
     network: Network
-    channels: Mapping[str, NDArray[np.bool_]]
+    channels: ChannelMasks
     narrowed: tuple[Narrowed, ...]
     kept: tuple[Kept, ...]
 

@@ -1,7 +1,7 @@
 """One TFLite piece, ready to run: ai-edge-litert, else tflite-runtime, behind one small class."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,6 +105,17 @@ class Interpreter:
         """
         self._invoke(arrays)
         return [self._engine.get_tensor(detail["index"]) for detail in self._output_details]
+
+    def run_and_show(
+        self, arrays: Iterable[NDArray[Any]], take: Callable[[int, NDArray[Any]], None]
+    ) -> None:
+        """Run once on inputs in file order, and show each output to ``take`` with its number.
+
+        What is shown is the interpreter's own memory, of which nothing may be kept.
+        """
+        self._invoke(arrays)
+        for number, detail in enumerate(self._output_details):
+            take(number, self._engine.tensor(detail["index"])())
 
     def run_on_zeros(self) -> None:
         """Run once on zeros and leave the outputs inside."""

@@ -7,12 +7,15 @@ import msgspec
 
 from edgeseg.errors import BundleError
 
-FORMAT = 1
+FORMAT = 2
 MAX_PIECE_BYTES = 2 * 2**30
 
 MAX_TENSOR_BYTES = 2**30
 MAX_AXES = 8
 MAX_PIECES = 4096
+MAX_BANDS = 256
+ROW_AXIS = 1
+"""Of a tensor (N, H, W, C)."""
 
 Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 """A number of things, such as bytes."""
@@ -66,12 +69,57 @@ class Port(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return count
 
 
+class Strips(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The rows of one port that each band covers: so many, from each of these on.
+
+    Strips overlap. Of the rows that two neighbours share, the upper one's values count in the
+    upper half, the lower one's in the lower half.
+    """
+
+    rows: Extent
+    starts: Annotated[tuple[Count, ...], msgspec.Meta(min_length=2, max_length=MAX_BANDS)]
+
+    @property
+    def kept(self) -> tuple[tuple[int, int], ...]:
+        """First row that counts of each strip, and the one behind the last; they follow on."""
+        between = [
+            (upper + self.rows + lower) // 2
+            for upper, lower in zip(self.starts, self.starts[1:], strict=False)
+        ]
+        height = self.starts[-1] + self.rows
+        return tuple(zip((0, *between), (*between, height), strict=True))
+
+    def cover(self, height: int) -> bool:
+        """Tell whether they follow one another without a gap from the first row to the last."""
+        steps = zip(self.starts, self.starts[1:], strict=False)
+        return (
+            self.starts[0] == 0
+            and self.starts[-1] + self.rows == height
+            and all(upper < lower <= upper + self.rows for upper, lower in steps)
+        )
+
+
+class Bands(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a piece computes its rows: its file makes one band of them, and runs once for each.
+
+    So its activations take the memory of a band. Strips stand in the order of the ports.
+    """
+
+    inputs: tuple[Strips, ...]
+    outputs: tuple[Strips, ...]
+
+    @property
+    def count(self) -> int:
+        """How many bands there are."""
+        return len(self.outputs[0].starts)
+
+
 class Piece(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A compiled sub-graph: what it reads and makes, and what it costs.
 
     ``peak_memory_bytes`` is what a fresh process needs to load and run the piece,
     ``resident_memory_bytes`` what it keeps afterwards: the weights are read from the mapped file
-    once, when they are packed.
+    once, when they are packed. Without ``bands`` the file makes all rows at once.
     """
 
     name: PieceName
@@ -86,6 +134,12 @@ class Piece(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sparsity: float
     peak_memory_bytes: Count
     resident_memory_bytes: Count
+    bands: Bands | None = None
+
+    @property
+    def runs(self) -> int:
+        """How often its file runs a slice."""
+        return 1 if self.bands is None else self.bands.count
 
 
 class Preprocessing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -188,7 +242,25 @@ def contradiction(manifest: Manifest) -> str | None:
     ports = (port for piece in manifest.pieces for port in (*piece.inputs, *piece.outputs))
     if any(port.nbytes > MAX_TENSOR_BYTES for port in ports):
         return "a tensor is larger than 1 GiB"
+    torn = next((piece.name for piece in manifest.pieces if not _bands_cover(piece)), None)
+    if torn is not None:
+        return f"the bands of {torn} do not cover its rows"
     return _flow_contradiction(manifest) or _decoding_contradiction(manifest)
+
+
+def _bands_cover(piece: Piece) -> bool:
+    if piece.bands is None:
+        return True
+    ports, strips = (*piece.inputs, *piece.outputs), (*piece.bands.inputs, *piece.bands.outputs)
+    return (
+        len(piece.inputs) == len(piece.bands.inputs)
+        and len(ports) == len(strips)
+        and len({len(one.starts) for one in strips}) == 1
+        and all(
+            len(port.shape) > ROW_AXIS and one.cover(port.shape[ROW_AXIS])
+            for port, one in zip(ports, strips, strict=True)
+        )
+    )
 
 
 def _flow_contradiction(manifest: Manifest) -> str | None:

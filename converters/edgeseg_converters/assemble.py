@@ -7,9 +7,10 @@ from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
+import msgspec
+
 from edgeseg import __version__
 from edgeseg.bundle import digest, pack
-from edgeseg.cost import graph_cost
 from edgeseg.interpreter import engine_name
 from edgeseg.manifest import Piece
 from edgeseg.measure import Measurement, measure_piece
@@ -38,7 +39,7 @@ def assemble(
     measurements, entries = [], []
     # One piece at a time, and nothing beside it: times would tell of each other.
     for piece, data in zip(compiled, packed, strict=True):
-        measured = measure_piece(piece.model)
+        measured = _of_all_runs(measure_piece(piece.model), piece.runs)
         measurements.append(measured)
         entries.append(_entry(piece, weights, data, measured))
         advance(note="measuring pieces")
@@ -79,8 +80,17 @@ def _entry(piece: Compiled, weights: Weights, packed: bytes, measured: Measureme
         bytes=len(piece.model),
         compressed_bytes=len(packed),
         parameters=graph.parameters,
-        flops=graph_cost(graph).flops,
+        flops=piece.flops,
         sparsity=sparsity(graph, weights),
         peak_memory_bytes=measured.peak_memory_bytes,
         resident_memory_bytes=measured.resident_memory_bytes,
+        bands=piece.bands,
+    )
+
+
+def _of_all_runs(measured: Measurement, runs: int) -> Measurement:
+    """Return what a slice takes of a file that was measured in one run."""
+    more = (runs - 1) * measured.steady_ms
+    return msgspec.structs.replace(
+        measured, first_ms=measured.first_ms + more, steady_ms=measured.steady_ms + more
     )

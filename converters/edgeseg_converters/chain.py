@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeseg.bands import Runner, runner_of
 from edgeseg.interpreter import Interpreter
 from edgeseg.manifest import Port
 from edgeseg.quantization import adapt
@@ -60,8 +61,8 @@ def stages_after(pieces: Sequence[Compiled], alive: list[Alive]) -> Iterator[lis
     """Yield, after each piece, the tensors alive for every slice; the first reads ``alive``."""
     for index, piece in enumerate(pieces):
         needed = needed_after(pieces, index)
-        interpreter = Interpreter(piece.model)
-        alive = [advance(piece, interpreter, tensors, needed) for tensors in alive]
+        runner = runner_of(piece, Interpreter(piece.model))
+        alive = [advance(piece, runner, tensors, needed) for tensors in alive]
         yield alive
 
 
@@ -84,9 +85,9 @@ def needed_after(pieces: Sequence[Ported], index: int) -> set[str]:
     return later | {pieces[-1].outputs[-1].tensor}
 
 
-def advance(piece: Ported, interpreter: Interpreter, alive: Alive, needed: set[str]) -> Alive:
+def advance(piece: Ported, runner: Runner, alive: Alive, needed: set[str]) -> Alive:
     """Run one piece on the tensors of a slice; returns those that are still needed."""
-    made = interpreter.run([alive[port.tensor].at(port) for port in piece.inputs])
+    made = runner.run([alive[port.tensor].at(port) for port in piece.inputs])
     fresh = {
         port.tensor: Value(port, array) for port, array in zip(piece.outputs, made, strict=True)
     }

@@ -13,7 +13,7 @@ from edgeseg_converters.calibration import MAX_SLICES, spread
 from edgeseg_converters.check import compare, require_same
 from edgeseg_converters.compress import compress
 from edgeseg_converters.export import compile_graph
-from edgeseg_converters.partition import STRATEGIES
+from edgeseg_converters.partition import cut_network
 from edgeseg_converters.piece_loss import measure_losses
 from edgeseg_converters.precision import compile_pieces, rounds
 from edgeseg_converters.prepare import CHECKED_SLICES, check_outputs, prepare
@@ -30,6 +30,7 @@ def convert(  # noqa: PLR0913 - one keyword a flag
     metric: str = "flops",
     max_complexity: int | None = None,
     max_partitions: int | None = None,
+    max_activations: int | None = None,
     ways: int | None = None,
     boards: BoardsFile | Path | str | None = None,
     recipe: Recipe | Path | str | None = None,
@@ -62,6 +63,10 @@ def convert(  # noqa: PLR0913 - one keyword a flag
         No piece exceeds it; sets the number of pieces where ``max_partitions`` is None.
     max_partitions
         Most pieces allowed.
+    max_activations
+        Bytes that may be alive at once within a piece, as float32. Pieces with more are cut where
+        the resolution changes, and compute their rows in bands, some of them twice; the masks
+        stay the same.
     ways
         Tiles or branches that ``data``, ``channel`` and ``hybrid`` divide into, at least 2.
     boards
@@ -118,6 +123,7 @@ def convert(  # noqa: PLR0913 - one keyword a flag
         spacing_mm,
         ways,
         boards if boards is None or isinstance(boards, BoardsFile) else read_boards(Path(boards)),
+        max_activations,
     )
     check_outputs(target, *([] if report is None else [Path(report)]))
 
@@ -126,7 +132,7 @@ def convert(  # noqa: PLR0913 - one keyword a flag
     slices = prepared.images if settings.calibration else ()
     compressed = compress(prepared.network, settings.recipe, slices)
     network, images = compressed.network, spread(prepared.images, MAX_SLICES)
-    cut = STRATEGIES[strategy](network, settings.request)
+    cut = cut_network(network, strategy, settings.request)
     detail(f"--strategy {strategy} makes {len(cut.pieces)} pieces of it")
 
     # A step for the uncut model, one for the check, and two a piece for measuring it.
@@ -135,7 +141,7 @@ def convert(  # noqa: PLR0913 - one keyword a flag
         uncut = compile_graph(network.graph, network.weights)
         advance(note="compiling pieces")
         chosen = compile_pieces(
-            cut.network, cut.pieces, settings.recipe, images, prepared.decoding, advance
+            cut, settings.recipe, images, prepared.decoding, advance
         )
         few = spread(images, CHECKED_SLICES)
         check = compare(uncut, chosen.compiled, few, prepared.preprocessing, prepared.decoding)

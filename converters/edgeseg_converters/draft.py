@@ -11,7 +11,7 @@ from rich.table import Table
 from edgeseg.terminal import RESEARCH_NOTE, figure_table
 from edgeseg.units import format_bytes, format_count
 from edgeseg_converters.network import Network
-from edgeseg_converters.partition import STRATEGIES, Alternative, Partition
+from edgeseg_converters.partition import Alternative, Cut, cut_network
 from edgeseg_converters.partition.estimate import Sketch, crossing_bytes
 from edgeseg_converters.prepare import Prepared, check_outputs, prepare
 from edgeseg_converters.prune.filters import prune_filters
@@ -96,10 +96,10 @@ def draft(  # noqa: PLR0913, PLR0917 - what a conversion is asked for
     if asked is not None:
         read_validation(asked.validate, asked.patients, asked.calibration)
     prepared = prepare(model, chosen, labels, input_shape)
-    cut = STRATEGIES[chosen.strategy](_pruned(prepared, recipe), chosen.request)
+    cut = cut_network(_pruned(prepared, recipe), chosen.strategy, chosen.request)
     return Draft(
         model.stem,
-        tuple(_pieces(cut.pieces, recipe.quantize)),
+        tuple(_pieces(cut, recipe.quantize)),
         crossing_bytes(cut.pieces, recipe.quantize),
         tuple(map(str, writes)),
         (*prepared.notes, *cut.notes, *_steps(rungs, asked)),
@@ -134,10 +134,10 @@ def _pruned(prepared: Prepared, recipe: Recipe) -> Network:
     return network if request is None else prune_filters(network, request, prepared.images).network
 
 
-def _pieces(pieces: Partition, precision: str) -> Iterator[PieceDraft]:
-    sketches = [Sketch(piece, precision) for piece in pieces]
+def _pieces(cut: Cut, precision: str) -> Iterator[PieceDraft]:
+    sketches = [Sketch(piece, precision, cut.bandings.get(piece.name)) for piece in cut.pieces]
     read = {port.tensor for sketch in sketches for port in sketch.inputs}
-    for piece, sketch in zip(pieces, sketches, strict=True):
+    for piece, sketch in zip(cut.pieces, sketches, strict=True):
         yield PieceDraft(
             name=sketch.name,
             layers=len(piece.layers),

@@ -5,13 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, cast
 
+from edgeseg.cost import graph_cost
 from edgeseg.errors import ModelError
-from edgeseg.graph import Graph
+from edgeseg.graph import Graph, Tensor
 from edgeseg.interpreter import Interpreter, PortDetail
-from edgeseg.manifest import Port
+from edgeseg.manifest import Bands, Port
 from edgeseg_converters.network import Network, Weights
 from edgeseg_converters.quiet import import_tensorflow, quiet
 from edgeseg_converters.rebuild import build
+from edgeseg_converters.rewrite.bands import Banding
 
 Setup: TypeAlias = Callable[[Any, Graph], None]
 """Tells a TFLite converter what to do with a graph besides converting it, such as quantizing."""
@@ -21,34 +23,59 @@ _MISSING = re.compile(r"'tf\.(\w+)' op")
 
 @dataclass(frozen=True)
 class Compiled:
-    """A graph as a TFLite file, and what its inputs and outputs are."""
+    """A graph as a TFLite file, what its inputs and outputs are, and what a slice computes."""
 
     graph: Graph
     model: bytes
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
+    flops: int
+    bands: Bands | None = None
+
+    @property
+    def runs(self) -> int:
+        """How often its file runs a slice."""
+        return 1 if self.bands is None else self.bands.count
 
 
-def compile_graph(graph: Graph, weights: Weights, setup: Setup | None = None) -> Compiled:
+def compile_graph(
+    graph: Graph, weights: Weights, setup: Setup | None = None, banding: Banding | None = None
+) -> Compiled:
     """Turn a graph into TFLite bytes; same input, same bytes.
+
+    Parameters
+    ----------
+    graph
+        What the file computes, if need be in several runs.
+    weights
+        Those of its layers, and perhaps others.
+    setup
+        What to do besides converting.
+    banding
+        The band of rows that one run computes; all rows where it is None.
 
     Raises
     ------
     ModelError
         If TFLite has no operation for a layer, or LiteRT can't run the file.
     """
+    one, runs = (graph, 1) if banding is None else (banding.graph, len(banding.starts))
     try:
-        content = _convert(graph, weights, setup)
+        content = _convert(one, weights, setup)
     except _ConversionError as error:
         raise ModelError(_explain(error, graph, weights)) from error
     interpreter = Interpreter(content)
-    names = [tensor.name for tensor in graph.inputs]
-    return Compiled(
-        graph,
-        content,
-        _ports(interpreter.inputs, interpreter.signature_inputs, "input", names),
-        _ports(interpreter.outputs, interpreter.signature_outputs, "output", graph.outputs),
+    read, made = interpreter.signature_inputs, interpreter.signature_outputs
+    inputs = _ports(interpreter.inputs, read, "input", graph.inputs)
+    outputs = _ports(
+        interpreter.outputs, made, "output", [graph.tensors[name] for name in graph.outputs]
     )
+    bands = None if banding is None else banding.bands(_names(inputs), _names(outputs))
+    return Compiled(graph, content, inputs, outputs, runs * graph_cost(one).flops, bands)
+
+
+def _names(ports: Sequence[Port]) -> list[str]:
+    return [port.tensor for port in ports]
 
 
 class _ConversionError(Exception):
@@ -98,14 +125,14 @@ def _ports(
     details: Sequence[PortDetail],
     places: Mapping[str, int],
     side: Literal["input", "output"],
-    tensors: Sequence[str],
+    tensors: Sequence[Tensor],
 ) -> tuple[Port, ...]:
     """Put the graph's tensors into the order of the file."""
-    tensor_at = {places[signature_name(side, index)]: name for index, name in enumerate(tensors)}
+    tensor_at = {places[signature_name(side, index)]: one for index, one in enumerate(tensors)}
     return tuple(
         Port(
-            tensor_at[place],
-            detail.shape,
+            tensor_at[place].name,
+            tensor_at[place].shape,
             cast(Literal["float32", "int8"], detail.dtype),
             detail.scale,
             detail.zero_point,

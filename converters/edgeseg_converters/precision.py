@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from edgeseg.bands import runner_of
 from edgeseg.bundle import pack
 from edgeseg.interpreter import Interpreter
 from edgeseg.manifest import Decoding
@@ -10,8 +11,7 @@ from edgeseg.units import format_bytes
 from edgeseg_converters.calibration import spread
 from edgeseg_converters.chain import Image
 from edgeseg_converters.export import Compiled, Setup, compile_graph
-from edgeseg_converters.network import Network
-from edgeseg_converters.partition import Partition
+from edgeseg_converters.partition import Cut
 from edgeseg_converters.quantize import setups, sparse
 from edgeseg_converters.recipe import Precision, Recipe
 from edgeseg_converters.sensitivity import dice_losses
@@ -55,9 +55,8 @@ def rounds(recipe: Recipe) -> int:
     return 1 + quantized + measured + recipe.sparse_encoding
 
 
-def compile_pieces(  # noqa: PLR0913, PLR0917 - what a piece's precision depends on
-    network: Network,
-    partition: Partition,
+def compile_pieces(
+    cut: Cut,
     recipe: Recipe,
     images: Sequence[Image],
     decoding: Decoding,
@@ -84,12 +83,13 @@ def compile_pieces(  # noqa: PLR0913, PLR0917 - what a piece's precision depends
 
     def compiled(how: Iterable[Setup | None], note: str) -> tuple[Compiled, ...]:
         made = []
-        for piece, setup in zip(partition, how, strict=True):
-            made.append(compile_graph(piece, network.weights, setup))
+        for piece, setup in zip(cut.pieces, how, strict=True):
+            banding = cut.bandings.get(piece.name)
+            made.append(compile_graph(piece, cut.network.weights, setup, banding))
             advance(note=note)
         return tuple(made)
 
-    count = len(partition)
+    count = len(cut.pieces)
     plain: Precision = "none"
     exact = compiled([None] * count, "compiling pieces")
     chosen = Chosen(exact, exact, (plain,) * count, (None,) * count)
@@ -147,7 +147,7 @@ def _slows(before: Compiled, after: Compiled) -> str | None:
 
 def _taking_turns(*pieces: Compiled) -> list[float]:
     """Return the shortest run of each piece in ms; what disturbs one turn disturbs all pieces."""
-    interpreters = [Interpreter(piece.model) for piece in pieces]
+    interpreters = [runner_of(piece, Interpreter(piece.model)) for piece in pieces]
     shortest = [float("inf")] * len(pieces)
     for turn in range(_TURNS + 1):
         for index, interpreter in enumerate(interpreters):

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from edgeseg.bands import band_of
 from edgeseg.graph import Graph
-from edgeseg.manifest import Port
 from edgeseg_converters.chain import Alive, Image, stages
 from edgeseg_converters.export import Compiled, Setup, signature_name
 from edgeseg_converters.quiet import import_tensorflow
@@ -28,15 +28,17 @@ SETUPS: Mapping[str, Setup] = {"float16": float16, "dynamic": dynamic}
 """Precisions that need no calibration."""
 
 
-def int8(entering: Sequence[Alive]) -> Setup:
+def int8(entering: Sequence[Alive], piece: Compiled) -> Setup:
     """Compute in int8 throughout, inputs and outputs too.
 
     Parameters
     ----------
     entering
         Float tensors that reach the piece, one mapping a calibration slice.
+    piece
+        The piece in float32.
     """
-    return partial(_int8, entering)
+    return partial(_int8, entering, piece)
 
 
 def sparse(setup: Setup | None) -> Setup:
@@ -63,17 +65,17 @@ def setups(
         yield from map(SETUPS.get, precisions)
         return
     # There is one stage more than pieces: what leaves the last one.
-    for precision, entering in zip(precisions, stages(exact, images), strict=False):
-        yield int8(entering) if precision == "int8" else SETUPS.get(precision)
+    for precision, piece, entering in zip(precisions, exact, stages(exact, images), strict=False):
+        yield int8(entering, piece) if precision == "int8" else SETUPS.get(precision)
 
 
-def _int8(entering: Sequence[Alive], converter: Any, graph: Graph) -> None:
+def _int8(entering: Sequence[Alive], piece: Compiled, converter: Any, graph: Graph) -> None:
     tensorflow = import_tensorflow()
     converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
     converter.target_spec.supported_ops = [tensorflow.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = tensorflow.int8
     converter.inference_output_type = tensorflow.int8
-    converter.representative_dataset = partial(_samples, entering, graph)
+    converter.representative_dataset = partial(_samples, entering, piece, graph)
 
 
 def _sparse(setup: Setup | None, converter: Any, graph: Graph) -> None:
@@ -83,9 +85,15 @@ def _sparse(setup: Setup | None, converter: Any, graph: Graph) -> None:
     converter.optimizations = [*converter.optimizations, sparsity]
 
 
-def _samples(entering: Sequence[Alive], graph: Graph) -> Iterator[dict[str, Any]]:
+def _samples(
+    entering: Sequence[Alive], piece: Compiled, graph: Graph
+) -> Iterator[dict[str, Any]]:
+    """Yield what each run of the file reads, in every slice."""
+    names = {tensor.name: signature_name("input", i) for i, tensor in enumerate(graph.inputs)}
     for alive in entering:
-        yield {
-            signature_name("input", index): alive[tensor.name].at(Port(tensor.name, tensor.shape))
-            for index, tensor in enumerate(graph.inputs)
-        }
+        arrays = [alive[port.tensor].at(port) for port in piece.inputs]
+        for run in range(piece.runs):
+            parts = arrays if piece.bands is None else band_of(piece.bands, run, arrays)
+            yield {
+                names[port.tensor]: part for port, part in zip(piece.inputs, parts, strict=True)
+            }

@@ -7,6 +7,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeseg.bands import runner_of
 from edgeseg.interpreter import Interpreter
 from edgeseg.manifest import Decoding
 from edgeseg.metrics import dice
@@ -60,9 +61,9 @@ def _exchanged(
     piece: Compiled, entering: Sequence[Alive], leaving: Sequence[Alive], left: ChannelMasks
 ) -> Iterator[Alive]:
     """Yield what is alive behind a piece, its tensors as this version of it makes them."""
-    interpreter = Interpreter(piece.model)
+    runner = runner_of(piece, Interpreter(piece.model))
     for before, after in zip(entering, leaving, strict=True):
-        made = interpreter.run(
+        made = runner.run(
             narrowed(before[port.tensor].at(port), port.tensor, left) for port in piece.inputs
         )
         fresh = {

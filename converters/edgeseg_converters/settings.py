@@ -43,6 +43,7 @@ class Settings:
     spacing_mm: float | None
     ways: int | None = None
     boards: BoardsFile | None = None
+    max_activations: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what can't be done."""
@@ -51,6 +52,7 @@ class Settings:
         _require_positive("--max-complexity", self.max_complexity)
         _require_positive("--max-partitions", self.max_partitions)
         _require_positive("--spacing", self.spacing_mm)
+        _require_positive("--max-activations", self.max_activations)
         if self.ways is not None and self.ways < 2:
             raise UsageError(f"--ways is {self.ways}; give at least 2 tiles or branches")
         _require_use("--ways", self.ways, self.strategy, DIVIDING)
@@ -77,6 +79,7 @@ class Settings:
             self.ways,
             self.boards,
             self.recipe.quantize,
+            self.max_activations,
         )
 
     def preprocessing(self, image: Tensor) -> Preprocessing:
@@ -91,6 +94,7 @@ class Settings:
             "metric": self.metric,
             "max_complexity": self.max_complexity,
             "max_partitions": self.max_partitions,
+            "max_activations": self.max_activations,
             "ways": self.ways,
             "boards": None if self.boards is None else len(self.boards.board),
             "quantize": self.recipe.quantize,

@@ -27,7 +27,7 @@ from edgeseg.manifest import (
 )
 from edgeseg.slices import SliceGeometry
 
-PROTOCOL = 3
+PROTOCOL = 4
 MAX_HEADER_BYTES = 2**20
 MAX_PROBE_BYTES = 2**24
 

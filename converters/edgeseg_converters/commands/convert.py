@@ -91,6 +91,13 @@ def convert(
     max_partitions: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Most pieces allowed.")
     ] = None,
+    max_activations: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help="Bytes alive at once in a piece, such as 16MiB: larger ones run in bands of rows.",
+        ),
+    ] = None,
     recipe: Annotated[
         str | None,
         typer.Option(
@@ -197,6 +204,7 @@ def convert(
         "metric": metric.value,
         "max_complexity": budget,
         "max_partitions": max_partitions,
+        "max_activations": None if max_activations is None else parse_bytes(max_activations),
         "ways": ways,
         "boards": None if boards is None else read_boards(boards),
         "window": limits,

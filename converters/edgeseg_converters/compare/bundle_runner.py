@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeseg.bands import Runner, runner_of
 from edgeseg.bundle import Bundle
 from edgeseg.interpreter import Interpreter
 from edgeseg.manifest import Manifest, Port
@@ -14,14 +15,14 @@ from edgeseg_converters.compare.accuracy import Segmenter
 
 @dataclass(frozen=True)
 class LoadedPieces:
-    """The pieces of a manifest, each with its interpreter, in order; not for two threads at once.
+    """The pieces of a manifest, loaded, in order; not for two threads at once.
 
     One slice is in flight at a time, and a tensor is dropped after its last reader, so memory
     does not grow with the number of slices.
     """
 
     manifest: Manifest
-    interpreters: tuple[Interpreter, ...]
+    runners: tuple[Runner, ...]
 
     def __call__(self, image: Image) -> NDArray[np.float32]:
         """Return the probabilities (1, H, W, labels) of an image (1, H, W, C)."""
@@ -30,8 +31,8 @@ class LoadedPieces:
             entering.tensor: Value(Port(entering.tensor, entering.shape), image),
         }
         pieces = self.manifest.pieces
-        for index, (piece, interpreter) in enumerate(zip(pieces, self.interpreters, strict=True)):
-            alive = advance(piece, interpreter, alive, needed_after(pieces, index))
+        for index, (piece, runner) in enumerate(zip(pieces, self.runners, strict=True)):
+            alive = advance(piece, runner, alive, needed_after(pieces, index))
         return alive[output.tensor].at(Port(output.tensor, output.shape))
 
 
@@ -47,7 +48,8 @@ def load_pieces(bundle: Bundle) -> LoadedPieces:
     """
     manifest = bundle.manifest
     return LoadedPieces(
-        manifest, tuple(Interpreter(bundle.piece(piece)) for piece in manifest.pieces)
+        manifest,
+        tuple(runner_of(piece, Interpreter(bundle.piece(piece))) for piece in manifest.pieces),
     )
 
 

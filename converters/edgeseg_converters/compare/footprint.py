@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from edgeseg.bands import runner_of
 from edgeseg.bundle import MANIFEST, Bundle
 from edgeseg.errors import EdgesegError
 from edgeseg.interpreter import Interpreter, engine_name
@@ -76,8 +77,10 @@ def _run_and_measure(folder: Path, seconds: float) -> tuple[int, float]:
     image = np.zeros(manifest.input.shape, np.float32)
     engine_name()  # loads the engine, which every worker holds anyway
     before = peak_resident_bytes()
-    interpreters = (Interpreter.ready(_file(folder, piece)) for piece in manifest.pieces)
-    pieces = LoadedPieces(manifest, tuple(interpreters))
+    runners = (
+        runner_of(piece, Interpreter.ready(_file(folder, piece))) for piece in manifest.pieces
+    )
+    pieces = LoadedPieces(manifest, tuple(runners))
     pieces(image)
     times: list[float] = []
     while len(times) < LEAST_RUNS or sum(times) < seconds:

@@ -8,6 +8,7 @@ from edgeseg.graph import Graph
 from edgeseg_converters.network import Network
 from edgeseg_converters.partition.adaptive import adaptive
 from edgeseg_converters.partition.auto import auto
+from edgeseg_converters.partition.banded import banded
 from edgeseg_converters.partition.block import block
 from edgeseg_converters.partition.channel import channel
 from edgeseg_converters.partition.complexity import METRICS
@@ -40,6 +41,18 @@ STRATEGIES: Mapping[str, Strategy] = {
     "auto": partial(auto, candidates=_CANDIDATES),
 }
 
+
+def cut_network(network: Network, strategy: str, request: PartitionRequest) -> Cut:
+    """Cut a network by a strategy, and its pieces further where their activations ask for it.
+
+    Raises
+    ------
+    UsageError, BudgetError, PlacementError
+        As the strategy does.
+    """
+    return banded(STRATEGIES[strategy](network, request), request)
+
+
 DIVIDING = frozenset({"data", "channel", "hybrid", "auto"})
 """Strategies that divide spans of layers, and so heed the number of ways."""
 
@@ -57,4 +70,5 @@ __all__ = [
     "PartitionRequest",
     "Strategy",
     "adaptive",
+    "cut_network",
 ]

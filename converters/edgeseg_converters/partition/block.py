@@ -25,10 +25,11 @@ def block(graph: Graph, request: PartitionRequest) -> Partition:
     BudgetError
         If the blocks do not keep to the request.
     """
-    return check_budget(pieces_of(graph, _blocks(graph)), request)
+    return check_budget(pieces_of(graph, blocks(graph)), request)
 
 
-def _blocks(graph: Graph) -> Iterator[list[tuple[str, ...]]]:
+def blocks(graph: Graph) -> Iterator[list[tuple[str, ...]]]:
+    """Yield the groups of layers that make each block, in topological order."""
     block: list[tuple[str, ...]] = []
     computes = False
     for group in fused_groups(graph):

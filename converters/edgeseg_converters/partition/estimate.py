@@ -13,6 +13,7 @@ from edgeseg.planning.quick import quick_plans
 from edgeseg.planning.strategies import Strategy as Placed
 from edgeseg.units import MIB
 from edgeseg_converters.partition.request import Partition, PartitionRequest
+from edgeseg_converters.rewrite.bands import Banding
 
 AMPLE_MEMORY = 2**50
 """Limit of a board of which nothing is known."""
@@ -40,10 +41,13 @@ class Sketch:
         Its layers.
     precision
         What it will compute in: ``none`` (float32), ``float16``, ``dynamic`` or ``int8``.
+    banding
+        The band of rows that it will compute at a time; all rows where it is None.
     """
 
     graph: Graph
     precision: str = "none"
+    banding: Banding | None = None
 
     @property
     def name(self) -> str:
@@ -63,7 +67,8 @@ class Sketch:
     @cached_property
     def flops(self) -> int:
         """What it computes a slice."""
-        return graph_cost(self.graph).flops
+        runs = 1 if self.banding is None else len(self.banding.starts)
+        return runs * graph_cost(self._at_once).flops
 
     @property
     def peak_memory_bytes(self) -> int:
@@ -73,7 +78,7 @@ class Sketch:
     @cached_property
     def resident_memory_bytes(self) -> int:
         """Estimate what it keeps: packed weights and room for activations."""
-        activations = _ACTIVATIONS * peak_live_bytes(self.graph)
+        activations = _ACTIVATIONS * peak_live_bytes(self._at_once)
         shrunk = ITEM_SIZE["float32"] // ITEM_SIZE[self._dtype]
         return self.weight_bytes + round(activations / shrunk) + _FIXED
 
@@ -81,6 +86,11 @@ class Sketch:
     def weight_bytes(self) -> int:
         """Size of its packed weights."""
         return ITEM_SIZE[_WEIGHTS.get(self.precision, "float32")] * self.graph.parameters
+
+    @property
+    def _at_once(self) -> Graph:
+        """What one run computes."""
+        return self.graph if self.banding is None else self.banding.graph
 
     @property
     def _dtype(self) -> str:

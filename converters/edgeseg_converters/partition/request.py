@@ -1,7 +1,7 @@
 """What a partition is asked for, and what it is."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import msgspec
@@ -9,6 +9,7 @@ import msgspec
 from edgeseg.boards import BoardsFile
 from edgeseg.graph import Graph
 from edgeseg_converters.network import Network
+from edgeseg_converters.rewrite.bands import Banding
 
 Partition: TypeAlias = tuple[Graph, ...]
 """Pieces in an order in which each reads only the image and what pieces before it made."""
@@ -35,6 +36,8 @@ class PartitionRequest:
         What the pieces are for, where it is known.
     precision
         What the pieces will compute in: ``none`` (float32), ``float16``, ``dynamic`` or ``int8``.
+    max_activations
+        Bytes that may be alive at once within a piece, as float32; those with more run in bands.
     """
 
     metric: str = "flops"
@@ -43,6 +46,7 @@ class PartitionRequest:
     ways: int | None = None
     boards: BoardsFile | None = None
     precision: str = "none"
+    max_activations: int | None = None
 
     @property
     def parts(self) -> int:
@@ -97,6 +101,8 @@ class Cut:
         What the user should know, a line each.
     comparison
         The strategies that were looked at, where there were several.
+    bandings
+        Of the pieces that run in bands, by name.
     """
 
     network: Network
@@ -104,6 +110,7 @@ class Cut:
     tolerance: float = 0.0
     notes: tuple[str, ...] = ()
     comparison: tuple[Alternative, ...] = ()
+    bandings: Mapping[str, Banding] = field(default_factory=dict)
 
 
 def pieces_of(graph: Graph, runs: Iterable[Iterable[tuple[str, ...]]]) -> Partition:

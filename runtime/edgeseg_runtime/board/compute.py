@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeseg.interpreter import Interpreter
+from edgeseg.bands import Runner
 from edgeseg.manifest import Piece, Port
 from edgeseg.quantization import adapt
 from edgeseg.slices import to_input
@@ -74,18 +74,18 @@ class Computer:
         here: Arrays = {}
         outputs: Tensors = {}
         times = {}
-        for number, (piece, interpreter) in enumerate(zip(pieces, crew, strict=True)):
+        for number, (piece, runner) in enumerate(zip(pieces, crew, strict=True)):
             start = time.perf_counter()
             for port in piece.inputs:
                 if port.tensor not in here:
                     here[port.tensor] = self._fetched(port.tensor, firing.inputs.pop(port.tensor))
             wanted = {port.tensor for later in pieces[number + 1 :] for port in later.inputs}
-            made = self._run(interpreter, piece, here, wanted)
+            made = self._run(runner, piece, here, wanted)
             for tensor, array in made.items():
                 outputs |= self._leaving(firing, tensor, array)
             here |= {tensor: array for tensor, array in made.items() if tensor in wanted}
             busy = time.perf_counter() - start
-            times[piece.name] = PieceTime(1, interpreter.seconds, busy)
+            times[piece.name] = PieceTime(1, runner.seconds, busy)
         return Computed(outputs, times)
 
     def made_up(self, piece: Piece) -> Tensors:
@@ -93,11 +93,11 @@ class Computer:
         return {port.tensor: _made_up(self._sources[port.tensor]) for port in piece.inputs}
 
     def _run(
-        self, interpreter: Interpreter, piece: Piece, here: Arrays, wanted: AbstractSet[str]
+        self, runner: Runner, piece: Piece, here: Arrays, wanted: AbstractSet[str]
     ) -> Arrays:
         """Run one piece; what is not wanted after it is gone before its inference takes memory."""
         names = (port.tensor for port in piece.outputs)
-        return dict(zip(names, interpreter.run(self._handed(piece, here, wanted)), strict=True))
+        return dict(zip(names, runner.run(self._handed(piece, here, wanted)), strict=True))
 
     def _handed(
         self, piece: Piece, here: Arrays, wanted: AbstractSet[str]

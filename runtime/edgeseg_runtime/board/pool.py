@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+from edgeseg.bands import Runner, runner_of
 from edgeseg.bundle import digest_file, unpack
 from edgeseg.cache import cache_folder
 from edgeseg.files import atomic_path
@@ -12,8 +13,8 @@ from edgeseg.manifest import Piece
 from edgeseg.placement import loading_order
 from edgeseg_runtime.board.steps import Step
 
-Crew: TypeAlias = list[Interpreter]
-"""An interpreter for each piece of a step; empty once it has been let go of."""
+Crew: TypeAlias = list[Runner]
+"""A runner for each piece of a step; empty once it has been let go of."""
 
 Crews: TypeAlias = Mapping[str, Sequence[Crew]]
 """What is loaded for each step, by its name."""
@@ -70,11 +71,11 @@ def load(steps: Iterable[Step], threads: int, copies: int, *, ready: bool = True
         If LiteRT refuses a piece.
     """
     steps = tuple(steps)
-    loaded: dict[str, list[Interpreter]] = {}
+    loaded: dict[str, list[Runner]] = {}
     for piece in loading_order(piece for step in steps for piece in step.pieces):
         path = cached_piece(piece.sha256)
         make = Interpreter.ready if ready else Interpreter.lean
-        loaded[piece.name] = [make(path, threads) for _ in range(copies)]
+        loaded[piece.name] = [runner_of(piece, make(path, threads)) for _ in range(copies)]
     return {
         step.name: [[loaded[piece.name][copy] for piece in step.pieces] for copy in range(copies)]
         for step in steps

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edgeseg.bands import runner_of
 from edgeseg.bundle import Bundle
 from edgeseg.interpreter import Interpreter
 
@@ -54,8 +55,8 @@ def run_bundle(path: Path) -> float:
     """
     bundle, seconds = Bundle(path), 0.0
     for piece in bundle.manifest.pieces:
-        interpreter = Interpreter(bundle.piece(piece))
-        interpreter.run_on_zeros()
-        interpreter.run_on_zeros()
-        seconds += interpreter.seconds
+        runner = runner_of(piece, Interpreter(bundle.piece(piece)))
+        runner.run_on_zeros()
+        runner.run_on_zeros()
+        seconds += runner.seconds
     return seconds

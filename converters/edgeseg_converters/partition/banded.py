@@ -1,0 +1,71 @@
+"""Pieces whose activations take too much: cut where the resolution changes, and run in bands."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TypeAlias
+
+from edgeseg.cost import peak_live_bytes
+from edgeseg.graph import Graph
+from edgeseg.units import format_bytes
+from edgeseg_converters.partition.block import blocks
+from edgeseg_converters.partition.complexity import check_budget
+from edgeseg_converters.partition.request import Cut, PartitionRequest
+from edgeseg_converters.rewrite.bands import Banding, in_bands
+
+Part: TypeAlias = tuple[Graph, Banding | None]
+"""A piece, and how its rows are computed where that is not all at once."""
+
+
+def banded(cut: Cut, request: PartitionRequest) -> Cut:
+    """Bring the activations of every piece down to what is asked for, as far as that goes.
+
+    Raises
+    ------
+    BudgetError
+        If that takes more pieces than there may be.
+    """
+    most = request.max_activations
+    if most is None:
+        return cut
+    parts = [part for piece in cut.pieces for part in slimmed(piece, most)]
+    pieces = check_budget(tuple(graph for graph, _ in parts), request)
+    bandings = {graph.name: banding for graph, banding in parts if banding is not None}
+    notes = tuple(_notes(parts, most))
+    return replace(cut, pieces=pieces, bandings=bandings, notes=(*cut.notes, *notes))
+
+
+def slimmed(piece: Graph, most: int) -> tuple[Part, ...]:
+    """Return a piece, or what becomes of it, such that no more bytes are alive at once.
+
+    Bands of a piece that reaches over several resolutions would overlap by much of their height.
+    Where they do, each block of it is a piece with bands of its own.
+    """
+    whole = (piece, in_bands(piece, most))
+    if alive(whole) <= most:
+        return (whole,)
+    cut = [[name for group in block for name in group] for block in blocks(piece)]
+    if len(cut) == 1:
+        return (whole,)
+    members = [
+        piece.subgraph(f"{piece.name}_{number}", names) for number, names in enumerate(cut)
+    ]
+    return tuple((member, in_bands(member, most)) for member in members)
+
+
+def alive(part: Part) -> int:
+    """Most bytes that are alive at once within a piece."""
+    graph, banding = part
+    return peak_live_bytes(graph if banding is None else banding.graph)
+
+
+def _notes(parts: list[Part], most: int) -> Iterator[str]:
+    in_them = [(graph.name, len(banding.starts)) for graph, banding in parts if banding]
+    if in_them:
+        told = ", ".join(f"{name} in {count}" for name, count in in_them)
+        yield f"rows are computed in bands: {told}"
+    for part in parts:
+        if alive(part) > most:
+            yield (
+                f"{part[0].name} has {format_bytes(alive(part))} alive at once: its rows can't be "
+                "divided further without computing many of them twice"
+            )

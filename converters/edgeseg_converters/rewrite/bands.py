@@ -1,0 +1,185 @@
+"""Bands of rows that one file computes one after the other, where a piece's rows allow it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from edgeseg.cost import peak_live_bytes
+from edgeseg.graph import Graph, Layer, Tensor
+from edgeseg.manifest import MAX_BANDS, Bands, Strips
+from edgeseg_converters.rewrite.row_maps import row_map, rows_of
+from edgeseg_converters.rewrite.rows import RowMap, Rows, Shift
+
+MOST_TWICE = 0.25
+"""Share of its rows that a piece may compute twice; beyond, bands cost more than they save."""
+
+
+@dataclass(frozen=True)
+class Banding:
+    """A piece in bands.
+
+    Attributes
+    ----------
+    graph
+        The piece as it is for one band: the same layers, fewer rows.
+    starts
+        First row of each band, of the tensors that have fewest rows.
+    factors
+        Rows of each tensor for each of those.
+    """
+
+    graph: Graph
+    starts: tuple[int, ...]
+    factors: Mapping[str, int]
+
+    def bands(self, inputs: Sequence[str], outputs: Sequence[str]) -> Bands:
+        """Return the strips of these tensors, in their order."""
+        return Bands(tuple(map(self._strips, inputs)), tuple(map(self._strips, outputs)))
+
+    def _strips(self, tensor: str) -> Strips:
+        factor = self.factors[tensor]
+        rows = rows_of(self.graph.tensors[tensor].shape) or 1
+        return Strips(rows, tuple(factor * start for start in self.starts))
+
+
+def in_bands(graph: Graph, most: int) -> Banding | None:
+    """Divide the rows of a piece into the fewest bands with no more than so many bytes alive.
+
+    All bands are alike, so that one file makes them all: it pads each as if it were an image, and
+    the rows at an edge that is none of the image's are not those of the image. Bands overlap by
+    as many, which are computed twice. Where no number of bands keeps to the limit, the one that
+    comes nearest is taken.
+
+    Parameters
+    ----------
+    graph
+        A piece.
+    most
+        Bytes that may be alive at once within it.
+
+    Returns
+    -------
+    Banding or None
+        None where there is nothing to gain, or its rows can't be divided: a layer needs them all,
+        shifts them, or is to compute too many of them twice.
+    """
+    arithmetic = _arithmetic(graph)
+    if arithmetic is None or peak_live_bytes(graph) <= most:
+        return None
+    best = None
+    for count in range(2, MAX_BANDS + 1):
+        banding = arithmetic.banding(count)
+        if banding is None:
+            break
+        best = banding
+        if peak_live_bytes(banding.graph) <= most:
+            break
+    return best
+
+
+@dataclass(frozen=True)
+class _Arithmetic:
+    """How the rows of a piece depend on each other."""
+
+    graph: Graph
+    maps: Mapping[str, RowMap]
+    factors: Mapping[str, int]
+    height: int
+
+    def banding(self, count: int) -> Banding | None:
+        """Return as many bands that overlap as little as may be, None if that is too much."""
+        for overlap in range(self.height):
+            rows = -(-(self.height + overlap * (count - 1)) // count)
+            if rows * count > (1 + MOST_TWICE) * self.height:
+                return None
+            last = self.height - rows
+            starts = tuple(min(band * (rows - overlap), last) for band in range(count))
+            distinct = len(set(starts)) == count
+            if distinct and all(self._fits(Rows(start, start + rows)) for start in starts):
+                made = Banding(self._graph_of(rows), starts, self.factors)
+                if self._right(made):
+                    return made
+        return None
+
+    def _fits(self, band: Rows) -> bool:
+        """Tell whether every layer makes of the band's rows the band's rows."""
+        return all(
+            rows.align(self._of(layer.inputs[0], band)) == self._of(layer.inputs[0], band)
+            and rows.makes(self._of(layer.inputs[0], band)) == self._of(layer.name, band)
+            for layer in self.graph.layers
+            for rows in [self.maps[layer.name]]
+        )
+
+    def _right(self, made: Banding) -> bool:
+        """Tell whether the rows that count of every band are those of the image."""
+        strips = [made.bands((), (name,)).outputs[0] for name in self.graph.outputs]
+        for band, start in enumerate(made.starts):
+            rows = rows_of(made.graph.tensors[self._coarsest].shape) or 1
+            right = self._right_rows(Rows(start, start + rows))
+            kept = [Rows(*one.kept[band]) for one in strips]
+            names = self.graph.outputs
+            if not all(right[n].holds(rows) for n, rows in zip(names, kept, strict=True)):
+                return False
+        return True
+
+    @property
+    def _coarsest(self) -> str:
+        return next(name for name, factor in self.factors.items() if factor == 1)
+
+    def _right_rows(self, band: Rows) -> Mapping[str, Rows]:
+        """Return the rows of each tensor that a band makes as the whole image would."""
+        right = {tensor.name: self._of(tensor.name, band) for tensor in self.graph.inputs}
+        for layer in self.graph.layers:
+            rows, made = self.maps[layer.name], self._of(layer.name, band)
+            known = right[layer.inputs[0]]
+            for name in layer.inputs[1:]:
+                known = known.meet(right[name])
+            right[layer.name] = _depending(rows, made, known)
+        return right
+
+    def _of(self, tensor: str, band: Rows) -> Rows:
+        factor = self.factors[tensor]
+        return Rows(factor * band.start, factor * band.stop)
+
+    def _graph_of(self, rows: int) -> Graph:
+        def cropped(tensor: Tensor) -> Tensor:
+            batch, _, *rest = tensor.shape
+            return replace(tensor, shape=(batch, rows * self.factors[tensor.name], *rest))
+
+        layers = (replace(layer, output=cropped(layer.output)) for layer in self.graph.layers)
+        return replace(
+            self.graph, inputs=tuple(map(cropped, self.graph.inputs)), layers=tuple(layers)
+        )
+
+
+def _depending(rows: RowMap, made: Rows, known: Rows) -> Rows:
+    """Return those of the rows made that depend on known rows alone."""
+    start, stop = made.start, made.stop
+    while start < stop and not known.holds(rows.reads(Rows(start, start + 1))):
+        start += 1
+    while start < stop and not known.holds(rows.reads(Rows(stop - 1, stop))):
+        stop -= 1
+    return Rows(start, stop)
+
+
+def _arithmetic(graph: Graph) -> _Arithmetic | None:
+    """Work out how the rows of a piece depend on each other, None if they can't be divided."""
+    heights = {name: rows_of(tensor.shape) for name, tensor in graph.tensors.items()}
+    known = [height for height in heights.values() if height is not None]
+    coarsest = min(known, default=0)
+    if len(known) < len(heights) or any(height % coarsest for height in known):
+        return None
+    maps = {layer.name: _plain(graph, layer) for layer in graph.layers}
+    found = {name: rows for name, rows in maps.items() if rows is not None}
+    if len(found) < len(maps):
+        return None
+    factors = {name: (height or 0) // coarsest for name, height in heights.items()}
+    return _Arithmetic(graph, found, factors, coarsest)
+
+
+def _plain(graph: Graph, layer: Layer) -> RowMap | None:
+    """Return the arithmetic of a layer that is the same wherever a band lies."""
+    rows = row_map(graph, layer)
+    if not isinstance(rows, RowMap) or isinstance(rows, Shift):
+        return None
+    alike = all(rows_of(graph.tensors[name].shape) == rows.height for name in layer.inputs)
+    return rows if alike else None

@@ -11,8 +11,8 @@ from rich.table import Table
 from edgeseg.terminal import RESEARCH_NOTE, figure_table
 from edgeseg.units import format_bytes, format_count
 from edgeseg_converters.network import Network
-from edgeseg_converters.partition import Alternative, Cut, cut_network
-from edgeseg_converters.partition.estimate import Sketch, crossing_bytes
+from edgeseg_converters.partition import Alternative, Cut, PartitionRequest, cut_network
+from edgeseg_converters.partition.estimate import crossing_bytes, sketch
 from edgeseg_converters.prepare import Prepared, check_outputs, prepare
 from edgeseg_converters.prune.filters import prune_filters
 from edgeseg_converters.recipe import Recipe
@@ -99,7 +99,7 @@ def draft(  # noqa: PLR0913, PLR0917 - what a conversion is asked for
     cut = cut_network(_pruned(prepared, recipe), chosen.strategy, chosen.request)
     return Draft(
         model.stem,
-        tuple(_pieces(cut, recipe.quantize)),
+        tuple(_pieces(cut, chosen.request)),
         crossing_bytes(cut.pieces, recipe.quantize),
         tuple(map(str, writes)),
         (*prepared.notes, *cut.notes, *_steps(rungs, asked)),
@@ -134,8 +134,8 @@ def _pruned(prepared: Prepared, recipe: Recipe) -> Network:
     return network if request is None else prune_filters(network, request, prepared.images).network
 
 
-def _pieces(cut: Cut, precision: str) -> Iterator[PieceDraft]:
-    sketches = [Sketch(piece, precision, cut.bandings.get(piece.name)) for piece in cut.pieces]
+def _pieces(cut: Cut, request: PartitionRequest) -> Iterator[PieceDraft]:
+    sketches = [sketch(piece, request) for piece in cut.pieces]
     read = {port.tensor for sketch in sketches for port in sketch.inputs}
     for piece, sketch in zip(cut.pieces, sketches, strict=True):
         yield PieceDraft(

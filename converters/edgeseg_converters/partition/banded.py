@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TypeAlias
 
-from edgeseg.cost import peak_live_bytes
+from edgeseg.cost import graph_cost, peak_live_bytes
 from edgeseg.graph import Graph
 from edgeseg.units import format_bytes
 from edgeseg_converters.partition.block import blocks
@@ -37,25 +37,38 @@ def banded(cut: Cut, request: PartitionRequest) -> Cut:
 def slimmed(piece: Graph, most: int) -> tuple[Part, ...]:
     """Return a piece, or what becomes of it, such that no more bytes are alive at once.
 
-    Bands of a piece that reaches over several resolutions would overlap by much of their height.
-    Where they do, each block of it is a piece with bands of its own.
+    Bands of a piece that reaches over several resolutions overlap by much of their height: where
+    that computes more, each block of it becomes a piece with bands of its own.
     """
-    whole = (piece, in_bands(piece, most))
-    if alive(whole) <= most:
-        return (whole,)
+    whole = ((piece, in_bands(piece, most)),)
+    if peak_live_bytes(piece) <= most:
+        return whole
     cut = [[name for group in block for name in group] for block in blocks(piece)]
-    if len(cut) == 1:
-        return (whole,)
     members = [
         piece.subgraph(f"{piece.name}_{number}", names) for number, names in enumerate(cut)
     ]
-    return tuple((member, in_bands(member, most)) for member in members)
+    apart = tuple((member, in_bands(member, most)) for member in members)
+    return min(whole, apart, key=lambda parts: _drawback(parts, most))
+
+
+def _drawback(parts: tuple[Part, ...], most: int) -> tuple[int, int, int]:
+    """Bytes alive beyond the limit, then FLOPs, then the number of pieces: the less the better."""
+    excess = max(0, *(alive(part) - most for part in parts))
+    return excess, sum(map(computed, parts)), len(parts)
 
 
 def alive(part: Part) -> int:
     """Most bytes that are alive at once within a piece."""
     graph, banding = part
     return peak_live_bytes(graph if banding is None else banding.graph)
+
+
+def computed(part: Part) -> int:
+    """Count the FLOPs of a piece, rows that bands compute twice included."""
+    graph, banding = part
+    if banding is None:
+        return graph_cost(graph).flops
+    return len(banding.starts) * graph_cost(banding.graph).flops
 
 
 def _notes(parts: list[Part], most: int) -> Iterator[str]:

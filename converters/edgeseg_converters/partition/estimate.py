@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from edgeseg.boards import Board
-from edgeseg.cost import graph_cost, peak_live_bytes
 from edgeseg.graph import ITEM_SIZE, Graph, Tensor
 from edgeseg.manifest import Port
 from edgeseg.planning.problem import Problem, problem_from, problem_of
 from edgeseg.planning.quick import quick_plans
 from edgeseg.planning.strategies import Strategy as Placed
 from edgeseg.units import MIB
+from edgeseg_converters.partition.banded import Part, alive, computed, slimmed
 from edgeseg_converters.partition.request import Partition, PartitionRequest
-from edgeseg_converters.rewrite.bands import Banding
 
 AMPLE_MEMORY = 2**50
 """Limit of a board of which nothing is known."""
@@ -41,13 +40,13 @@ class Sketch:
         Its layers.
     precision
         What it will compute in: ``none`` (float32), ``float16``, ``dynamic`` or ``int8``.
-    banding
-        The band of rows that it will compute at a time; all rows where it is None.
+    max_activations
+        Bytes that may be alive at once in it: with more it will become several, run in bands.
     """
 
     graph: Graph
     precision: str = "none"
-    banding: Banding | None = None
+    max_activations: int | None = None
 
     @property
     def name(self) -> str:
@@ -67,30 +66,33 @@ class Sketch:
     @cached_property
     def flops(self) -> int:
         """What it computes a slice."""
-        runs = 1 if self.banding is None else len(self.banding.starts)
-        return runs * graph_cost(self._at_once).flops
+        return sum(computed(part) for part in self._parts)
 
     @property
     def peak_memory_bytes(self) -> int:
         """Estimate what loading and running it takes: its weights in the file, and packed."""
-        return self.resident_memory_bytes + self.weight_bytes
+        largest = max(self._weights(graph) for graph, _ in self._parts)
+        return self.resident_memory_bytes + largest
 
     @cached_property
     def resident_memory_bytes(self) -> int:
         """Estimate what it keeps: packed weights and room for activations."""
-        activations = _ACTIVATIONS * peak_live_bytes(self._at_once)
+        activations = _ACTIVATIONS * sum(alive(part) for part in self._parts)
         shrunk = ITEM_SIZE["float32"] // ITEM_SIZE[self._dtype]
-        return self.weight_bytes + round(activations / shrunk) + _FIXED
+        return self.weight_bytes + round(activations / shrunk) + _FIXED * len(self._parts)
 
     @property
     def weight_bytes(self) -> int:
         """Size of its packed weights."""
-        return ITEM_SIZE[_WEIGHTS.get(self.precision, "float32")] * self.graph.parameters
+        return self._weights(self.graph)
 
-    @property
-    def _at_once(self) -> Graph:
-        """What one run computes."""
-        return self.graph if self.banding is None else self.banding.graph
+    @cached_property
+    def _parts(self) -> tuple[Part, ...]:
+        most = self.max_activations
+        return ((self.graph, None),) if most is None else slimmed(self.graph, most)
+
+    def _weights(self, graph: Graph) -> int:
+        return ITEM_SIZE[_WEIGHTS.get(self.precision, "float32")] * graph.parameters
 
     @property
     def _dtype(self) -> str:
@@ -121,11 +123,16 @@ def estimate(pieces: Partition, request: PartitionRequest) -> Problem:
     UsageError
         If the boards file does not say what memory a board has.
     """
-    sketches = [Sketch(piece, request.precision) for piece in pieces]
+    sketches = [sketch(piece, request) for piece in pieces]
     if request.boards is not None:
         return problem_from(request.boards, sketches)
     numbers = range(1, request.parts + 1)
     return problem_of(sketches, [Board(f"board-{number}", AMPLE_MEMORY) for number in numbers])
+
+
+def sketch(piece: Graph, request: PartitionRequest) -> Sketch:
+    """Return what planning sees of a piece that is asked for."""
+    return Sketch(piece, request.precision, request.max_activations)
 
 
 def forecast(pieces: Partition, request: PartitionRequest) -> Placed | None:

@@ -24,7 +24,7 @@ from edgeseg_converters.network import Network
 from edgeseg_converters.partition.adaptive import adaptive
 from edgeseg_converters.partition.block import block
 from edgeseg_converters.partition.complexity import complexity, keeps_budget
-from edgeseg_converters.partition.estimate import Sketch, estimate, forecast
+from edgeseg_converters.partition.estimate import estimate, forecast, sketch
 from edgeseg_converters.partition.request import Cut, Partition, PartitionRequest, pieces_of
 
 Ends: TypeAlias = tuple[int, ...]
@@ -92,12 +92,12 @@ def finest(graph: Graph, request: PartitionRequest) -> Problem:
     for start in range(count):
         for end in range(start + 1, count + 1):
             layers = (name for group in groups[start:end] for name in group)
-            run = Sketch(graph.subgraph("run", layers), request.precision)
+            run = sketch(graph.subgraph("run", layers), request)
             peak[start, end] = run.peak_memory_bytes
             resident[start, end] = run.resident_memory_bytes
     pieces = tuple(graph.subgraph(group[-1], group) for group in groups)
     problem = estimate(pieces, request)
-    least = (Sketch(piece, request.precision).weight_bytes for piece in pieces)
+    least = (sketch(piece, request).weight_bytes for piece in pieces)
     return replace(
         problem,
         pieces=tuple(
@@ -152,7 +152,7 @@ def _placed(pieces: Partition, request: PartitionRequest) -> Placed | None:
 def _lack(graph: Graph, request: PartitionRequest) -> str:
     boards = estimate((graph,), request).boards
     most = max(board.memory_limit - board.base_memory for board in boards)
-    need = Sketch(graph, request.precision).peak_memory_bytes
+    need = sketch(graph, request).peak_memory_bytes
     return (
         f"no cut was found whose pieces fit the boards: uncut, the network needs about "
         f"{format_bytes(need)} and room for slices, and the largest of {len(boards)} boards has "

@@ -45,6 +45,7 @@ class Backlog:
 
     def __init__(self, images: Iterable[Image]) -> None:
         self._coming = iter(images)
+        self._ahead: Image | None = None
         self._again: deque[Image] = deque()
         self._windows: tuple[int, ...] = ()
         self._lanes: list[dict[int, Image]] = []
@@ -53,7 +54,8 @@ class Backlog:
     @property
     def done(self) -> bool:
         """Whether all slices are finished; known once the last was asked for."""
-        return self.exhausted and not self._again and not any(self._lanes)
+        waiting = self._again or self._ahead is not None or any(self._lanes)
+        return self.exhausted and not waiting
 
     def restart(self, windows: Sequence[int]) -> int:
         """Take all slices back from the lanes and go on with others; return how many they were.
@@ -77,12 +79,21 @@ class Backlog:
         Each goes where the largest share of the window is free.
         """
         while (lane := self._lane_with_room()) is not None:
-            image = self._again.popleft() if self._again else next(self._coming, None)
+            if not self._again:
+                self.look_ahead()
+            image = self._again.popleft() if self._again else self._ahead
             if image is None:
-                self.exhausted = True
                 return
+            if image is self._ahead:
+                self._ahead = None
             self._lanes[lane][image.index] = image
             yield image, lane
+
+    def look_ahead(self) -> None:
+        """Make the next slice ready, which takes a while, if none is."""
+        if self._ahead is None and not self.exhausted:
+            self._ahead = next(self._coming, None)
+            self.exhausted = self._ahead is None
 
     def awaited(self, index: int) -> tuple[Image, int] | None:
         """Return a slice that is with some lane, and that lane's number, or None."""

@@ -144,8 +144,7 @@ class Coordinator:
         """
         if backlog is not self._backlog:
             self._backlog, self._first = backlog, self._next
-        for image, lane in backlog.admit():
-            self._send_image(image, lane)
+        self._admit(backlog)
         if backlog.done:
             return
         for name, message, payload in self._connections.turn():
@@ -158,6 +157,8 @@ class Coordinator:
                 result = self._result(name, awaited, message, payload) if awaited else None
                 if result is not None:
                     backlog.finish(result.index)
+                    # A board that waits for a slice need not wait for what becomes of this mask.
+                    self._admit(backlog)
                     yield result
         self._connections.require(self._deployed.members)
 
@@ -216,6 +217,12 @@ class Coordinator:
             return
         packed = self._bundle.packed_piece(piece)
         self._connections.send(board, PieceData(self._epoch, sha256), packed)
+
+    def _admit(self, backlog: Backlog) -> None:
+        """Send slices where there is room; have the next one ready for when there is."""
+        for image, lane in backlog.admit():
+            self._send_image(image, lane)
+        backlog.look_ahead()
 
     def _send_image(self, image: Image, lane: int) -> None:
         number = self._first + image.index

@@ -100,6 +100,40 @@ def slice_bytes(manifest: Manifest, here: frozenset[str]) -> int:
     return sum(sizes.values())
 
 
+def handovers(readers: Sequence[Iterable[int]], boards: Sequence[Hashable]) -> list[int]:
+    """Count how often what each piece makes still goes from board to board, at most.
+
+    Of steps that may run, the one with most of that ahead is to go first: another board waits
+    for it, or will.
+
+    Parameters
+    ----------
+    readers
+        For each piece, in the order of the partition, those that read what it makes.
+    boards
+        The board of each piece.
+    """
+    ahead = [0] * len(boards)
+    for piece in reversed(range(len(boards))):
+        ahead[piece] = max(
+            (ahead[reader] + (boards[reader] != boards[piece]) for reader in readers[piece]),
+            default=0,
+        )
+    return ahead
+
+
+def handovers_of(manifest: Manifest, lane: Lane) -> dict[str, int]:
+    """Do as :func:`handovers` for the pieces of a lane, by name."""
+    made = [{port.tensor for port in piece.outputs} for piece in manifest.pieces]
+    read = [{port.tensor for port in piece.inputs} for piece in manifest.pieces]
+    readers = [
+        [number for number, wanted in enumerate(read) if wanted & tensors] for tensors in made
+    ]
+    names = [piece.name for piece in manifest.pieces]
+    ahead = handovers(readers, [lane.boards[name] for name in names])
+    return dict(zip(names, ahead, strict=True))
+
+
 def waiting_bytes(manifest: Manifest, shifts: Sequence[Sequence[str]]) -> int:
     """Most bytes of one slice that wait on disk between two shifts; the image is no part of it."""
     shift_of = {name: number for number, shift in enumerate(shifts) for name in shift}

@@ -1,12 +1,15 @@
 """A plan without a proof: what the heuristics find, in the same way each time."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from edgeseg.placement import Lane
 from edgeseg.planning.arrays import Assignments, tables_of
 from edgeseg.planning.groups import group_up
 from edgeseg.planning.lack import usable_boards
+from edgeseg.planning.prediction import assignments_of
 from edgeseg.planning.problem import Problem
 from edgeseg.planning.search import search
 from edgeseg.planning.strategies import Strategy, chains, strategy, whole_slices
@@ -16,7 +19,9 @@ _MOST_SEARCHED = 256
 """Pieces times boards of problems that are searched; of larger ones one look is taken."""
 
 
-def quick_plans(problem: Problem) -> tuple[Strategy, ...]:
+def quick_plans(
+    problem: Problem, starts: Sequence[Mapping[str, str]] = ()
+) -> tuple[Strategy, ...]:
     """Return the placements that heuristics find for throughput, the best first.
 
     Their rates are those of slices that were followed through them. Unlike
@@ -27,6 +32,8 @@ def quick_plans(problem: Problem) -> tuple[Strategy, ...]:
     ----------
     problem
         P pieces and B boards.
+    starts
+        Boards by piece, from which to search besides.
 
     Raises
     ------
@@ -40,7 +47,8 @@ def quick_plans(problem: Problem) -> tuple[Strategy, ...]:
     """
     part = problem.only(usable_boards(problem))
     small = len(part.pieces) * len(part.boards) <= _MOST_SEARCHED
-    found = _searched(part) if small else _at_a_look(part)
+    begun = assignments_of(part, [Lane(start, 1) for start in starts]) if starts else ()
+    found = _searched(part, tuple(begun)) if small else _at_a_look(part)
     rows = {"whole": whole_slices(part, "throughput"), **found}
     tried = (strategy(part, name, lanes, "throughput") for name, lanes in rows.items())
     seen = (replace(one, prediction=followed(part, one.lanes)) for one in tried if one is not None)
@@ -79,11 +87,13 @@ def soonest(problem: Problem) -> Assignments:
     return chosen
 
 
-def _searched(problem: Problem) -> dict[str, list[Assignments]]:
+def _searched(
+    problem: Problem, starts: tuple[Assignments, ...]
+) -> dict[str, list[Assignments]]:
     mixed = group_up(problem, lambda some: search(some, "throughput", quick=True))
     return {
         "contiguous": chains(problem, "throughput"),
-        "folded": [search(problem, "throughput")],
+        "folded": [search(problem, "throughput", starts)],
         "mixed": mixed.lanes(),
     }
 

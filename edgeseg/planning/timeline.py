@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from edgeseg.placement import Lane
+from edgeseg.placement import Lane, handovers
 from edgeseg.planning.bars import Bar, in_turns
 from edgeseg.planning.prediction import COORDINATOR, Prediction, assignments_of, predict
 from edgeseg.planning.problem import Link, Problem
@@ -22,8 +22,8 @@ _WARM_UP = 8
 def timeline(problem: Problem, lane: Lane, slices: int = 3) -> tuple[Bar, ...]:
     """Follow slices through a lane whose window bounds how many are in flight.
 
-    Whatever is free takes the oldest slice that waits for it, and of that slice what stands
-    first in the partition. A transfer keeps two ways busy: one up, one down; what it takes of cores
+    A core that is free takes the piece with most handovers ahead, of equals that of the oldest
+    slice, and of that slice what stands first in the partition. A transfer keeps two ways busy: one up, one down; what it takes of cores
     that are busy, pieces wait for.
 
     Parameters
@@ -89,6 +89,7 @@ def _steady_rate(problem: Problem, row: tuple[int, ...], window: int) -> float:
 class _Task(NamedTuple):
     """A piece to run, or a tensor to send to a machine; the smaller goes first."""
 
+    behind: int
     slice: int
     position: int
     sends: bool
@@ -111,9 +112,13 @@ class _Run:
         for number, flow in enumerate(problem.flows):
             self._made.setdefault(flow.producer, []).append(number)
         self._inputs = [0] * len(problem.pieces)
+        readers: list[list[int]] = [[] for _ in problem.pieces]
         for flow in problem.flows:
             for reader in flow.readers:
                 self._inputs[reader] += 1
+            if flow.producer is not None:
+                readers[flow.producer].extend(flow.readers)
+        self._ahead = handovers(readers, here)
         self._missing: dict[tuple[int, int], int] = {}
         self._waiting: list[_Task] = []
         self._events: list[tuple[float, int, Callable[[], None]]] = []
@@ -151,7 +156,7 @@ class _Run:
         targets = [self._here[reader] for reader in flow.readers] + [self._home] * flow.returns
         for target in dict.fromkeys(targets):
             if target != source:
-                insort(self._waiting, _Task(index, position, True, number, target))
+                insort(self._waiting, _Task(0, index, position, True, number, target))
         self._arrive(index, number, source)
 
     def _arrive(self, index: int, number: int, machine: int) -> None:
@@ -162,7 +167,8 @@ class _Run:
                 self._missing[key] = self._missing.get(key, self._inputs[reader]) - 1
                 if not self._missing[key]:
                     del self._missing[key]
-                    insort(self._waiting, _Task(index, reader, False, reader, machine))
+                    behind = -self._ahead[reader]
+                    insort(self._waiting, _Task(behind, index, reader, False, reader, machine))
 
     def _come_back(self) -> None:
         """Note that a mask is there: a slice is done."""

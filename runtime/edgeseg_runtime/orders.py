@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
 from edgeseg.manifest import Manifest, Piece, Port
-from edgeseg.placement import Lane, Placement, slice_bytes, waiting_bytes
+from edgeseg.placement import Lane, Placement, handovers_of, slice_bytes, waiting_bytes
 from edgeseg_runtime.wire import Assignment, Peer, Routes
 
 
@@ -108,6 +108,7 @@ def _runs_in_shifts(assignment: Assignment) -> bool:
 
 def _routes(board: str, manifest: Manifest, number: int, lane: Lane) -> Routes:
     pieces = [piece for piece in manifest.pieces if lane.boards[piece.name] == board]
+    ahead = handovers_of(manifest, lane)
     made = [port.tensor for piece in pieces for port in piece.outputs]
     wanted = {
         tensor: tuple(name for name in readers(manifest, lane, tensor) if name != board)
@@ -118,6 +119,7 @@ def _routes(board: str, manifest: Manifest, number: int, lane: Lane) -> Routes:
         pieces=tuple(piece.name for piece in pieces),
         destinations={tensor: names for tensor, names in wanted.items() if names},
         window=lane.window,
+        handovers={piece.name: ahead[piece.name] for piece in pieces},
     )
 
 

@@ -87,13 +87,15 @@ class Welcome(Message, frozen=True):
 class Routes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a board does in one lane: the pieces it runs, and which boards want each tensor.
 
-    ``window`` is how many slices may be in flight there.
+    ``window`` is how many slices may be in flight there. ``handovers`` says of each piece how often
+    what it makes still goes from board to board: the more, the sooner it is to run.
     """
 
     lane: int
     pieces: tuple[str, ...]
     destinations: dict[str, tuple[str, ...]]
     window: Extent = 1
+    handovers: dict[str, Count] = {}
 
 
 class Peer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,8 +1,10 @@
 """Cuts where they suit the boards best, found by dynamic programming and local search."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from typing import TypeAlias
 
 import numpy as np
@@ -22,9 +24,9 @@ from edgeseg.units import format_bytes
 from edgeseg_converters.fusion import fused_groups
 from edgeseg_converters.network import Network
 from edgeseg_converters.partition.adaptive import adaptive
-from edgeseg_converters.partition.block import block
+from edgeseg_converters.partition.block import block, blocks
 from edgeseg_converters.partition.complexity import complexity, keeps_budget
-from edgeseg_converters.partition.estimate import estimate, forecast, sketch
+from edgeseg_converters.partition.estimate import Sketch, estimate, forecast, sketch
 from edgeseg_converters.partition.request import Cut, Partition, PartitionRequest, pieces_of
 
 Ends: TypeAlias = tuple[int, ...]
@@ -72,29 +74,58 @@ def proposals(graph: Graph, request: PartitionRequest) -> list[Partition]:
     PlacementError
         If a layer fits on no board.
     """
-    problem = finest(graph, request)
-    ends = [_ends(assignments_of(problem, one.lanes)) for one in quick_plans(problem)]
+    fixed = list(_fixed(graph, request))
+    starts = [start for pieces in fixed for start in _boards_of_groups(graph, pieces, request)]
+    ends: list[Ends] = []
+    for edges in ((), _block_ends(graph)):
+        problem = finest(graph, request, edges)
+        for one in quick_plans(problem, starts):
+            ends.append(_joined(_ends(assignments_of(problem, one.lanes)), edges))
     if request.max_partitions is not None:
-        ends += _fewer(problem, request.max_partitions)
+        ends += _fewer(finest(graph, request), request.max_partitions)
     shaped = (pieces_of(graph, _runs(graph, one, request)) for one in dict.fromkeys(ends))
     found = [pieces for pieces in shaped if keeps_budget(pieces, request)]
-    return [*found, *_fixed(graph, request)] or [adaptive(graph, request)]
+    return [*found, *fixed] or [adaptive(graph, request)]
 
 
-def finest(graph: Graph, request: PartitionRequest) -> Problem:
+def _boards_of_groups(
+    graph: Graph, pieces: Partition, request: PartitionRequest
+) -> Iterator[Mapping[str, str]]:
+    """Yield where the best placement of some pieces puts each group, named by its last layer."""
+    placed = _placed(pieces, request)
+    piece_of = {layer.name: piece.name for piece in pieces for layer in piece.layers}
+    for lane in () if placed is None else placed.lanes:
+        yield {group[-1]: lane.boards[piece_of[group[-1]]] for group in fused_groups(graph)}
+
+
+def finest(graph: Graph, request: PartitionRequest, edges: Ends = ()) -> Problem:
     """State the problem of placing groups of layers, such that runs of them become pieces.
 
     The pieces of the problem are named by the last layer of each group.
+
+    Parameters
+    ----------
+    graph, request
+        What is to be cut, and for what.
+    edges
+        Where runs are cut besides: smaller pieces take less memory while they are loaded.
     """
     groups = fused_groups(graph)
     count = len(groups)
+
+    @cache
+    def between(start: int, end: int) -> Sketch:
+        layers = (name for group in groups[start:end] for name in group)
+        return sketch(graph.subgraph("run", layers), request)
+
     peak, resident = np.zeros((2, count + 1, count + 1))
     for start in range(count):
         for end in range(start + 1, count + 1):
-            layers = (name for group in groups[start:end] for name in group)
-            run = sketch(graph.subgraph("run", layers), request)
-            peak[start, end] = run.peak_memory_bytes
-            resident[start, end] = run.resident_memory_bytes
+            run = [between(*part) for part in itertools.pairwise(_parts(start, end, edges))]
+            kept = resident[start, end] = sum(part.resident_memory_bytes for part in run)
+            peak[start, end] = kept + max(
+                part.peak_memory_bytes - part.resident_memory_bytes for part in run
+            )
     pieces = tuple(graph.subgraph(group[-1], group) for group in groups)
     problem = estimate(pieces, request)
     least = (sketch(piece, request).weight_bytes for piece in pieces)
@@ -106,6 +137,19 @@ def finest(graph: Graph, request: PartitionRequest) -> Problem:
         ),
         merged=RunMemory(peak, resident),
     )
+
+
+def _parts(start: int, end: int, edges: Ends) -> tuple[int, ...]:
+    """Return where a run is cut, its start and end among that."""
+    return (start, *(edge for edge in edges if start < edge < end), end)
+
+
+def _joined(ends: Ends, edges: Ends) -> Ends:
+    return tuple(sorted({*ends, *edges}))
+
+
+def _block_ends(graph: Graph) -> Ends:
+    return tuple(itertools.accumulate(len(block) for block in blocks(graph)))
 
 
 def _ends(rows: Assignments) -> Ends:

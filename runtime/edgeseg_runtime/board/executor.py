@@ -1,4 +1,4 @@
-"""Which step fires next: dataflow over slices, oldest slice first. No threads, no sockets."""
+"""Which step fires next: dataflow over slices, no board left waiting. No threads, no sockets."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -30,8 +30,9 @@ class Executor:
 
     - a tensor is held from its arrival until its last reader on this board has fired;
     - a step fires once a slice, when every tensor that it reads is held;
-    - of several steps that may fire, the one of the oldest slice goes first, and within a
-      slice the one that stands first in the partition;
+    - of several steps that may fire, the one with most handovers ahead goes first, since another
+      board waits for it or will; of equals that of the oldest slice, and within a slice the one
+      that stands first in the partition;
     - of each lane there are never more slices than its window, and none that was done before.
 
     Parameters
@@ -46,6 +47,11 @@ class Executor:
         self._lanes = {
             lane: tuple(step for name, step in steps.items() if name in route.pieces)
             for lane, route in routes.items()
+        }
+        self._ahead = {
+            (lane, step.name): max(route.handovers.get(p.name, 0) for p in step.pieces)
+            for lane, route in routes.items()
+            for step in self._lanes[lane]
         }
         self._windows = {lane: route.window for lane, route in routes.items()}
         self._held: dict[int, Tensors] = {}
@@ -123,12 +129,21 @@ class Executor:
         return None
 
     def _ready(self) -> Iterator[tuple[Job, Step, Tensors]]:
-        """Yield what may fire, oldest slice first."""
-        for slice_index in sorted(self._jobs):
-            job, held = self._jobs[slice_index], self._held[slice_index]
-            for step in self._lanes[job.lane]:
-                if step.name not in self._fired[slice_index] and step.reads <= held.keys():
-                    yield job, step, {tensor: held[tensor] for tensor in step.reads}
+        """Yield what may fire, in the order in which it should."""
+        may_fire = [
+            (self._jobs[slice_index], step)
+            for slice_index in sorted(self._jobs)
+            for step in self._lanes[self._jobs[slice_index].lane]
+            if self._may_fire(slice_index, step)
+        ]
+        may_fire.sort(key=lambda pair: -self._ahead[pair[0].lane, pair[1].name])
+        for job, step in may_fire:
+            held = self._held[job.slice]
+            yield job, step, {tensor: held[tensor] for tensor in step.reads}
+
+    def _may_fire(self, slice_index: int, step: Step) -> bool:
+        fired = step.name in self._fired[slice_index]
+        return not fired and step.reads <= self._held[slice_index].keys()
 
     def _fire(self, job: Job, step: Step) -> None:
         fired, held = self._fired[job.slice], self._held[job.slice]

@@ -7,7 +7,6 @@ from typing import Any, TypeAlias
 import numpy as np
 import zmq
 from numpy.typing import NDArray
-from zmq.utils.monitor import parse_monitor_message
 
 from edgeseg.errors import BoardError, WireError
 from edgeseg_runtime.gate import REFUSALS, guard, unlock
@@ -256,7 +255,12 @@ class Link(_Socket):
         return self.socket.get_monitor_socket(zmq.EVENT_DISCONNECTED | sum(REFUSALS))
 
     def _notice(self) -> None:
-        while self.monitor is not None and self.monitor.poll(0):
+        if self.monitor is None:
+            return
+        # It brings asyncio, of which workers, who watch no link, need not hold 3 MiB.
+        from zmq.utils.monitor import parse_monitor_message
+
+        while self.monitor.poll(0):
             event = parse_monitor_message(self.monitor.recv_multipart())["event"]
             self._broken |= event == zmq.EVENT_DISCONNECTED
             self._refusal = REFUSALS.get(int(event), self._refusal)

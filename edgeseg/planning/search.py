@@ -49,15 +49,15 @@ def search(
     deadline
         When to stop, as ``time.monotonic`` counts.
     """
-    random = np.random.default_rng(len(problem.pieces))
+    random = _random(problem)
     chain = contiguous(problem, objective)
     known = (*starts, *(() if chain is None else (chain,)))
-    seeds = np.unique(np.concatenate([*(k[None] for k in known), _seeds(problem, random)]), axis=0)
-    order = costs(problem, seeds, objective, smooth=True).argsort(kind="stable")
+    begins = np.unique(np.concatenate([*(k[None] for k in known), _seeds(problem, random)]), axis=0)
+    order = costs(problem, begins, objective, smooth=True).argsort(kind="stable")
     size = len(problem.pieces) * len(problem.boards)
     once = quick or len(problem.boards) == 1 or size > _LARGE
     descents, kicks = (1, 0) if once else (_DESCENTS, _KICKS)
-    begun = [*seeds[order[:descents]], *(() if quick else known)]
+    begun = [*begins[order[:descents]], *(() if quick else known)]
     found = [*known, *(descend(problem, start, objective, deadline) for start in begun)]
     best = _best(problem, found, objective)
     for _ in range(kicks):
@@ -127,6 +127,15 @@ def neighbours(problem: Problem, current: Assignments) -> Assignments:
         rows.append(row)
     near = np.array(rows)
     return np.asarray(near[(near != current).any(axis=1)], np.int64)
+
+
+def seeds(problem: Problem) -> Assignments:
+    """Return contiguous and folded chains with random cuts, shape (N, P); the same each time."""
+    return _seeds(problem, _random(problem))
+
+
+def _random(problem: Problem) -> np.random.Generator:
+    return np.random.default_rng(len(problem.pieces))
 
 
 def _seeds(problem: Problem, random: np.random.Generator) -> Assignments:

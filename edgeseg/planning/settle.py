@@ -1,5 +1,6 @@
 """Lanes made better by following slices through their neighbours: what no formula knows of."""
 
+import itertools
 import time
 from collections.abc import Sequence
 
@@ -8,12 +9,18 @@ import numpy as np
 from edgeseg.planning.arrays import Assignments
 from edgeseg.planning.objective import costs
 from edgeseg.planning.problem import Problem
-from edgeseg.planning.search import neighbours
+from edgeseg.planning.search import neighbours, seeds
 from edgeseg.planning.strategies import strategy
 from edgeseg.planning.timeline import steady_rate
 
 _LOOKS = 60
 """Neighbours through which slices are followed before a lane is left as it is."""
+
+_STARTS = 64
+"""Lanes through which slices are followed before the best of them is changed move by move."""
+
+_FEW = 4096
+"""So many ways to place the pieces are all looked at."""
 
 _WORTHWHILE = 1 + 1e-3
 """What a neighbour must bring at least."""
@@ -22,7 +29,8 @@ _WORTHWHILE = 1 + 1e-3
 def settle(problem: Problem, lanes: Sequence[Assignments], deadline: float) -> list[Assignments]:
     """Change lanes one move at a time as long as slices come out of them more often.
 
-    Moves that promise most are tried first, and only such as promise more than what a lane is
+    Where another is better from the start, that is changed instead: of all lanes over the same
+    boards where they are few, else of simple chains. Moves that promise most are tried first, and only such as promise more than what a lane is
     known to reach. Lanes over boards that are alike are changed alike.
 
     Parameters
@@ -46,8 +54,8 @@ def settle(problem: Problem, lanes: Sequence[Assignments], deadline: float) -> l
 
 
 def _settled(problem: Problem, row: Assignments, deadline: float) -> Assignments:
+    row, rate = _best_start(problem, row, deadline)
     best: Assignments | None = row
-    rate = _rate(problem, row)
     while best is not None:
         row = best
         near = neighbours(problem, row)
@@ -62,6 +70,30 @@ def _settled(problem: Problem, row: Assignments, deadline: float) -> Assignments
                 best, rate = near[number], reached
                 break
     return row
+
+
+def _best_start(
+    problem: Problem, row: Assignments, deadline: float
+) -> tuple[Assignments, float]:
+    """Return the lane or another over the same boards, and its rate: what does best."""
+    rate = _rate(problem, row)
+    others = _others(problem)
+    promised = costs(problem, others, "throughput")
+    for number in promised.argsort(kind="stable")[:_STARTS]:
+        if time.monotonic() > deadline or promised[number] * rate * _WORTHWHILE >= 1:
+            break
+        reached = _rate(problem, others[number])
+        if reached > rate * _WORTHWHILE:
+            row, rate = others[number], reached
+    return row, rate
+
+
+def _others(problem: Problem) -> Assignments:
+    """Return lanes to compare with, shape (N, P)."""
+    boards, pieces = len(problem.boards), len(problem.pieces)
+    if boards**pieces > _FEW:
+        return seeds(problem)
+    return np.array(list(itertools.product(range(boards), repeat=pieces)), np.int64)
 
 
 def _rate(problem: Problem, row: Assignments) -> float:

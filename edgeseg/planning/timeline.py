@@ -16,7 +16,7 @@ _COUNTED = 60
 """Slices that a rate is taken from, at least."""
 
 _WARM_UP = 8
-"""Slices that are not counted, beside two windows of them."""
+"""Slices before and behind that are not counted, beside two windows of them each."""
 
 
 def timeline(problem: Problem, lane: Lane, slices: int = 3) -> tuple[Bar, ...]:
@@ -81,9 +81,10 @@ def steady_rate(problem: Problem, lane: Lane) -> float:
 @lru_cache(maxsize=256)
 def _steady_rate(problem: Problem, row: tuple[int, ...], window: int) -> float:
     counted = window * -(-_COUNTED // window)
-    run = _Run(problem, row, window, 2 * window + _WARM_UP + counted)
+    around = 2 * window + _WARM_UP
+    run = _Run(problem, row, window, around + counted + around)
     run.go()
-    return counted / (run.finished[-1] - run.finished[-1 - counted])
+    return counted / (run.finished[around + counted] - run.finished[around])
 
 
 class _Task(NamedTuple):

@@ -138,7 +138,7 @@ def convert(  # noqa: PLR0913 - one keyword a flag
     # A step for the uncut model, one for the check, and two a piece for measuring it.
     steps = 2 + (rounds(settings.recipe) + 2) * len(cut.pieces)
     with progress(steps, "compiling the uncut model") as advance:
-        uncut = compile_graph(network.graph, network.weights)
+        uncut = compile_graph(network.graph, network.weights, plain=True)
         advance(note="compiling pieces")
         chosen = compile_pieces(
             cut, settings.recipe, images, prepared.decoding, advance

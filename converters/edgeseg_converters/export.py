@@ -14,6 +14,7 @@ from edgeseg_converters.network import Network, Weights
 from edgeseg_converters.quiet import import_tensorflow, quiet
 from edgeseg_converters.rebuild import build
 from edgeseg_converters.rewrite.bands import Banding
+from edgeseg_converters.rewrite.kernels import quickened
 
 Setup: TypeAlias = Callable[[Any, Graph], None]
 """Tells a TFLite converter what to do with a graph besides converting it, such as quantizing."""
@@ -39,7 +40,12 @@ class Compiled:
 
 
 def compile_graph(
-    graph: Graph, weights: Weights, setup: Setup | None = None, banding: Banding | None = None
+    graph: Graph,
+    weights: Weights,
+    setup: Setup | None = None,
+    banding: Banding | None = None,
+    *,
+    plain: bool = False,
 ) -> Compiled:
     """Turn a graph into TFLite bytes; same input, same bytes.
 
@@ -53,6 +59,8 @@ def compile_graph(
         What to do besides converting.
     banding
         The band of rows that one run computes; all rows where it is None.
+    plain
+        Convert the layers as they are, not as LiteRT is quickest at.
 
     Raises
     ------
@@ -60,8 +68,9 @@ def compile_graph(
         If TFLite has no operation for a layer, or LiteRT can't run the file.
     """
     one, runs = (graph, 1) if banding is None else (banding.graph, len(banding.starts))
+    network = Network(one, weights)
     try:
-        content = _convert(one, weights, setup)
+        content = _convert(network if plain else quickened(network), setup)
     except _ConversionError as error:
         raise ModelError(_explain(error, graph, weights)) from error
     interpreter = Interpreter(content)
@@ -90,9 +99,9 @@ def signature_name(side: Literal["input", "output"], index: int) -> str:
     return f"{side}_{index}"
 
 
-def _convert(graph: Graph, weights: Weights, setup: Setup | None) -> bytes:
-    tensorflow = import_tensorflow()
-    model = build(Network(graph, weights), graph.name)
+def _convert(network: Network, setup: Setup | None) -> bytes:
+    tensorflow, graph = import_tensorflow(), network.graph
+    model = build(network, graph.name)
     with quiet():
         converter = _converter(tensorflow, model)
         if setup is not None:
@@ -155,7 +164,7 @@ def _explain(error: _ConversionError, graph: Graph, weights: Weights) -> str:
 
 def _failure_alone(graph: Graph, layer: str, weights: Weights) -> str | None:
     try:
-        _convert(graph.subgraph(graph.name, [layer]), weights, None)
+        _convert(Network(graph.subgraph(graph.name, [layer]), weights), None)
     except _ConversionError as error:
         return str(error)
     return None

@@ -6,6 +6,7 @@ from typing import Any
 
 from edgeseg.errors import ModelError
 from edgeseg.graph import Layer, Tensor
+from edgeseg_converters.depth_to_space import depth_to_space
 from edgeseg_converters.keras_generations import reason_of
 from edgeseg_converters.network import Network
 from edgeseg_converters.quiet import import_keras
@@ -71,7 +72,7 @@ def apply(kind: str, name: str, config: Mapping[str, Any], inputs: Sequence[Any]
     """
     keras = import_keras()
     try:
-        layer = getattr(keras.layers, kind)(**config, name=scope_name(name))
+        layer = _class_of(keras, kind)(**config, name=scope_name(name))
         for key in [key for key in vars(layer) if key.endswith("_initializer")]:
             setattr(layer, key, keras.initializers.Zeros())
         tensors = list(inputs)
@@ -82,6 +83,10 @@ def apply(kind: str, name: str, config: Mapping[str, Any], inputs: Sequence[Any]
             f"layer {name!r} ({kind}) does not fit its input of {shapes}: {reason_of(error)}; "
             "try another size with --input-shape"
         ) from error
+
+
+def _class_of(keras: Any, kind: str) -> Any:
+    return depth_to_space() if kind == "DepthToSpace" else getattr(keras.layers, kind)
 
 
 def scope_name(name: str) -> str:

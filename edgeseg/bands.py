@@ -43,9 +43,7 @@ def runner_of(piece: Described, interpreter: Interpreter) -> Runner:
     return _BandRunner(interpreter, piece.outputs, piece.bands)
 
 
-def band_of(
-    bands: Bands, number: int, arrays: Iterable[NDArray[Any]]
-) -> Iterator[NDArray[Any]]:
+def band_of(bands: Bands, number: int, arrays: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
     """Yield the rows that one band reads of each input (N, H, W, C), in file order, as views."""
     for array, strips in zip(arrays, bands.inputs, strict=True):
         start = strips.starts[number]

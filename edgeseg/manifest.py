@@ -242,10 +242,12 @@ def contradiction(manifest: Manifest) -> str | None:
     ports = (port for piece in manifest.pieces for port in (*piece.inputs, *piece.outputs))
     if any(port.nbytes > MAX_TENSOR_BYTES for port in ports):
         return "a tensor is larger than 1 GiB"
-    torn = next((piece.name for piece in manifest.pieces if not _bands_cover(piece)), None)
-    if torn is not None:
-        return f"the bands of {torn} do not cover its rows"
-    return _flow_contradiction(manifest) or _decoding_contradiction(manifest)
+    return _torn(manifest) or _flow_contradiction(manifest) or _decoding_contradiction(manifest)
+
+
+def _torn(manifest: Manifest) -> str | None:
+    torn = (piece.name for piece in manifest.pieces if not _bands_cover(piece))
+    return next((f"the bands of {name} do not cover its rows" for name in torn), None)
 
 
 def _bands_cover(piece: Piece) -> bool:

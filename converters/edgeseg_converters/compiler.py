@@ -54,7 +54,7 @@ def convert(  # noqa: PLR0913 - one keyword a flag
     strategy
         Where the network is cut: ``adaptive`` shares complexity evenly, ``block`` cuts where the
         resolution changes, ``layer`` wherever possible, ``optimal`` where that suits the boards;
-        ``data`` divides rows, ``channel`` channels, and ``hybrid`` both over several boards;
+        ``data`` divides rows over several boards, and ``channel`` channels;
         ``auto`` takes what promises the most slices a second. Each function of
         :mod:`edgeseg_converters.partition` says when to use it.
     metric
@@ -68,7 +68,7 @@ def convert(  # noqa: PLR0913 - one keyword a flag
         the resolution changes, and compute their rows in bands, some of them twice; the masks
         stay the same.
     ways
-        Tiles or branches that ``data``, ``channel`` and ``hybrid`` divide into, at least 2.
+        Tiles or branches that ``data`` and ``channel`` divide into, at least 2.
     boards
         What the pieces are for: a boards file, or its contents.
     recipe
@@ -140,9 +140,7 @@ def convert(  # noqa: PLR0913 - one keyword a flag
     with progress(steps, "compiling the uncut model") as advance:
         uncut = compile_graph(network.graph, network.weights, plain=True)
         advance(note="compiling pieces")
-        chosen = compile_pieces(
-            cut, settings.recipe, images, prepared.decoding, advance
-        )
+        chosen = compile_pieces(cut, settings.recipe, images, prepared.decoding, advance)
         few = spread(images, CHECKED_SLICES)
         check = compare(uncut, chosen.compiled, few, prepared.preprocessing, prepared.decoding)
         if settings.recipe.quantize == "none":

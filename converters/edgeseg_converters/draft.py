@@ -136,15 +136,15 @@ def _pruned(prepared: Prepared, recipe: Recipe) -> Network:
 
 def _pieces(cut: Cut, request: PartitionRequest) -> Iterator[PieceDraft]:
     sketches = [sketch(piece, request) for piece in cut.pieces]
-    read = {port.tensor for sketch in sketches for port in sketch.inputs}
-    for piece, sketch in zip(cut.pieces, sketches, strict=True):
+    read = {port.tensor for seen in sketches for port in seen.inputs}
+    for piece, seen in zip(cut.pieces, sketches, strict=True):
         yield PieceDraft(
-            name=sketch.name,
+            name=seen.name,
             layers=len(piece.layers),
             parameters=piece.parameters,
-            flops=sketch.flops,
-            crossing_bytes=sum(port.nbytes for port in sketch.outputs if port.tensor in read),
-            peak_memory_bytes=sketch.peak_memory_bytes,
+            flops=seen.flops,
+            crossing_bytes=sum(port.nbytes for port in seen.outputs if port.tensor in read),
+            peak_memory_bytes=seen.peak_memory_bytes,
         )
 
 

@@ -85,15 +85,11 @@ def _sparse(setup: Setup | None, converter: Any, graph: Graph) -> None:
     converter.optimizations = [*converter.optimizations, sparsity]
 
 
-def _samples(
-    entering: Sequence[Alive], piece: Compiled, graph: Graph
-) -> Iterator[dict[str, Any]]:
+def _samples(entering: Sequence[Alive], piece: Compiled, graph: Graph) -> Iterator[dict[str, Any]]:
     """Yield what each run of the file reads, in every slice."""
     names = {tensor.name: signature_name("input", i) for i, tensor in enumerate(graph.inputs)}
     for alive in entering:
         arrays = [alive[port.tensor].at(port) for port in piece.inputs]
         for run in range(piece.runs):
             parts = arrays if piece.bands is None else band_of(piece.bands, run, arrays)
-            yield {
-                names[port.tensor]: part for port, part in zip(piece.inputs, parts, strict=True)
-            }
+            yield {names[port.tensor]: part for port, part in zip(piece.inputs, parts, strict=True)}

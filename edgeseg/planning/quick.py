@@ -19,9 +19,7 @@ _MOST_SEARCHED = 256
 """Pieces times boards of problems that are searched; of larger ones one look is taken."""
 
 
-def quick_plans(
-    problem: Problem, starts: Sequence[Mapping[str, str]] = ()
-) -> tuple[Strategy, ...]:
+def quick_plans(problem: Problem, starts: Sequence[Mapping[str, str]] = ()) -> tuple[Strategy, ...]:
     """Return the placements that heuristics find for throughput, the best first.
 
     Their rates are those of slices that were followed through them. Unlike
@@ -87,9 +85,7 @@ def soonest(problem: Problem) -> Assignments:
     return chosen
 
 
-def _searched(
-    problem: Problem, starts: tuple[Assignments, ...]
-) -> dict[str, list[Assignments]]:
+def _searched(problem: Problem, starts: tuple[Assignments, ...]) -> dict[str, list[Assignments]]:
     mixed = group_up(problem, lambda some: search(some, "throughput", quick=True))
     return {
         "contiguous": chains(problem, "throughput"),

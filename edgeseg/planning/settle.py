@@ -30,8 +30,9 @@ def settle(problem: Problem, lanes: Sequence[Assignments], deadline: float) -> l
     """Change lanes one move at a time as long as slices come out of them more often.
 
     Where another is better from the start, that is changed instead: of all lanes over the same
-    boards where they are few, else of simple chains. Moves that promise most are tried first, and only such as promise more than what a lane is
-    known to reach. Lanes over boards that are alike are changed alike.
+    boards where they are few, else of simple chains. Moves that promise most are tried first, and
+    only such as promise more than what a lane is known to reach. Lanes over boards that are alike
+    are changed alike.
 
     Parameters
     ----------
@@ -72,9 +73,7 @@ def _settled(problem: Problem, row: Assignments, deadline: float) -> Assignments
     return row
 
 
-def _best_start(
-    problem: Problem, row: Assignments, deadline: float
-) -> tuple[Assignments, float]:
+def _best_start(problem: Problem, row: Assignments, deadline: float) -> tuple[Assignments, float]:
     """Return the lane or another over the same boards, and its rate: what does best."""
     rate = _rate(problem, row)
     others = _others(problem)

@@ -23,8 +23,8 @@ def timeline(problem: Problem, lane: Lane, slices: int = 3) -> tuple[Bar, ...]:
     """Follow slices through a lane whose window bounds how many are in flight.
 
     A core that is free takes the piece with most handovers ahead, of equals that of the oldest
-    slice, and of that slice what stands first in the partition. A transfer keeps two ways busy: one up, one down; what it takes of cores
-    that are busy, pieces wait for.
+    slice, and of that slice what stands first in the partition. A transfer keeps two ways busy: one
+    up, one down; what it takes of cores that are busy, pieces wait for.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ from edgeseg_converters.partition.auto import auto
 from edgeseg_converters.partition.estimate import crossing_bytes, forecast
 from edgeseg_converters.quiet import import_keras
 
-NAMES = ["adaptive", "block", "layer", "optimal", "data", "channel", "hybrid"]
+NAMES = ["adaptive", "block", "layer", "optimal", "data", "channel"]
 
 
 @cache

@@ -3,7 +3,6 @@
 import mmap
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from edgeseg.bundle import Bundle

@@ -25,7 +25,6 @@ class Strategy(str, Enum):
     optimal = "optimal"
     data = "data"
     channel = "channel"
-    hybrid = "hybrid"
     auto = "auto"
 
 
@@ -70,15 +69,13 @@ def convert(
     ] = Strategy.adaptive,
     ways: Annotated[
         int | None,
-        typer.Option(
-            min=2, metavar="N", help="Tiles or branches for data, channel, hybrid and auto."
-        ),
+        typer.Option(min=2, metavar="N", help="Tiles or branches for data, channel and auto."),
     ] = None,
     boards: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE.toml",
-            help="The boards to cut for: optimal, data, channel, hybrid and auto.",
+            help="The boards to cut for: optimal, data, channel and auto.",
         ),
     ] = None,
     metric: Annotated[Metric, typer.Option(help="What complexity means.")] = Metric.flops,
@@ -181,9 +178,8 @@ def convert(
     block cuts where the resolution changes, which moves few bytes;
     layer cuts wherever possible, for boards that are yet unknown;
     optimal cuts for the boards given, where the network fits none of them whole;
-    data divides the rows of a slice, for the soonest slice;
+    data divides the rows of a slice, and heavy layers by channels, for the soonest slice;
     channel divides convolutions by channels, where weights fill the memory;
-    hybrid divides fine layers by rows, coarse ones by channels, for the soonest slice too;
     auto tries them all for the boards given and keeps the fastest.
     """
     if html is not None:

@@ -13,7 +13,6 @@ from edgeseg_converters.partition.block import block
 from edgeseg_converters.partition.channel import channel
 from edgeseg_converters.partition.complexity import METRICS
 from edgeseg_converters.partition.data import data
-from edgeseg_converters.partition.hybrid import hybrid
 from edgeseg_converters.partition.layer import layer
 from edgeseg_converters.partition.optimal import optimal
 from edgeseg_converters.partition.request import Alternative, Cut, Partition, PartitionRequest
@@ -33,7 +32,6 @@ _CANDIDATES: Mapping[str, Strategy] = {
     "optimal": optimal,
     "data": data,
     "channel": channel,
-    "hybrid": hybrid,
 }
 
 STRATEGIES: Mapping[str, Strategy] = {
@@ -53,10 +51,10 @@ def cut_network(network: Network, strategy: str, request: PartitionRequest) -> C
     return banded(STRATEGIES[strategy](network, request), request)
 
 
-DIVIDING = frozenset({"data", "channel", "hybrid", "auto"})
+DIVIDING = frozenset({"data", "channel", "auto"})
 """Strategies that divide spans of layers, and so heed the number of ways."""
 
-PLACING = frozenset({"optimal", "data", "channel", "hybrid", "auto"})
+PLACING = frozenset({"optimal", "data", "channel", "auto"})
 """Strategies that look at the boards."""
 
 __all__ = [

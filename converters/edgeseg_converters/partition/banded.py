@@ -44,9 +44,7 @@ def slimmed(piece: Graph, most: int) -> tuple[Part, ...]:
     if peak_live_bytes(piece) <= most:
         return whole
     cut = [[name for group in block for name in group] for block in blocks(piece)]
-    members = [
-        piece.subgraph(f"{piece.name}_{number}", names) for number, names in enumerate(cut)
-    ]
+    members = [piece.subgraph(f"{piece.name}_{number}", names) for number, names in enumerate(cut)]
     apart = tuple((member, in_bands(member, most)) for member in members)
     return min(whole, apart, key=lambda parts: _drawback(parts, most))
 

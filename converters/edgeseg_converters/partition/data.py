@@ -1,36 +1,17 @@
-"""Row tiles with halo: several boards share each slice, for the shortest time a slice takes."""
+"""Row tiles with halo: several boards share each slice, for the shortest time a slice takes.
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+Where weights outweigh activations, as they do at a bottleneck, every tile would need all of them,
+and read them for each slice; there channels may be divided instead. Source: Krizhevsky 2014, "One
+weird trick for parallelizing convolutional neural networks", arXiv:1404.5997.
+"""
 
-import numpy as np
+from dataclasses import replace
 
-from edgeseg.cost import graph_cost
-from edgeseg.errors import UsageError
-from edgeseg.graph import ITEM_SIZE, Graph
-from edgeseg.planning.latency import latencies
-from edgeseg.planning.problem import REFERENCE_FLOPS, Problem
-from edgeseg_converters.fusion import fused_groups
+from edgeseg.errors import BudgetError, UsageError
 from edgeseg_converters.network import Network
-from edgeseg_converters.partition.complexity import check_budget, keeps_budget
-from edgeseg_converters.partition.estimate import estimate
-from edgeseg_converters.partition.halo import COPIED, MESSAGE, Prices, divide, seconds_of
-from edgeseg_converters.partition.request import Cut, Partition, PartitionRequest, pieces_of
-from edgeseg_converters.rewrite.row_maps import row_map, rows_of
-from edgeseg_converters.rewrite.tiles import Place, Tiled, tile_rows
-
-TOLERANCE = 1e-6
-_PATIENCE = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, float("inf"))
-
-
-@dataclass(frozen=True)
-class _Candidate:
-    """A way to divide the rows, and the seconds that a slice would take."""
-
-    tiled: Tiled
-    pieces: Partition
-    seconds: float
-    note: str
+from edgeseg_converters.partition.channel import TOLERANCE, in_branches
+from edgeseg_converters.partition.request import Cut, PartitionRequest
+from edgeseg_converters.partition.tiles import InTiles, in_tiles, tile_count
 
 
 def data(network: Network, request: PartitionRequest) -> Cut:
@@ -40,13 +21,11 @@ def data(network: Network, request: PartitionRequest) -> Cut:
     them is not slow; to have many slices done, whole slices on each board are as good and
     simpler. A tile keeps its rows from layer to layer. The rows beyond its edge that
     convolutions reach for, its halo, it computes too or gets from its neighbours; see
-    :func:`~edgeseg_converters.partition.halo.divide`.
+    :func:`~edgeseg_converters.partition.halo.divide`. How much is divided is said by
+    :func:`~edgeseg_converters.partition.tiles.in_tiles`.
 
-    Divided is everything at the fine end of the network: groups of layers whose rows can be
-    divided and that touch a tensor of at least so many rows. What is coarser, or needs all rows
-    at once, runs whole between the tiles. How fine, and how long rows are computed more than
-    once before they are passed on, is decided by the time that a slice is predicted to take; of
-    those that keep to the request, the shortest is taken.
+    Heavy pairs of convolutions are divided by channels where a slice is predicted to be done
+    sooner so: each branch, beside a tile, reads all rows and its share of the weights.
 
     Parameters
     ----------
@@ -62,143 +41,32 @@ def data(network: Network, request: PartitionRequest) -> Cut:
     BudgetError
         If no division keeps to the request.
     """
-    return beside(network, request, {})
+    rows = in_tiles(network, request, {})
+    try:
+        both = rows_and_channels(network, request)
+    except (BudgetError, UsageError):
+        return rows.cut
+    return min(rows, both, key=lambda one: one.seconds).cut
 
 
-def beside(network: Network, request: PartitionRequest, homes: Mapping[str, int]) -> Cut:
-    """Divide the rows of all but certain layers, each of which runs whole beside a tile.
+def rows_and_channels(network: Network, request: PartitionRequest) -> InTiles:
+    """Divide heavy pairs of convolutions over branches, and the rows of the rest among tiles.
 
-    Parameters
-    ----------
-    network, request
-        As for :func:`data`.
-    homes
-        The tile of each of these layers, by name.
-
-    Raises
-    ------
-    UsageError, BudgetError
-        As :func:`data`.
-    """
-    ways = tile_count(network.graph, request)
-    found = _candidates(network, ways, request, homes)
-    candidates = sorted(found, key=lambda one: one.seconds)
-    chosen = next((one for one in candidates if keeps_budget(one.pieces, request)), candidates[0])
-    pieces = check_budget(chosen.pieces, request)
-    return Cut(chosen.tiled.network, pieces, TOLERANCE, (chosen.note,))
-
-
-def tile_count(graph: Graph, request: PartitionRequest) -> int:
-    """Return the number of tiles that is asked for.
+    The pairs are those of :func:`~edgeseg_converters.partition.channel.channel`. There are as many
+    branches as tiles, and the sum behind the branches is divided by rows again.
 
     Raises
     ------
     UsageError
-        If it is less than two, or more than there are rows.
+        If there is nothing to divide by rows, or no pair worth dividing by channels.
+    BudgetError
+        If the pieces do not keep to the request.
     """
-    ways = request.parts
-    rows = rows_of(graph.inputs[0].shape) or 1
-    if ways < 2:
-        raise UsageError(f"rows can't be divided into {ways} tiles; ask for at least 2 (--ways)")
-    if ways > rows:
-        raise UsageError(
-            f"{ways} tiles are more than the image's {rows} rows; ask for at most {rows} (--ways)"
-        )
-    return ways
-
-
-def _candidates(
-    network: Network, ways: int, request: PartitionRequest, homes: Mapping[str, int]
-) -> Iterator[_Candidate]:
-    graph = network.graph
-    spans = _spans(graph, ways, homes.keys())
-    prices = _prices(estimate((graph,), request))
-    for rows, span in spans:
-        tilings = (divide(graph, span, ways, prices, patience) for patience in _PATIENCE)
-        distinct = {str(tiling.made): tiling for tiling in tilings}
-        for tiling in distinct.values():
-            tiled = tile_rows(network, replace(tiling, homes=homes))
-            pieces = _pieces(tiled)
-            seconds = _latency(pieces, ways, request, tiled)
-            note = (
-                f"rows are divided into {ways} tiles in {len(span)} of {len(graph.layers)} layers, "
-                f"those that touch tensors of {rows} rows or more"
-            )
-            yield _Candidate(tiled, pieces, seconds, note)
-
-
-def _spans(
-    graph: Graph, ways: int, settled: Collection[str] = ()
-) -> list[tuple[int, frozenset[str]]]:
-    """List what can be divided, by the fewest rows of the finest tensor that a group touches."""
-    reasons = {}
-    finest: dict[tuple[str, ...], int] = {}
-    for group in (group for group in fused_groups(graph) if group[-1] not in settled):
-        reason = next(filter(None, (_obstacle(graph, name, ways) for name in group)), None)
-        if reason is not None:
-            reasons[group] = reason
-            continue
-        touched = {*group, *(tensor for name in group for tensor in graph.layer(name).inputs)}
-        finest[group] = max(rows_of(graph.tensors[tensor].shape) or 1 for tensor in touched)
-    spans = [
-        (rows, frozenset(name for group, most in finest.items() if most >= rows for name in group))
-        for rows in sorted(set(finest.values()))
-    ]
-    useful = [(rows, span) for rows, span in spans if graph_cost(graph.subgraph("", span)).flops]
-    if not useful:
-        group, reason = next(iter(reasons.items()))
-        raise UsageError(f"no rows can be divided: {reason}; use another --strategy")
-    return useful
-
-
-def _obstacle(graph: Graph, name: str, ways: int) -> str | None:
-    """Say why a layer's rows can't be divided, if they can't."""
-    layer = graph.layer(name)
-    found = row_map(graph, layer)
-    if isinstance(found, str):
-        return f"layer {name} ({layer.kind}) {found}"
-    rows = found.made_height
-    return None if rows >= ways else f"layer {name} ({layer.kind}) makes {rows} rows"
-
-
-def _pieces(tiled: Tiled) -> Partition:
-    """Cut where rows go from one place to another."""
-    graph = tiled.network.graph
-    runs: dict[Place, list[tuple[str, ...]]] = {}
-    for group in fused_groups(graph):
-        runs.setdefault(tiled.places[group[-1]], []).append(group)
-    return pieces_of(graph, (runs[place] for place in sorted(runs)))
-
-
-def _prices(problem: Problem) -> Prices:
-    """Return what rows cost on boards such as these."""
-    return Prices(
-        flops=REFERENCE_FLOPS * min(board.speed for board in problem.boards),
-        link=min(min(link.up, link.down) for link in problem.links),
-        latency=2 * max(link.latency for link in problem.links),
-    )
-
-
-def _latency(pieces: Partition, ways: int, request: PartitionRequest, tiled: Tiled) -> float:
-    """Predict the seconds of a slice with a board for each tile; the first one runs the rest."""
-    problem = estimate(pieces, request)
-    works = tuple(
-        replace(work, seconds=tuple(s + _copying(piece) for s in work.seconds))
-        for work, piece in zip(problem.pieces, pieces, strict=True)
-    )
-    links = tuple(replace(link, latency=link.latency + MESSAGE / 2) for link in problem.links)
-    tiles = [tiled.places[piece.layers[-1].name].tile for piece in pieces]
-    boards = [tile % ways % len(problem.boards) for tile in tiles]
-    (seconds,) = latencies(replace(problem, pieces=works, links=links), np.array([boards]))
-    return float(seconds)
-
-
-def _copying(piece: Graph) -> float:
-    """Return the seconds that take what planning leaves out: bytes into a piece, about and out.
-
-    Weights are read from memory for each slice: a tile of half the rows reads all of them.
-    """
-    ends = (*piece.inputs, *(piece.tensors[name] for name in piece.outputs))
-    moved = sum(seconds_of(piece, layer) for layer in piece.layers if not layer.weights)
-    read = ITEM_SIZE["float32"] * piece.parameters
-    return moved + (read + sum(tensor.nbytes for tensor in ends)) / COPIED
+    ways = tile_count(network.graph, request)
+    branched = in_branches(network, ways)
+    homes = {
+        name: number % ways for number, names in enumerate(branched.branches) for name in names
+    }
+    made = in_tiles(branched.network, request, homes)
+    notes = (*made.cut.notes, *branched.divided)
+    return replace(made, cut=replace(made.cut, tolerance=TOLERANCE, notes=notes))

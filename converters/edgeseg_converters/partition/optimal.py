@@ -79,8 +79,8 @@ def proposals(graph: Graph, request: PartitionRequest) -> list[Partition]:
     ends: list[Ends] = []
     for edges in ((), _block_ends(graph)):
         problem = finest(graph, request, edges)
-        for one in quick_plans(problem, starts):
-            ends.append(_joined(_ends(assignments_of(problem, one.lanes)), edges))
+        plans = quick_plans(problem, starts)
+        ends += [_joined(_ends(assignments_of(problem, one.lanes)), edges) for one in plans]
     if request.max_partitions is not None:
         ends += _fewer(finest(graph, request), request.max_partitions)
     shaped = (pieces_of(graph, _runs(graph, one, request)) for one in dict.fromkeys(ends))

@@ -92,9 +92,7 @@ class Computer:
         """Make up tensors such as reach a piece."""
         return {port.tensor: _made_up(self._sources[port.tensor]) for port in piece.inputs}
 
-    def _run(
-        self, runner: Runner, piece: Piece, here: Arrays, wanted: AbstractSet[str]
-    ) -> Arrays:
+    def _run(self, runner: Runner, piece: Piece, here: Arrays, wanted: AbstractSet[str]) -> Arrays:
         """Run one piece; what is not wanted after it is gone before its inference takes memory."""
         names = (port.tensor for port in piece.outputs)
         return dict(zip(names, runner.run(self._handed(piece, here, wanted)), strict=True))

@@ -15,9 +15,9 @@ from edgeseg_converters.export import compile_graph
 from edgeseg_converters.keras_graph import read_network
 from edgeseg_converters.network import Network
 from edgeseg_converters.partition.channel import TOLERANCE
-from edgeseg_converters.partition.data import data
-from edgeseg_converters.partition.hybrid import hybrid
+from edgeseg_converters.partition.data import data, rows_and_channels
 from edgeseg_converters.partition.request import Cut, PartitionRequest
+from edgeseg_converters.partition.tiles import in_tiles
 from edgeseg_converters.quiet import import_keras
 from edgeseg_converters.rewrite.logits import decoding
 
@@ -30,6 +30,10 @@ WITHOUT_PAIRS = frozenset({"residual", "recurrent_residual", "operators", "separ
 @cache
 def network_of(family: str) -> Network:
     return read_network(zoo.FAMILIES[family](import_keras(), base=64 if family == "nested" else 16))
+
+
+def divided(network: Network, request: PartitionRequest) -> Cut:
+    return rows_and_channels(network, request).cut
 
 
 def branches_of(cut: Cut) -> list[tuple[int, str]]:
@@ -47,9 +51,9 @@ def test_pieces_of_every_family_give_the_uncut_output_or_it_is_refused(family: s
     network = network_of(family)
     if family in WITHOUT_PAIRS:
         with pytest.raises(UsageError, match=r"no two convolutions .*; use another --strategy"):
-            hybrid(network, PartitionRequest(ways=2))
+            divided(network, PartitionRequest(ways=2))
         return
-    cut = hybrid(network, PartitionRequest(ways=2))
+    cut = divided(network, PartitionRequest(ways=2))
     assert_chained(cut.network.graph, cut.pieces)
     assert branches_of(cut)
     assert any(".rows1" in layer.name for piece in cut.pieces for layer in piece.layers)
@@ -63,7 +67,7 @@ def test_pieces_of_every_family_give_the_uncut_output_or_it_is_refused(family: s
 
 @pytest.mark.parametrize("ways", [2, 3])
 def test_a_branch_reads_all_rows_beside_its_tile_and_the_sum_is_in_rows(ways: int) -> None:
-    cut = hybrid(network_of("plain"), PartitionRequest(ways=ways))
+    cut = divided(network_of("plain"), PartitionRequest(ways=ways))
     graph = cut.network.graph
     pieces_with_branches = [number for number, _ in branches_of(cut)]
     assert len(set(pieces_with_branches)) == ways
@@ -83,7 +87,7 @@ def test_a_branch_reads_all_rows_beside_its_tile_and_the_sum_is_in_rows(ways: in
 def test_no_tile_has_all_weights_nor_computes_more_than_with_rows_alone() -> None:
     network = network_of("plain")
     request = PartitionRequest(ways=2)
-    mixed, rows = hybrid(network, request), data(network, request)
+    mixed, rows = divided(network, request), in_tiles(network, request, {}).cut
     flops, parameters = (
         [getattr(graph_cost(cut.network.graph), figure) for cut in (mixed, rows)]
         for figure in ("flops", "parameters")
@@ -93,7 +97,7 @@ def test_no_tile_has_all_weights_nor_computes_more_than_with_rows_alone() -> Non
 
 
 def test_what_is_divided_is_said() -> None:
-    cut = hybrid(network_of("plain"), PartitionRequest(ways=2))
+    cut = divided(network_of("plain"), PartitionRequest(ways=2))
     assert cut.notes[0].startswith("rows are divided into 2 tiles in ")
     assert all(note.endswith("divided over 2 branches") for note in cut.notes[1:])
     assert len(cut.notes) > 1
@@ -102,9 +106,22 @@ def test_what_is_divided_is_said() -> None:
 @pytest.mark.parametrize(("ways", "reason"), [(1, "into 1 tiles"), (99, "99 tiles are more than")])
 def test_too_few_or_too_many_tiles_are_refused(ways: int, reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
-        hybrid(network_of("plain"), PartitionRequest(ways=ways))
+        divided(network_of("plain"), PartitionRequest(ways=ways))
 
 
 def test_a_budget_that_no_division_keeps_is_refused() -> None:
     with pytest.raises(BudgetError):
-        hybrid(network_of("plain"), PartitionRequest(ways=2, max_partitions=2))
+        divided(network_of("plain"), PartitionRequest(ways=2, max_partitions=2))
+
+
+def test_channels_are_divided_where_that_is_sooner() -> None:
+    """With all weights in both boards' memory rows alone do where rows are many and weights few."""
+    heavy, light = network_of("plain"), read_network(zoo.plain(import_keras(), base=4))
+    request = PartitionRequest(ways=2)
+    sooner = [
+        in_tiles(one, request, {}).seconds > rows_and_channels(one, request).seconds
+        for one in (heavy, light)
+    ]
+    assert [bool(branches_of(data(one, request))) for one in (heavy, light)] == sooner
+    without = read_network(zoo.residual(import_keras()))
+    assert not branches_of(data(without, request))

@@ -15,6 +15,7 @@ from edgeseg.units import format_rate
 from edgeseg_runtime import Segmenter
 from edgeseg_runtime.local import LocalWorkers, Share
 from edgeseg_runtime.profile import Profiler, own_link
+from edgeseg_runtime.report import RunReport
 
 sys.path.append(str(Path(__file__).parents[1] / "support"))
 from limits import limit_for_runs, memory_need
@@ -38,21 +39,27 @@ class Forecast:
 
 def forecast(path: Path, *, slices: int) -> Forecast:
     """Profile a bundle on two workers that only together hold it, then plan and segment."""
-    bundle = Bundle(path)
-    with LocalWorkers(Share(2, 1, _limit_for_two(bundle))) as entries:
-        figures = Profiler(bundle, entries, LinkEntry(), _ROUNDS).measure(lambda: None)
-        known = {each.board.name: each for each in figures}
-        boards = [_with_figures(entry, known[entry.name], bundle) for entry in entries]
-        proven = own_link(LinkEntry(), figures)
-        here = LinkEntry() if proven is None else _entry_of(proven)
-        with Segmenter(path, boards, coordinator=here) as segmenter:
-            segmenter.segment(images(2))
-            report = segmenter.segment(images(slices)).report
+    report = profiled_run(path, limit=_limit_for_two(Bundle(path)), slices=slices)
     return Forecast(
         report.planned_slices_per_second,
         report.slices_per_second,
         boards=max(len(set(lane.pieces.values())) for lane in report.lanes),
     )
+
+
+def profiled_run(path: Path, *, limit: int, slices: int) -> RunReport:
+    """Profile a bundle on two workers of one core, then segment on two that are as fresh."""
+    bundle, share = Bundle(path), Share(2, 1, limit)
+    with LocalWorkers(share) as entries:
+        figures = Profiler(bundle, entries, LinkEntry(), _ROUNDS).measure(lambda: None)
+    known = {each.board.name: each for each in figures}
+    proven = own_link(LinkEntry(), figures)
+    here = LinkEntry() if proven is None else _entry_of(proven)
+    with LocalWorkers(share) as entries:
+        boards = [_with_figures(entry, known[entry.name], bundle) for entry in entries]
+        with Segmenter(path, boards, coordinator=here) as segmenter:
+            segmenter.segment(images(2))
+            return segmenter.segment(images(slices)).report
 
 
 def _limit_for_two(bundle: Bundle) -> int:

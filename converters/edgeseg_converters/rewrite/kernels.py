@@ -1,10 +1,10 @@
 """The same sums in the order that LiteRT's kernels are quickest at: equal bits, less time.
 
-XNNPACK reads a kernel anew for every few pixels. Measured with LiteRT 2.3 on one x86 core, with 1
-MiB of second-level and 32 MiB of third-level cache, on the paper's U-Net at 256 x 256: its transposed
-convolutions take 43 instead of 81 ms, two of its heaviest convolutions 142 instead of 166 ms, of
-about 1000 ms in all. Parts of 640 KiB are a little quicker still, but the network then keeps 27 MiB
-more.
+XNNPACK reads a kernel anew for every few pixels. Measured with LiteRT 2.3 on one x86 core, with
+1 MiB of second-level and 32 MiB of third-level cache, on the paper's U-Net at 256 x 256: its
+transposed convolutions take 43 instead of 81 ms, two of its heaviest convolutions 142 instead of
+166 ms, of about 1000 ms in all. Parts of 640 KiB are a little quicker still, but the network then
+keeps 27 MiB more.
 """
 
 from collections.abc import Mapping, Sequence

@@ -102,7 +102,7 @@ def draft(  # noqa: PLR0913, PLR0917 - what a conversion is asked for
         tuple(_pieces(cut, chosen.request)),
         crossing_bytes(cut.pieces, recipe.quantize),
         tuple(map(str, writes)),
-        (*prepared.notes, *cut.notes, *_steps(rungs, asked)),
+        (*prepared.notes, *cut.notes, *_steps(rungs, asked, prepared.network.graph.parameters)),
         cut.comparison,
     )
 
@@ -148,17 +148,18 @@ def _pieces(cut: Cut, request: PartitionRequest) -> Iterator[PieceDraft]:
         )
 
 
-def _steps(rungs: Sequence[Rung], asked: Asked | None) -> Iterator[str]:
+def _steps(rungs: Sequence[Rung], asked: Asked | None, parameters: int) -> Iterator[str]:
     """Say what else would be done to the network."""
     if asked is not None:
         names = ", ".join(rung.name for rung in rungs)
         yield f"would try {names}; the pieces below are those of {rungs[0].name}"
         return
-    recipe = rungs[0].recipe
+    recipe, rounding = rungs[0].recipe, rungs[0].recipe.rounding
     steps = {
-        "prune filters": recipe.filters is not None,
+        "prune filters": recipe.filters and recipe.filters.of(parameters),
         "zero weights": recipe.zeros is not None,
         f"fine-tune for {recipe.finetune.epochs if recipe.finetune else 0} epochs": recipe.finetune,
+        f"round weights to {rounding.bits if rounding else 0:g} bits": rounding,
         f"quantize to {recipe.quantize}": recipe.quantize != "none",
     }
     if any(steps.values()):

@@ -29,6 +29,7 @@ from edgeseg.errors import (
 from edgeseg.interpreter import Interpreter
 from edgeseg_converters.commands.convert import convert as command
 from edgeseg_converters.commands.convert import parse_complexity
+from edgeseg_converters.compare.bundle_runner import load_pieces
 from edgeseg_converters.partition import STRATEGIES
 from edgeseg_converters.quiet import import_keras, quiet
 
@@ -192,6 +193,8 @@ def test_logits_are_completed_and_the_user_is_told(tmp_path: Path) -> None:
         ({"quantize": "int4"}, UsageError, "none, float16, dynamic, int8"),
         ({"max_partitions": 0}, UsageError, "--max-partitions is 0"),
         ({"max_complexity": -5}, UsageError, "--max-complexity is -5"),
+        ({"max_activations": 0}, UsageError, "--max-activations is 0"),
+        ({"max_activations": 9000, "max_partitions": 2}, BudgetError, "--max-partitions is 2"),
         ({"window": (255.0, 0.0)}, UsageError, "--window is 255,0"),
         ({"window": (0.0, float("nan"))}, UsageError, "--window"),
         ({"spacing_mm": 0.0}, UsageError, "--spacing is 0"),
@@ -214,6 +217,25 @@ def test_bad_settings_end_in_one_line_and_no_bundle(
         converted(plain, tmp_path / "m.edgeseg", **settings)
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_bands_are_in_the_bundle_and_change_no_bit(plain: Path, tmp_path: Path) -> None:
+    bundles = [tmp_path / f"{name}.edgeseg" for name in ("whole", "bands")]
+    whole = converted(plain, bundles[0], strategy="block")
+    banded = converted(plain, bundles[1], strategy="block", max_activations=20_000)
+    assert banded.check.identical
+    assert any("in bands" in note for note in banded.notes)
+    pieces = [Bundle(path).manifest.pieces for path in bundles]
+    assert max(piece.runs for piece in pieces[1]) > max(piece.runs for piece in pieces[0]) == 1
+    assert sum(p.flops for p in pieces[1]) > sum(p.flops for p in pieces[0])
+    assert [[port.shape for port in p.outputs] for p in pieces[1]] == [
+        [port.shape for port in p.outputs] for p in pieces[0]
+    ]
+    image = zoo.random_images()
+    made = [load_pieces(Bundle(path))(image) for path in bundles]
+    np.testing.assert_array_equal(*made)
+    assert banded.settings["max_activations"] == 20_000
+    assert whole.settings["max_activations"] is None
 
 
 def test_missing_folder_is_refused_before_any_work(plain: Path, tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ import json
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from processes import Ran, edgeseg, edgeseg_process, one_line
 
 from edgeseg.bundle import Bundle
@@ -43,6 +45,12 @@ def test_steps_and_files_are_named(model: Path, tmp_path: Path) -> None:
     assert ran.err.strip() == "would zero weights, quantize to float16"
     assert f"would write {tmp_path / 'made.edgeseg'}" in ran.out
     assert not list(tmp_path.iterdir())
+    slices = tmp_path / "slices"
+    slices.mkdir()
+    Image.fromarray(np.zeros((64, 64), np.uint8)).save(slices / "0.png")
+    ran = _convert(model, tmp_path, "--recipe", "balanced", "--calibration", slices, "--dry-run")
+    assert ran.code == 0, ran.err
+    assert "would round weights to 2.4 bits, quantize to int8" in " ".join(ran.err.split())
 
 
 def test_errors_are_those_of_the_conversion(model: Path, tmp_path: Path) -> None:

@@ -176,7 +176,7 @@ def test_quantization_awareness_makes_int8_no_worse() -> None:
         tuned = recalibrate(fine_tune(student, teacher, IMAGES, tuning), IMAGES)
         floating = compile_graph(tuned.graph, tuned.weights)
         entering = next(iter(stages([floating], IMAGES)))
-        rough = compile_graph(tuned.graph, tuned.weights, int8(entering))
+        rough = compile_graph(tuned.graph, tuned.weights, int8(entering, floating))
         errors.append(np.abs(np.stack(outputs_of([rough], UNSEEN)) - expected).mean())
     assert errors[1] < 1.2 * errors[0]
 

@@ -46,7 +46,7 @@ def measured(
     steps: list[float] = []
     strategy = STRATEGIES["data" if "ways" in request else "adaptive" if request else "layer"]
     cut = strategy(compressed.network, PartitionRequest(**request))
-    chosen = compile_pieces(cut.network, cut.pieces, recipe, images, DECODING, ignore)
+    chosen = compile_pieces(cut, recipe, images, DECODING, ignore)
 
     def advance(step: int = 1, note: str | None = None) -> None:
         steps.append(step)
@@ -145,7 +145,7 @@ def test_losses_known_from_choosing_precisions_are_those_of_the_pieces(
     limit = 0.5
     for kept in (0, 1):
         recipe = Recipe(quantize="int8", dice_tolerance=limit)
-        chosen = compile_pieces(original, cut.pieces, recipe, IMAGES, DECODING, ignore)
+        chosen = compile_pieces(cut, recipe, IMAGES, DECODING, ignore)
         assert chosen.precisions.count("none") == kept
         made = measure_losses(original, Compressed(original), cut, chosen, IMAGES, DECODING, ignore)
         assert made.losses == tuple(

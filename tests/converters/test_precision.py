@@ -12,7 +12,7 @@ from edgeseg_converters.chain import Image, outputs_of
 from edgeseg_converters.export import Compiled, compile_graph
 from edgeseg_converters.keras_graph import read_network
 from edgeseg_converters.network import Network
-from edgeseg_converters.partition import Partition, PartitionRequest, adaptive
+from edgeseg_converters.partition import Cut, Partition, PartitionRequest, adaptive
 from edgeseg_converters.precision import Chosen, _grows, _slows, compile_pieces, rounds
 from edgeseg_converters.prune.threshold import prune_below_threshold
 from edgeseg_converters.quiet import import_keras
@@ -38,8 +38,7 @@ def chosen(network: Network, recipe: Recipe, most: int = 4) -> Chosen:
     steps: list[float] = []
     partition = cut(network, most)
     made = compile_pieces(
-        network,
-        partition,
+        Cut(network, partition),
         recipe,
         IMAGES,
         DECODING,

@@ -33,7 +33,7 @@ def test_int8_is_full_integer_and_close(family: str) -> None:
     network = network_of(family)
     pieces = float_pieces(network)
     quantized = [
-        compile_graph(piece.graph, network.weights, int8(entering))
+        compile_graph(piece.graph, network.weights, int8(entering, piece))
         for piece, entering in zip(pieces, stages(pieces, IMAGES), strict=False)
     ]
     ports = [port for piece in quantized for port in (*piece.inputs, *piece.outputs)]
@@ -48,7 +48,7 @@ def test_calibration_sees_the_activations_that_reach_the_piece() -> None:
     network = network_of("plain")
     pieces = float_pieces(network)
     entering = list(stages(pieces, IMAGES))[1]
-    second = compile_graph(pieces[1].graph, network.weights, int8(entering))
+    second = compile_graph(pieces[1].graph, network.weights, int8(entering, pieces[1]))
     for port in second.inputs:
         assert port.scale is not None
         assert port.zero_point is not None

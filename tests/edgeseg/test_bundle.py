@@ -17,7 +17,7 @@ from manifests import chain_manifest, make_piece, manifests
 from edgeseg import bundle as bundle_module
 from edgeseg.bundle import MANIFEST, Bundle, digest, digest_file, pack, unpack, write_bundle
 from edgeseg.errors import BundleError, OutputError
-from edgeseg.manifest import Manifest, Piece, Port, contradiction, parse_manifest
+from edgeseg.manifest import FORMAT, Manifest, Piece, Port, contradiction, parse_manifest
 
 _MODELS = {f"piece_{n:02d}": random.Random(n).randbytes(400) * 3 for n in range(2)}
 _ENTRY = "pieces/piece_00.tflite.zst"
@@ -161,9 +161,11 @@ def test_a_newer_format_asks_for_an_upgrade(written: Path) -> None:
     """Even where the newer manifest has fields that nobody here knows."""
 
     def newer(manifest: dict[str, Any]) -> None:
-        manifest |= {"format": 2, "pieces": "elsewhere"}
+        manifest |= {"format": FORMAT + 1, "pieces": "elsewhere"}
 
-    with pytest.raises(BundleError, match=r"format 2, this edgeseg reads up to 1; upgrade"):
+    with pytest.raises(
+        BundleError, match=rf"format {FORMAT + 1}, this edgeseg reads up to {FORMAT}; upgrade"
+    ):
         Bundle(_rewritten(written, newer))
 
 

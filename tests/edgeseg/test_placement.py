@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from manifests import IMAGE, chain_manifest, make_manifest, make_piece, manifests
 
-from edgeseg.manifest import Manifest, Port
+from edgeseg.manifest import Manifest, Piece, Port
 from edgeseg.placement import (
+    Lane,
+    handovers_of,
     most_alive,
     pieces_and_slices,
     slice_bytes,
@@ -84,6 +86,22 @@ def test_what_waits_between_shifts_is_what_crosses_their_cuts(
         for cut in edges[1:-1]
     ]
     assert waiting_bytes(manifest, shifts) == max(crossing, default=0)
+
+
+@given(manifests(), st.data())
+def test_handovers_ahead_are_those_of_the_longest_way_to_the_mask(
+    manifest: Manifest, data: st.DataObject
+) -> None:
+    names = [piece.name for piece in manifest.pieces]
+    boards = {name: data.draw(st.sampled_from("abc")) for name in names}
+
+    def ahead(piece: Piece) -> int:
+        made = {port.tensor for port in piece.outputs}
+        after = [p for p in manifest.pieces if made & {port.tensor for port in p.inputs}]
+        return max((ahead(p) + (boards[p.name] != boards[piece.name]) for p in after), default=0)
+
+    found = handovers_of(manifest, Lane(boards, 1))
+    assert found == {piece.name: ahead(piece) for piece in manifest.pieces}
 
 
 def test_a_core_takes_room_for_what_it_converts() -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from manifests import KIB, chain_manifest, manifests
 
 from edgeseg.manifest import Manifest, Port
-from edgeseg.placement import Lane, Placement, slice_bytes
+from edgeseg.placement import Lane, Placement, handovers_of, slice_bytes
 from edgeseg_runtime.orders import assignment_for, contradiction, readers, trial_of
 from edgeseg_runtime.wire import Assignment, Peer
 
@@ -51,6 +51,15 @@ def test_every_piece_is_told_to_its_board_in_every_lane(drawn: tuple[Manifest, P
         for number, lane in enumerate(placement.lanes)
         for piece, board in lane.boards.items()
     }
+
+
+@given(_placements())
+def test_boards_are_told_what_is_ahead_of_each_piece(drawn: tuple[Manifest, Placement]) -> None:
+    manifest, placement = drawn
+    for assignment in _assignments(manifest, placement).values():
+        for routes in assignment.routes:
+            ahead = handovers_of(manifest, placement.lanes[routes.lane])
+            assert routes.handovers == {name: ahead[name] for name in routes.pieces}
 
 
 @given(_placements())

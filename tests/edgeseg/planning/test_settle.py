@@ -1,5 +1,6 @@
 """Lanes settled by following slices: never worse, within memory, alike on boards alike."""
 
+import itertools
 import math
 import time
 
@@ -31,6 +32,20 @@ def test_a_settled_lane_is_never_worse(seed: int) -> None:
     (settled,) = settle(problem, [start], time.monotonic() + 20)
     assert set(settled.tolist()) <= set(start.tolist())
     assert _rate(problem, settled) >= _rate(problem, start) * (1 - 1e-9)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_of_few_lanes_none_over_the_same_boards_does_better(seed: int) -> None:
+    problem = small_problem(seed, most_pieces=5, most_boards=2)
+    start = search(problem, "throughput")
+    if math.isinf(reference(problem, start.tolist()).cost("throughput")):
+        return
+    members = problem.only(np.unique(start).tolist())
+    (settled,) = settle(problem, [start], time.monotonic() + 20)
+    rows = itertools.product(range(len(members.boards)), repeat=len(members.pieces))
+    lanes = [strategy(members, "", [np.array(row)], "throughput") for row in rows]
+    best = max(steady_rate(members, one.lanes[0]) for one in lanes if one is not None)
+    assert _rate(problem, settled) >= best * (1 - 2e-3)
 
 
 def test_waiting_that_no_formula_knows_of_is_avoided() -> None:

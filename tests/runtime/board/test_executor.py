@@ -129,6 +129,27 @@ def test_an_older_slice_overtakes() -> None:
     assert [firing.job.slice for firing in order if firing] == [3, 4, 5]
 
 
+def test_what_another_board_waits_for_goes_first() -> None:
+    """The first and the last piece are here, the middle one is elsewhere."""
+    manifest = chain_manifest([1, 1, 1])
+    ends = {"piece_00", "piece_02"}
+    steps = {piece.name: Step((piece,)) for piece in manifest.pieces if piece.name in ends}
+    ahead = {"piece_00": 2, "piece_02": 0}
+    routes = Routes(0, tuple(steps), {}, 8, ahead)
+    executor = Executor(steps, {0: routes})
+    executor.offer(_job(0), "image", _array(IMAGE))
+    assert executor.next(frozenset(ends)) is not None
+    executor.offer(_job(0), "t1", np.zeros((1, 8, 8, 4), np.float32))
+    for index in (2, 1):
+        executor.offer(_job(index), "image", _array(IMAGE))
+    order = [executor.next(frozenset(ends)) for _ in range(3)]
+    assert [(f.job.slice, f.step.name) for f in order if f] == [
+        (1, "piece_00"),
+        (2, "piece_00"),
+        (0, "piece_02"),
+    ]
+
+
 def test_what_nobody_reads_is_refused() -> None:
     executor = _executor(chain_manifest([1, 1]), {"piece_01"})
     with pytest.raises(WireError, match="no piece here reads image"):

@@ -21,24 +21,25 @@ class Banding:
     ----------
     graph
         The piece as it is for one band: the same layers, fewer rows.
-    starts
-        First row of each band, of the tensors that have fewest rows.
+    rows, starts
+        Rows of every band, and the first one of each, of the tensors that have fewest rows.
     factors
         Rows of each tensor for each of those.
     """
 
     graph: Graph
+    rows: int
     starts: tuple[int, ...]
     factors: Mapping[str, int]
 
     def bands(self, inputs: Sequence[str], outputs: Sequence[str]) -> Bands:
-        """Return the strips of these tensors, in their order."""
-        return Bands(tuple(map(self._strips, inputs)), tuple(map(self._strips, outputs)))
+        """Return the strips of these inputs and outputs, in their order."""
+        return Bands(tuple(map(self.strips, inputs)), tuple(map(self.strips, outputs)))
 
-    def _strips(self, tensor: str) -> Strips:
+    def strips(self, tensor: str) -> Strips:
+        """Return the rows of a tensor that each band covers."""
         factor = self.factors[tensor]
-        rows = rows_of(self.graph.tensors[tensor].shape) or 1
-        return Strips(rows, tuple(factor * start for start in self.starts))
+        return Strips(factor * self.rows, tuple(factor * start for start in self.starts))
 
 
 def in_bands(graph: Graph, most: int) -> Banding | None:
@@ -95,7 +96,7 @@ class _Arithmetic:
             starts = tuple(min(band * (rows - overlap), last) for band in range(count))
             distinct = len(set(starts)) == count
             if distinct and all(self._fits(Rows(start, start + rows)) for start in starts):
-                made = Banding(self._graph_of(rows), starts, self.factors)
+                made = Banding(self._graph_of(rows), rows, starts, self.factors)
                 if self._right(made):
                     return made
         return None
@@ -111,19 +112,12 @@ class _Arithmetic:
 
     def _right(self, made: Banding) -> bool:
         """Tell whether the rows that count of every band are those of the image."""
-        strips = [made.bands((), (name,)).outputs[0] for name in self.graph.outputs]
-        for band, start in enumerate(made.starts):
-            rows = rows_of(made.graph.tensors[self._coarsest].shape) or 1
-            right = self._right_rows(Rows(start, start + rows))
-            kept = [Rows(*one.kept[band]) for one in strips]
-            names = self.graph.outputs
-            if not all(right[n].holds(rows) for n, rows in zip(names, kept, strict=True)):
+        for number, start in enumerate(made.starts):
+            right = self._right_rows(Rows(start, start + made.rows))
+            kept = {name: made.strips(name).kept[number] for name in self.graph.outputs}
+            if not all(right[name].holds(Rows(*rows)) for name, rows in kept.items()):
                 return False
         return True
-
-    @property
-    def _coarsest(self) -> str:
-        return next(name for name, factor in self.factors.items() if factor == 1)
 
     def _right_rows(self, band: Rows) -> Mapping[str, Rows]:
         """Return the rows of each tensor that a band makes as the whole image would."""

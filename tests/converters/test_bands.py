@@ -78,20 +78,19 @@ def layer_of(kind: str, size: int, dilation: int, name: str) -> Any:
     return (layers.MaxPooling2D if kind == "pool" else layers.UpSampling2D)(2, name=name)
 
 
-@st.composite
-def chains(draw: st.DrawFn) -> Network:
-    """Draw a few layers that reach over rows in all kinds of ways."""
-    x = image = keras.Input((48, 6, 2), name="image")
-    for number in range(draw(st.integers(1, 3))):
-        kind = draw(st.sampled_from(["conv", "strided", "pool", "depthwise", "up", "nearest"]))
-        size, dilation = draw(st.sampled_from([(1, 1), (2, 1), (3, 1), (5, 1), (3, 2)]))
-        x = layer_of(kind, size, dilation, f"{kind}{number}")(x)
-    return read_network(zoo._seeded(keras.Model(image, x)))
+KINDS = st.sampled_from(["conv", "strided", "pool", "depthwise", "up", "nearest"])
+REACHES = st.sampled_from([(1, 1), (2, 1), (3, 1), (5, 1), (3, 2)])
 
 
-@given(chains(), st.floats(0.2, 0.9))
+@given(st.lists(st.tuples(KINDS, REACHES), min_size=1, max_size=3), st.floats(0.2, 0.9))
 @settings(max_examples=12, deadline=None)
-def test_any_chain_computes_the_same_bits_in_bands(network: Network, share: float) -> None:
+def test_any_chain_computes_the_same_bits_in_bands(
+    drawn: list[tuple[str, tuple[int, int]]], share: float
+) -> None:
+    x = image = keras.Input((48, 6, 2), name="image")
+    for number, (kind, reach) in enumerate(drawn):
+        x = layer_of(kind, *reach, f"{kind}{number}")(x)
+    network = read_network(zoo._seeded(keras.Model(image, x)))
     banding = in_bands(network.graph, int(share * peak_live_bytes(network.graph)))
     if banding is not None:
         assert_same(network.graph, network, banding)
@@ -124,10 +123,9 @@ def test_what_is_small_or_needs_all_rows_is_left_as_it_is() -> None:
 
 def test_a_piece_of_many_resolutions_is_cut_where_that_computes_less() -> None:
     graph = network_of("plain").graph
-    most = peak_live_bytes(graph) // 3
+    most = peak_live_bytes(graph) * 3 // 5
     parts = slimmed(graph, most)
     assert len(parts) > 1
-    assert_chained(graph, [part for part, _ in parts])
     assert sum(map(computed, parts)) < 1.2 * computed((graph, None))
     assert max(map(alive, parts)) <= most
     assert slimmed(graph, peak_live_bytes(graph)) == ((graph, None),)
@@ -139,8 +137,10 @@ def test_a_network_cut_by_any_strategy_gives_the_same_masks(family: str, strateg
     network = network_of(family)
     most = peak_live_bytes(network.graph) // 3
     cut = cut_network(network, strategy, PartitionRequest(max_activations=most))
-    assert cut.bandings
-    assert any("in bands" in note for note in cut.notes)
+    assert_chained(cut.network.graph, cut.pieces)
+    # Tiles pad and crop their rows: no two bands of theirs are alike.
+    assert bool(cut.bandings) == (strategy != "data")
+    assert any("in bands" in note for note in cut.notes) == (strategy != "data")
     pieces = [
         compile_graph(piece, cut.network.weights, banding=cut.bandings.get(piece.name))
         for piece in cut.pieces

@@ -47,7 +47,7 @@ def test_steps_and_files_are_named(model: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
     slices = tmp_path / "slices"
     slices.mkdir()
-    Image.fromarray(np.zeros((64, 64), np.uint8)).save(slices / "0.png")
+    Image.fromarray(np.arange(64 * 64).astype(np.uint8).reshape(64, 64)).save(slices / "0.png")
     ran = _convert(model, tmp_path, "--recipe", "balanced", "--calibration", slices, "--dry-run")
     assert ran.code == 0, ran.err
     assert "would round weights to 2.4 bits, quantize to int8" in " ".join(ran.err.split())

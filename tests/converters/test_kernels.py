@@ -33,8 +33,8 @@ def assert_same(network: Network) -> None:
 
 @pytest.mark.parametrize("family", sorted(zoo.FAMILIES))
 def test_every_family_gives_the_same_bits(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernels, "HEAVIEST", 2**11)
-    network = read_network(zoo.FAMILIES[family](keras))
+    monkeypatch.setattr(kernels, "HEAVIEST", 2**13)
+    network = read_network(zoo.FAMILIES[family](keras, base=16))
     assert quickened(network).graph.outputs == network.graph.outputs
     assert_same(network)
 
@@ -71,11 +71,11 @@ def test_other_transposed_convolutions_stay(layer: object) -> None:
 def test_a_heavy_kernel_is_divided_with_what_is_fused_to_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(kernels, "HEAVIEST", 700)
-    conv = layers.Conv2D(12, 3, padding="same", name="conv")
+    monkeypatch.setattr(kernels, "HEAVIEST", 4000)
+    conv = layers.Conv2D(64, 3, padding="same", name="conv")
     network = one_layer(conv, layers.BatchNormalization(name="norm"), layers.ReLU(name="end"))
     divided = quickened(network)
-    # 2592 bytes: no fewer of equal parts are light enough.
+    # 13,824 bytes: no fewer of equal parts are light enough.
     assert kinds_of(divided) == ["Conv2D", "BatchNormalization", "ReLU"] * 4 + ["Concatenate"]
     assert divided.graph.outputs == ("end",)
     assert divided.graph.tensors["end"] == network.graph.tensors["end"]
@@ -84,7 +84,7 @@ def test_a_heavy_kernel_is_divided_with_what_is_fused_to_it(
 
 def test_what_mixes_channels_is_not_divided(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernels, "HEAVIEST", 1)
-    grouped = layers.Conv2D(12, 3, groups=2)
-    for layer in (layers.Conv2D(12, 3, activation="softmax"), grouped, layers.Conv2D(1, 3)):
+    grouped = layers.Conv2D(64, 3, groups=2)
+    for layer in (layers.Conv2D(64, 3, activation="softmax"), grouped, layers.Conv2D(24, 3)):
         network = one_layer(layer)
         assert quickened(network).graph == network.graph

@@ -9,7 +9,7 @@ from edgeseg.graph import Graph
 from edgeseg.units import format_bytes
 from edgeseg_converters.partition.block import blocks
 from edgeseg_converters.partition.complexity import check_budget
-from edgeseg_converters.partition.request import Cut, PartitionRequest
+from edgeseg_converters.partition.request import Cut, PartitionRequest, piece_name
 from edgeseg_converters.rewrite.bands import Banding, in_bands
 
 Part: TypeAlias = tuple[Graph, Banding | None]
@@ -27,7 +27,11 @@ def banded(cut: Cut, request: PartitionRequest) -> Cut:
     most = request.max_activations
     if most is None:
         return cut
-    parts = [part for piece in cut.pieces for part in slimmed(piece, most)]
+    slim = (part for piece in cut.pieces for part in slimmed(piece, most))
+    parts = [
+        (replace(graph, name=piece_name(number)), banding)
+        for number, (graph, banding) in enumerate(slim)
+    ]
     pieces = check_budget(tuple(graph for graph, _ in parts), request)
     bandings = {graph.name: banding for graph, banding in parts if banding is not None}
     notes = tuple(_notes(parts, most))
@@ -44,7 +48,7 @@ def slimmed(piece: Graph, most: int) -> tuple[Part, ...]:
     if peak_live_bytes(piece) <= most:
         return whole
     cut = [[name for group in block for name in group] for block in blocks(piece)]
-    members = [piece.subgraph(f"{piece.name}_{number}", names) for number, names in enumerate(cut)]
+    members = [piece.subgraph(piece.name, names) for names in cut]
     apart = tuple((member, in_bands(member, most)) for member in members)
     return min(whole, apart, key=lambda parts: _drawback(parts, most))
 

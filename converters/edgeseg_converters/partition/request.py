@@ -113,9 +113,14 @@ class Cut:
     bandings: Mapping[str, Banding] = field(default_factory=dict)
 
 
+def piece_name(number: int) -> str:
+    """Name a piece by its place in the partition."""
+    return f"piece_{number:02d}"
+
+
 def pieces_of(graph: Graph, runs: Iterable[Iterable[tuple[str, ...]]]) -> Partition:
     """Name each run of groups and cut it out as a piece."""
     return tuple(
-        graph.subgraph(f"piece_{index:02d}", (name for group in run for name in group))
+        graph.subgraph(piece_name(index), (name for group in run for name in group))
         for index, run in enumerate(runs)
     )

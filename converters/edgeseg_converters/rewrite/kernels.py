@@ -22,6 +22,7 @@ from edgeseg_converters.network import Network
 HEAVIEST = 9 * MIB
 """Bytes of a kernel that stay in a cache while it passes over the image; more come from memory."""
 
+_VECTOR = 16
 _BY_VALUE = frozenset({"linear", "relu", "relu6"})
 _Arrays = tuple[NDArray[np.float32], ...]
 
@@ -126,10 +127,13 @@ def _in_parts(group: Sequence[Layer], weights: dict[str, _Arrays]) -> list[Layer
 
 
 def _parts(size: int, filters: int) -> int:
-    """Return the fewest equal parts of a kernel that are none too heavy; 1 if there are none."""
+    """Return the fewest equal parts of a kernel that are none too heavy; 1 if there are none.
+
+    Of fewer than a vector's channels TensorFlow folds a batch norm to other last bits.
+    """
     if size <= HEAVIEST:
         return 1
-    divisors = (count for count in range(2, filters) if filters % count == 0)
+    divisors = (count for count in range(2, filters) if filters % (count * _VECTOR) == 0)
     return next((count for count in divisors if size <= count * HEAVIEST), 1)
 
 

@@ -88,3 +88,8 @@ def test_what_mixes_channels_is_not_divided(monkeypatch: pytest.MonkeyPatch) -> 
     for layer in (layers.Conv2D(64, 3, activation="softmax"), grouped, layers.Conv2D(24, 3)):
         network = one_layer(layer)
         assert quickened(network).graph == network.graph
+    # TFLite fuses all three: the second convolution reads every channel of the first.
+    chain = one_layer(
+        layers.Conv2D(64, 3), layers.BatchNormalization(), layers.Conv2D(64, 1, name="second")
+    )
+    assert quickened(chain).graph == chain.graph

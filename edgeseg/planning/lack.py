@@ -11,7 +11,7 @@ from edgeseg.planning.room import limit_lack
 from edgeseg.planning.scores import score
 from edgeseg.units import format_bytes
 
-_REMEDY = "or convert into smaller pieces or with --quantize int8"
+_REMEDY = "or convert into smaller pieces, with --max-activations or --quantize int8"
 
 
 def usable_boards(problem: Problem) -> list[int]:

@@ -201,7 +201,7 @@ def _lack(graph: Graph, request: PartitionRequest) -> str:
         f"no cut was found whose pieces fit the boards: uncut, the network needs about "
         f"{format_bytes(need)} and room for slices, and the largest of {len(boards)} boards has "
         f"{format_bytes(most)} for both; raise the limits, add boards, or convert with "
-        "--quantize int8"
+        "--max-activations or --quantize int8"
     )
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from edgeseg_converters.keras_graph import read_network
 from edgeseg_converters.network import Network
-from edgeseg_converters.partition.data import _spans
 from edgeseg_converters.partition.halo import Prices, divide
+from edgeseg_converters.partition.tiles import _spans
 from edgeseg_converters.quiet import import_keras
 from edgeseg_converters.rebuild import build
 from edgeseg_converters.rewrite import margins

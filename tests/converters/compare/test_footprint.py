@@ -38,7 +38,7 @@ def test_pieces_chained_in_one_process_give_the_uncut_bits(
     tiny_bundle: Path, uncut_bundle: Path, image: NDArray[np.float32]
 ) -> None:
     pieces, uncut = load_pieces(Bundle(tiny_bundle)), load_pieces(Bundle(uncut_bundle))
-    assert len(pieces.interpreters) > len(uncut.interpreters) == 1
+    assert len(pieces.runners) > len(uncut.runners) == 1
     found = pieces(image)
     assert found.shape == (1, 64, 64, 3)
     assert found.std() > 0

@@ -94,10 +94,11 @@ def test_masks_are_the_same(
     assert unequal(precisions / f"{name}.edgeseg", scan, tflite_command) == 0
 
 
+@pytest.mark.parametrize("name", ["dynamic", "int8"])
 def test_int8_masks_differ_by_rounding(
-    precisions: Path, scan: Path, tflite_command: tuple[str]
+    precisions: Path, scan: Path, tflite_command: tuple[str], name: str
 ) -> None:
-    assert unequal(precisions / "int8.edgeseg", scan, tflite_command) < ROUNDING
+    assert unequal(precisions / f"{name}.edgeseg", scan, tflite_command) < ROUNDING
 
 
 def test_both_engines_segment_together(
@@ -122,7 +123,7 @@ def test_what_it_lacks_is_refused_with_a_way_out(
     precisions: Path, scan: Path, tflite_command: tuple[str]
 ) -> None:
     """It knows no transposed convolution whose weights alone are int8."""
-    words = ("segment", precisions / "dynamic.edgeseg", scan, "-o", scan.with_name("mask.nii"))
+    words = ("segment", precisions / "overlapping.edgeseg", scan, "-o", scan.with_name("mask.nii"))
     ran = edgeseg(*words, "--local", 1, command=tflite_command)
     assert ran.code == 1
     assert "TRANSPOSE_CONV" in ran.err

@@ -1,8 +1,12 @@
-"""Run as ``tiny_precisions.py FOLDER``: the tiny U-Net beside it in every lower precision."""
+"""Run as ``tiny_precisions.py FOLDER``: the tiny U-Net beside it in every lower precision.
+
+And ``overlapping.edgeseg``, a network whose transposed convolution has int8 weights and stays one.
+"""
 
 import sys
 from pathlib import Path
 
+import keras
 import nibabel as nib
 import numpy as np
 
@@ -21,6 +25,17 @@ def main(folder: Path) -> None:
         convert(
             folder / "tiny.keras", bundle, max_partitions=3, quantize=precision, calibration=scan
         )
+    overlapping = folder / "overlapping.keras"
+    _overlapping().save(overlapping)
+    convert(overlapping, overlapping.with_suffix(".edgeseg"), quantize="dynamic")
+
+
+def _overlapping() -> keras.Model:
+    layers = keras.layers
+    image = keras.Input((64, 64, 1))
+    x = layers.MaxPooling2D(2)(layers.Conv2D(16, 3, padding="same")(image))
+    x = layers.Conv2DTranspose(16, 3, strides=2, padding="same")(x)
+    return keras.Model(image, layers.Conv2D(3, 1, activation="sigmoid")(x))
 
 
 if __name__ == "__main__":

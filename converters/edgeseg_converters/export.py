@@ -67,8 +67,7 @@ def compile_graph(
     ModelError
         If TFLite has no operation for a layer, or LiteRT can't run the file.
     """
-    one, runs = (graph, 1) if banding is None else (banding.graph, len(banding.starts))
-    network = Network(one, weights)
+    network = Network(graph if banding is None else banding.graph, weights)
     try:
         content = _convert(network if plain else quickened(network), setup)
     except _ConversionError as error:
@@ -80,7 +79,8 @@ def compile_graph(
         interpreter.outputs, made, "output", [graph.tensors[name] for name in graph.outputs]
     )
     bands = None if banding is None else banding.bands(_names(inputs), _names(outputs))
-    return Compiled(graph, content, inputs, outputs, runs * graph_cost(one).flops, bands)
+    flops = graph_cost(graph).flops if banding is None else banding.flops
+    return Compiled(graph, content, inputs, outputs, flops, bands)
 
 
 def _names(ports: Sequence[Port]) -> list[str]:

@@ -147,11 +147,11 @@ def _slows(before: Compiled, after: Compiled) -> str | None:
 
 def _taking_turns(*pieces: Compiled) -> list[float]:
     """Return the shortest run of each piece in ms; what disturbs one turn disturbs all pieces."""
-    interpreters = [runner_of(piece, Interpreter(piece.model)) for piece in pieces]
+    runners = [runner_of(piece, Interpreter(piece.model)) for piece in pieces]
     shortest = [float("inf")] * len(pieces)
     for turn in range(_TURNS + 1):
-        for index, interpreter in enumerate(interpreters):
-            interpreter.run_on_zeros()
+        for index, runner in enumerate(runners):
+            runner.run_on_zeros()
             if turn:  # the first run warms up
-                shortest[index] = min(shortest[index], 1e3 * interpreter.seconds)
+                shortest[index] = min(shortest[index], 1e3 * runner.seconds)
     return shortest

@@ -68,9 +68,7 @@ def alive(part: Part) -> int:
 def computed(part: Part) -> int:
     """Count the FLOPs of a piece, rows that bands compute twice included."""
     graph, banding = part
-    if banding is None:
-        return graph_cost(graph).flops
-    return len(banding.starts) * graph_cost(banding.graph).flops
+    return graph_cost(graph).flops if banding is None else banding.flops
 
 
 def _notes(parts: list[Part], most: int) -> Iterator[str]:

@@ -76,13 +76,14 @@ def proposals(graph: Graph, request: PartitionRequest) -> list[Partition]:
     """
     fixed = list(_fixed(graph, request))
     starts = [start for pieces in fixed for start in _boards_of_groups(graph, pieces, request)]
-    ends: list[Ends] = []
-    for edges in ((), _block_ends(graph)):
-        problem = finest(graph, request, edges)
-        plans = quick_plans(problem, starts)
-        ends += [_joined(_ends(assignments_of(problem, one.lanes)), edges) for one in plans]
+    problems = {edges: finest(graph, request, edges) for edges in ((), _block_ends(graph))}
+    ends = [
+        _joined(_ends(assignments_of(problem, one.lanes)), edges)
+        for edges, problem in problems.items()
+        for one in quick_plans(problem, starts)
+    ]
     if request.max_partitions is not None:
-        ends += _fewer(finest(graph, request), request.max_partitions)
+        ends += _fewer(problems[()], request.max_partitions)
     shaped = (pieces_of(graph, _runs(graph, one, request)) for one in dict.fromkeys(ends))
     found = [pieces for pieces in shaped if keeps_budget(pieces, request)]
     return [*found, *fixed] or [adaptive(graph, request)]

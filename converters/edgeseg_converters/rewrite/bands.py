@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from edgeseg.cost import peak_live_bytes
+from edgeseg.cost import graph_cost, peak_live_bytes
 from edgeseg.graph import Graph, Layer, Tensor
 from edgeseg.manifest import MAX_BANDS, Bands, Strips
 from edgeseg_converters.rewrite.row_maps import row_map, rows_of
@@ -31,6 +31,11 @@ class Banding:
     rows: int
     starts: tuple[int, ...]
     factors: Mapping[str, int]
+
+    @property
+    def flops(self) -> int:
+        """What all bands compute, rows that two of them need twice."""
+        return len(self.starts) * graph_cost(self.graph).flops
 
     def bands(self, inputs: Sequence[str], outputs: Sequence[str]) -> Bands:
         """Return the strips of these inputs and outputs, in their order."""

@@ -5,13 +5,13 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from edgeseg.graph import Graph, Layer
+from edgeseg.manifest import ROW_AXIS
 from edgeseg_converters.rewrite.rows import RowMap, Shift
 
 Config: TypeAlias = Mapping[str, Any]
 Reading: TypeAlias = Callable[[Config, int, int], RowMap | str]
 """Takes settings and the rows of input and output."""
 
-ROW_AXIS = 1
 _IMAGE_AXES = 4
 _ROW_BY_ROW = (
     *("Activation", "Add", "Average", "BatchNormalization", "Concatenate", "Dense", "ELU"),

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from edgeseg.graph import Graph, Layer, Tensor
+from edgeseg.manifest import ROW_AXIS
 from edgeseg_converters.network import Network
 from edgeseg_converters.rewrite.margins import Margins, margins, rows_made, without_padding
-from edgeseg_converters.rewrite.row_maps import ROW_AXIS, row_map, rows_of
+from edgeseg_converters.rewrite.row_maps import row_map, rows_of
 from edgeseg_converters.rewrite.rows import RowMap, Rows, Shift
 
 

@@ -15,6 +15,7 @@ from edgeseg.cost import peak_live_bytes
 from edgeseg.errors import BudgetError
 from edgeseg.graph import Graph
 from edgeseg.interpreter import Interpreter
+from edgeseg.measure import measure_piece
 from edgeseg_converters.chain import outputs_of
 from edgeseg_converters.export import Compiled, compile_graph
 from edgeseg_converters.keras_graph import read_network
@@ -160,6 +161,17 @@ def test_more_pieces_than_allowed_are_refused() -> None:
     request = PartitionRequest(max_partitions=1, max_activations=20000)
     with pytest.raises(BudgetError, match="--max-partitions is 1"):
         cut_network(network_of("plain"), "adaptive", request)
+
+
+def test_a_piece_in_bands_keeps_less_memory() -> None:
+    image = keras.Input((256, 256, 16), name="image")
+    network = read_network(keras.Model(image, layers.Conv2D(16, 3, padding="same")(image)))
+    banding = in_bands(network.graph, peak_live_bytes(network.graph) // 3)
+    whole, band = (
+        measure_piece(compile_graph(network.graph, network.weights, banding=how).model)
+        for how in (None, banding)
+    )
+    assert band.resident_memory_bytes < 0.6 * whole.resident_memory_bytes
 
 
 def test_estimates_know_of_bands() -> None:

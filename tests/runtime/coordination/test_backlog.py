@@ -30,6 +30,21 @@ def test_what_was_under_way_is_sent_again_first_and_in_order() -> None:
     assert [image.index for image, _ in backlog.admit()] == [0, 2, 3, 4]
 
 
+def test_one_slice_is_ready_before_there_is_room() -> None:
+    images = iter(_images(4))
+    backlog = Backlog(images)
+    backlog.restart([1])
+    assert [image.index for image, _ in backlog.admit()] == [0]
+    for _ in range(2):
+        backlog.look_ahead()
+    assert [image.index for image in images] == [2, 3]
+    backlog.finish(0)
+    assert [image.index for image, _ in backlog.admit()] == [1]
+    backlog.finish(1)
+    backlog.look_ahead()
+    assert backlog.done
+
+
 def test_nothing_to_do_is_done() -> None:
     backlog = Backlog([])
     backlog.restart([1])

@@ -197,6 +197,7 @@ class Segmenter:
             if progress is not None:
                 progress()
         seconds = time.perf_counter() - start
+        self._recovery.finish()
         ordered = tuple(masks[index] for index in range(len(slices)))
         returned = self._coordinator.received_bytes - returned
         return Segmentation(ordered, self._report(len(slices), len(to_do), seconds, returned))

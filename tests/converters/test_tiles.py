@@ -16,7 +16,6 @@ from edgeseg_converters.partition.halo import Prices, divide
 from edgeseg_converters.partition.tiles import _spans
 from edgeseg_converters.quiet import import_keras
 from edgeseg_converters.rebuild import build
-from edgeseg_converters.rewrite import margins
 from edgeseg_converters.rewrite.rows import Rows
 from edgeseg_converters.rewrite.tiles import Place, Tiled, tile_rows
 
@@ -54,11 +53,8 @@ def single(*layers: Any, rows: int = 16, columns: int = 6) -> Network:
 
 @pytest.mark.parametrize("patience", [ALWAYS, NEVER])
 @pytest.mark.parametrize("family", sorted(zoo.FAMILIES))
-def test_every_family_computes_the_same_in_tiles(
-    family: str, patience: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_family_computes_the_same_in_tiles(family: str, patience: float) -> None:
     network = network_of(family)
-    monkeypatch.setattr(margins, "_FLOPS_A_BYTE", 0 if patience else 16)
     ways = 2 + sorted(zoo.FAMILIES).index(family) % 3
     assert_same(network, divided(network, ways, patience))
 
@@ -94,8 +90,8 @@ def test_rows_passed_on_cost_no_convolution_and_rows_computed_no_message() -> No
     assert passed.places[f"{names[1]}.rows1"] == Place(1, 1)
     computed = divided(network, 2, NEVER)
     assert computed.places[f"{names[1]}.rows1"] == Place(0, 1)
-    # Two convolutions reach two rows beyond the tile's eight.
-    assert computed.network.graph.tensors[f"{names[0]}.rows0"].shape == (1, 10, 6, 2)
+    # The second convolution reaches a row beyond the tile's eight.
+    assert computed.network.graph.tensors[f"{names[0]}.rows0"].shape == (1, 9, 6, 2)
     for tiled in (passed, computed):
         assert_same(network, tiled)
 
@@ -215,29 +211,26 @@ def _level(block: str) -> dict[str, Any]:
 
 
 # Tiles so thin that the last one needs no row of its own.
-@example({"rows": 12, "levels": [_level("conv"), _level("padded")]}, 4, ALWAYS, 0, 0)
+@example({"rows": 12, "levels": [_level("conv"), _level("padded")]}, 4, ALWAYS, 0)
 @settings(max_examples=25, deadline=None)
 @given(
     made_of=u_nets(),
     ways=st.integers(2, 4),
     patience=st.sampled_from([ALWAYS, 1.0, NEVER]),
     span=st.integers(0, 5),
-    copying=st.sampled_from([0, 16]),
 )
 def test_random_u_nets_compute_the_same_in_tiles(
-    made_of: dict[str, Any], ways: int, patience: float, span: int, copying: int
+    made_of: dict[str, Any], ways: int, patience: float, span: int
 ) -> None:
     network = u_net(made_of)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(margins, "_FLOPS_A_BYTE", copying)
-        assert_same(network, divided(network, ways, patience, span))
+    assert_same(network, divided(network, ways, patience, span))
 
 
-def test_a_deep_tile_is_padded_first_and_makes_no_row_of_no_use() -> None:
+def test_a_tile_is_padded_where_the_image_is_and_makes_no_row_of_no_use() -> None:
     kinds = import_keras().layers
-    deep = kinds.Conv2D(64, 3, padding="same")
-    network = single(deep)
+    conv = kinds.Conv2D(3, 3, padding="same")
+    network = single(conv)
     tensors = divided(network, 2, NEVER).network.graph.tensors
-    assert tensors[f"{deep.name}.rows0.padded"].shape == (1, 10, 8, 2)
-    assert tensors[f"{deep.name}.rows0"].shape == (1, 8, 6, 64)
+    assert tensors[f"{conv.name}.rows0.padded"].shape == (1, 10, 8, 2)
+    assert tensors[f"{conv.name}.rows0"].shape == (1, 8, 6, 3)
     assert_same(network, divided(network, 2, NEVER))

@@ -1,6 +1,6 @@
 """Pads a tile only where the image is padded, so that a convolution makes no rows of no use."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from edgeseg.graph import Layer
@@ -10,16 +10,13 @@ Margins: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
 """Rows above and below, columns left and right."""
 
 _CONVOLUTIONS = frozenset({"Conv2D", "DepthwiseConv2D", "SeparableConv2D"})
-_FLOPS_A_BYTE = 16
-"""About what a core computes while it copies a byte: on x86 some 20, on a Cortex-A72 some 4."""
 
-
-def margins(layer: Layer, rows: RowMap, tile: Rows, shape: Sequence[int]) -> Margins | None:
-    """Return the padding that lets a convolution do without its own, where that is worth it.
+def margins(layer: Layer, rows: RowMap, tile: Rows) -> Margins | None:
+    """Return the padding that lets a convolution do without its own, where rows are spared by it.
 
     TFLite pads all sides or none. With its own padding a convolution makes rows at the edges
-    between tiles that nobody may read; without, its input must be padded before, which copies
-    it. Deep in a network tiles are thin, rows dear and copies small.
+    between tiles that nobody may read; without, its input is padded before. XNNPACK takes both
+    for one operation, which copies nothing.
 
     Parameters
     ----------
@@ -29,8 +26,6 @@ def margins(layer: Layer, rows: RowMap, tile: Rows, shape: Sequence[int]) -> Mar
         Its arithmetic.
     tile
         Rows that it reads.
-    shape
-        Shape of its whole input.
 
     Returns
     -------
@@ -39,13 +34,9 @@ def margins(layer: Layer, rows: RowMap, tile: Rows, shape: Sequence[int]) -> Mar
     """
     if layer.kind not in _CONVOLUTIONS or layer.config["padding"] != "same" or rows.step > 1:
         return None
-    reach = rows.high - rows.low
     above = -rows.low if tile.start == 0 else 0
     below = rows.high if tile.stop == rows.height else 0
-    useless = reach - above - below
-    kernels = sum(weight.elements for weight in layer.weights if weight.name.endswith("kernel"))
-    # Both figures are of one column of the tile.
-    if 2 * kernels * useless <= _FLOPS_A_BYTE * 4 * tile.count * shape[-1]:
+    if above + below == rows.high - rows.low:
         return None
     across = (layer.config["kernel_size"][1] - 1) * layer.config["dilation_rate"][1]
     return (above, below), (across // 2, across - across // 2)

@@ -65,10 +65,10 @@ class Tiled:
 def tile_rows(network: Network, tiling: Tiling) -> Tiled:
     """Rewrite a network such that tiles make its rows; it computes the same.
 
-    A tile is padded as the image is, for its layers keep their settings. At an edge that is none
-    of the image's they so make rows of no use, as many as the halo is deep; nobody reads these,
-    and no copy is spent on cutting them off. Where they would cost more than a copy, a tile is
-    padded first and only where the image is; see :mod:`edgeseg_converters.rewrite.margins`.
+    A tile is padded where the image is; see :mod:`edgeseg_converters.rewrite.margins`. Layers of
+    which that can't be said, such as strided ones, keep their settings: at an edge that is none
+    of the image's they make rows of no use, which nobody reads, and no copy is spent on cutting
+    off.
 
     Layers are called ``conv.rows0``, rows that are passed on ``conv.rows0.14-16``, those put
     together ``conv.rows1.joined``; a tensor that whole layers read, or that leaves the network,
@@ -152,7 +152,7 @@ class _Builder:
         )
         name, made = _name(layer.name, tile), rows.makes(reads)
         settings = _settings(layer, rows, reads)
-        around = margins(layer, rows, reads, self._graph.tensors[layer.inputs[0]].shape)
+        around = margins(layer, rows, reads)
         if around is not None:
             inputs = (self._pad(f"{name}.padded", inputs[0], around, tile),)
             made, settings = rows_made(rows, reads), without_padding(settings)

@@ -107,13 +107,17 @@ class Recovery:
         self._repaced = False
         if not self._stale:
             backlog.restart([lane.window for lane in self.plan.lanes])
-            self.journal.opened(self._coordinator.pongs())
+            # Boards do nothing between runs: what they last said still holds.
+            self.journal.opened(self._coordinator.last_pongs)
         while not backlog.done:
             self._place_anew(backlog, REPLANNING_SECONDS)
             # Slices of a run that ends early are still on the boards: they must not meet others.
             self._stale = True
             yield from self._flow(backlog)
         self._stale = False
+
+    def finish(self) -> None:
+        """Note how the boards fared in a stream that has come to its end."""
         self.journal.closed(self._coordinator.pongs())
 
     def _flow(self, backlog: Backlog) -> Iterator[Result]:

@@ -31,6 +31,9 @@ PROTOCOL = 4
 MAX_HEADER_BYTES = 2**20
 MAX_PROBE_BYTES = 2**24
 
+HELD_SECONDS = 10.0
+"""A coordinator unheard of for so long is gone; what a worker held for it is dropped."""
+
 NO_EPOCH = 0
 """What a refusal of the coordinator itself, not of its orders, bears as its epoch."""
 

@@ -200,6 +200,22 @@ def test_scan_after_scan_on_one_deployment(
             np.testing.assert_array_equal(segmenter.segment(path).mask, expected)
 
 
+def test_pieces_stay_loaded_from_slice_to_slice(
+    workers: Workers, tiny_bundle: Path, hounsfield: NDArray[np.int16], expected: Any
+) -> None:
+    """A viewer asks for a slice when somebody looks at it; workers wait longer than that."""
+    with Segmenter(tiny_bundle, [workers.start().endpoint]) as segmenter:
+        _, plan = segmenter.planned
+        for index in range(2):
+            mask = segmenter.segment(hounsfield[index]).mask
+            np.testing.assert_array_equal(mask, expected[index : index + 1])
+            time.sleep(2.5)
+        report = segmenter.segment(hounsfield).report
+        assert segmenter.planned[1] is plan
+    assert (report.epochs, report.losses) == (1, ())
+    assert {piece.runs for piece in report.pieces} == {len(hounsfield)}
+
+
 def _bad_arrays() -> list[NDArray[Any]]:
     hole = np.zeros((2, 8, 8), np.float32)
     hole[1, 3, 3] = np.nan

@@ -11,6 +11,7 @@ Margins: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
 
 _CONVOLUTIONS = frozenset({"Conv2D", "DepthwiseConv2D", "SeparableConv2D"})
 
+
 def margins(layer: Layer, rows: RowMap, tile: Rows) -> Margins | None:
     """Return the padding that lets a convolution do without its own, where rows are spared by it.
 

@@ -1,9 +1,6 @@
 """Who is served: one coordinator at a time, until it takes its leave or falls silent. Pure."""
 
-from edgeseg_runtime.wire import NO_EPOCH, PROTOCOL, Hello, Refused
-
-SILENCE_SECONDS = 10.0
-"""A coordinator unheard of for so long is gone; what was held for it is dropped."""
+from edgeseg_runtime.wire import HELD_SECONDS, NO_EPOCH, PROTOCOL, Hello, Refused
 
 
 class Reception:
@@ -46,7 +43,7 @@ class Reception:
 
     def abandoned(self, now: float) -> bool:
         """Tell whether the coordinator has been silent for so long that it must be gone."""
-        return bool(self.coordinator) and now - self._heard > SILENCE_SECONDS
+        return bool(self.coordinator) and now - self._heard > HELD_SECONDS
 
     def dismiss(self) -> None:
         """Serve nobody."""

@@ -15,7 +15,16 @@ from edgeseg_runtime.coordination.fleet import Fleet
 from edgeseg_runtime.endpoints import normalize_endpoint
 from edgeseg_runtime.keys import KeyPair
 from edgeseg_runtime.transport import Link, Payload
-from edgeseg_runtime.wire import NO_EPOCH, AnyMessage, Bye, Peer, Pong, Refused, Welcome
+from edgeseg_runtime.wire import (
+    HELD_SECONDS,
+    NO_EPOCH,
+    AnyMessage,
+    Bye,
+    Peer,
+    Pong,
+    Refused,
+    Welcome,
+)
 
 CONNECT_SECONDS = 5.0
 GREET_SECONDS = 1.0
@@ -104,7 +113,7 @@ class Connections:
     @property
     def given_up(self) -> bool:
         """Whether it was silent here for so long that workers may have dropped what they held."""
-        return time.monotonic() - self._last_ping > SILENCE_SECONDS
+        return time.monotonic() - self._last_ping > HELD_SECONDS / 2
 
     @property
     def last_pongs(self) -> dict[str, Pong]:

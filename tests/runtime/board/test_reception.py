@@ -1,7 +1,7 @@
 """Who is served: one coordinator at a time, until it goes or falls silent."""
 
-from edgeseg_runtime.board.reception import SILENCE_SECONDS, Reception
-from edgeseg_runtime.wire import PROTOCOL, Hello
+from edgeseg_runtime.board.reception import Reception
+from edgeseg_runtime.wire import HELD_SECONDS, PROTOCOL, Hello
 
 
 def _hello(session: str = "one", board: str = "") -> Hello:
@@ -36,7 +36,7 @@ def test_a_session_without_a_name_is_one_too() -> None:
     reception = Reception()
     assert reception.admit(b"a", _hello(""), 100.0)
     assert reception.objection(b"b", _hello("two")) is not None
-    assert reception.abandoned(101.0 + SILENCE_SECONDS)
+    assert reception.abandoned(101.0 + HELD_SECONDS)
 
 
 def test_a_coordinator_may_come_back_over_a_new_connection() -> None:
@@ -63,9 +63,9 @@ def test_another_protocol_is_refused_whoever_is_served() -> None:
 
 def test_who_is_silent_for_too_long_is_gone() -> None:
     reception = _serving()
-    assert not reception.abandoned(100.0 + SILENCE_SECONDS)
-    assert reception.abandoned(100.1 + SILENCE_SECONDS)
+    assert not reception.abandoned(100.0 + HELD_SECONDS)
+    assert reception.abandoned(100.1 + HELD_SECONDS)
     reception.hear(105.0)
-    assert not reception.abandoned(100.1 + SILENCE_SECONDS)
+    assert not reception.abandoned(100.1 + HELD_SECONDS)
     reception.dismiss()
     assert not reception.abandoned(1e9)

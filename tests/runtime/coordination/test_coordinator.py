@@ -18,10 +18,9 @@ from edgeseg.errors import BoardError
 from edgeseg.interpreter import Interpreter
 from edgeseg.placement import Lane, Placement
 from edgeseg.slices import SliceGeometry, to_input, to_probabilities
-from edgeseg_runtime.board.reception import SILENCE_SECONDS
 from edgeseg_runtime.coordination.backlog import Image
 from edgeseg_runtime.coordination.coordinator import Coordinator
-from edgeseg_runtime.wire import Hello
+from edgeseg_runtime.wire import HELD_SECONDS, Hello
 
 _GEOMETRY = SliceGeometry(1024, 1024)
 """Too many pixels to be decoded on a board: probabilities come back."""
@@ -133,7 +132,7 @@ def test_workers_wait_for_a_plan(
     bundle = Bundle(tiny_bundle)
     coordinator = Coordinator(bundle, [BoardEntry("a", workers.start().endpoint)])
     try:
-        time.sleep(SILENCE_SECONDS + 1)
+        time.sleep(HELD_SECONDS + 1)
         coordinator.deploy(Placement((_lane(bundle, "aaaa"),), {}))
         (result,) = coordinator.stream(_stream(images[:1]))
     finally:

@@ -25,7 +25,7 @@ _WORTHWHILE = 1e-5
 MOST_ENUMERATED = 20_000
 """Assignments that are all looked at."""
 
-_BRANCHING_SHARE = 0.8
+BRANCHING = 0.8
 """Part of the time after which HiGHS takes over from branch and bound."""
 
 _STEPS = (0.7, 0.8, 0.87, 0.93, 0.97, 1.0)
@@ -51,12 +51,13 @@ class Exact:
     bound: float
 
 
-def improve(
+def improve(  # noqa: PLR0913, PLR0917 - one problem, and what is known of it
     problem: Problem,
     found: Assignments | None,
     objective: Objective,
     seconds: float,
     below: float = np.inf,
+    branching: float = BRANCHING,
 ) -> Exact:
     """Look for a lane of less cost than the one found, until the time is up.
 
@@ -72,6 +73,8 @@ def improve(
         Time for it.
     below
         Lanes that cost as much are of no interest.
+    branching
+        Part of the time for branch and bound; the rest is left to HiGHS.
     """
     count = len(problem.boards) ** len(problem.pieces)
     if count <= MOST_ENUMERATED:
@@ -81,7 +84,7 @@ def improve(
     deadline = time.monotonic() + seconds
     if objective == "memory":
         return _least(problem, found, objective, seconds)
-    quick = branched(problem, found, objective, seconds * _BRANCHING_SHARE, below)
+    quick = branched(problem, found, objective, seconds * branching, below)
     if quick.bound >= min(quick.cost, below) * (1 - _WORTHWHILE):
         return quick
     if objective == "latency":

@@ -6,15 +6,21 @@ from collections import Counter
 import numpy as np
 
 from edgeseg.planning.bound import least_work
-from edgeseg.planning.exact import branched, improve
+from edgeseg.planning.exact import BRANCHING, branched, improve
 from edgeseg.planning.groups import Counts, Groups, candidates, division, has_room
 from edgeseg.planning.linear import Program
 
 _CLOSE = 1e-4
 """A gap between rates that needs no more work."""
 
-_PATIENCE = (0.3, 0.5, 1.0)
+_PATIENCE = (0.5, 0.5, 1.0)
 """Part of the time for a group, after so many searches that ran out of it."""
+
+_BRANCHING = (0.0, BRANCHING, 0.0)
+"""Part of that for branch and bound, which has had its first look at every group that is open."""
+
+_START = 0.3
+"""Part of the time for a group where there are too many for all to be looked at."""
 
 _LEAST_SECONDS = 0.1
 """Time in which nothing would come of a search."""
@@ -49,7 +55,7 @@ def refine(groups: Groups, deadline: float) -> float:
     if not groups.complete:
         for counts in dict.fromkeys(groups.best):
             left = deadline - time.monotonic()
-            _improve(groups, counts, left * _PATIENCE[0], below=np.inf)
+            _improve(groups, counts, left * _START, np.inf, BRANCHING)
         return np.inf
     highest = _at_prices(groups, deadline)
     while True:
@@ -67,8 +73,10 @@ def refine(groups: Groups, deadline: float) -> float:
             return possible
         widest = min(open_groups, key=lambda counts: (failed[counts], sum(counts)))
         lowest = highest[widest] - slack[widest]
-        seconds = left * _PATIENCE[min(failed[widest], len(_PATIENCE) - 1)]
-        reached = _search_one(groups, widest, highest[widest], lowest, seconds)
+        turn = min(failed[widest], len(_PATIENCE) - 1)
+        below = 1 / max(lowest, highest[widest] / 2)
+        bound = _improve(groups, widest, left * _PATIENCE[turn], below, _BRANCHING[turn])
+        reached = min(highest[widest], 1 / bound if bound > 0 else np.inf)
         failed[widest] += reached > highest[widest] * (1 - _CLOSE)
         highest[widest] = reached
 
@@ -109,18 +117,12 @@ def _prices(groups: Groups) -> list[float]:
     return [0.0] * len(worth) if values is None else [values[price] for price in worth]
 
 
-def _search_one(
-    groups: Groups, counts: Counts, highest: float, lowest: float, seconds: float
+def _improve(
+    groups: Groups, counts: Counts, seconds: float, below: float, branching: float
 ) -> float:
-    """Search one group and return the rate that it cannot exceed."""
-    bound = _improve(groups, counts, seconds, 1 / max(lowest, highest / 2))
-    return min(highest, 1 / bound if bound > 0 else np.inf)
-
-
-def _improve(groups: Groups, counts: Counts, seconds: float, below: float) -> float:
     """Enter a better lane of one group if there is one; return the least period it may have."""
     known = groups.assignments.get(counts)
-    found = improve(groups.part(counts), known, "throughput", seconds, below)
+    found = improve(groups.part(counts), known, "throughput", seconds, below, branching)
     if found.assignment is not None:
         groups.enter(counts, found.assignment)
     return found.bound

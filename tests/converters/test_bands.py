@@ -16,6 +16,7 @@ from edgeseg.errors import BudgetError
 from edgeseg.graph import Graph
 from edgeseg.interpreter import Interpreter
 from edgeseg.measure import measure_piece
+from edgeseg_converters.assemble import assemble
 from edgeseg_converters.chain import outputs_of
 from edgeseg_converters.export import Compiled, compile_graph
 from edgeseg_converters.keras_graph import read_network
@@ -172,6 +173,18 @@ def test_a_piece_in_bands_keeps_less_memory() -> None:
         for how in (None, banding)
     )
     assert band.resident_memory_bytes < 0.6 * whole.resident_memory_bytes
+
+
+def test_the_time_of_a_piece_is_that_of_all_its_bands() -> None:
+    network = network_of("plain")
+    (piece, *_) = STRATEGIES["block"](network, PartitionRequest()).pieces
+    banding = in_bands(piece, peak_live_bytes(piece) // 3)
+    compiled = compile_graph(piece, network.weights, banding=banding)
+    (told,) = assemble([compiled], network.weights, lambda **_: None).measurements
+    once = measure_piece(compiled.model)
+    assert compiled.runs > 1
+    assert told.steady_ms == pytest.approx(compiled.runs * once.steady_ms)
+    assert told.first_ms == pytest.approx(once.first_ms + told.steady_ms - once.steady_ms)
 
 
 def test_estimates_know_of_bands() -> None:

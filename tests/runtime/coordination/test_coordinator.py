@@ -18,7 +18,7 @@ from edgeseg.errors import BoardError
 from edgeseg.interpreter import Interpreter
 from edgeseg.placement import Lane, Placement
 from edgeseg.slices import SliceGeometry, to_input, to_probabilities
-from edgeseg_runtime.coordination.backlog import Image
+from edgeseg_runtime.coordination.backlog import Backlog, Image
 from edgeseg_runtime.coordination.coordinator import Coordinator
 from edgeseg_runtime.wire import HELD_SECONDS, Hello
 
@@ -108,6 +108,24 @@ def test_any_shifts_give_the_same_bits(
     assert sorted(result.index for result in results) == list(range(len(images)))
     for result in results:
         np.testing.assert_array_equal(result.array, expected[result.index])
+
+
+def test_the_next_slice_is_on_its_way_before_a_mask_is_dealt_with(
+    workers: Workers, tiny_bundle: Path, images: list[NDArray[np.uint8]]
+) -> None:
+    bundle = Bundle(tiny_bundle)
+    coordinator = Coordinator(bundle, [BoardEntry("a", workers.start().endpoint)])
+    backlog = Backlog(_stream(images[:2]))
+    backlog.restart([1])
+    try:
+        coordinator.deploy(Placement((_lane(bundle, "aaaa", window=1),), {}))
+        turns = iter(lambda: backlog.done, True)
+        results = (result for _ in turns for result in coordinator.turn(backlog))
+        assert next(results).index == 0
+        assert backlog.awaited(1) is not None
+        assert [result.index for result in results] == [1]
+    finally:
+        coordinator.close()
 
 
 def test_a_new_placement_takes_the_place_of_the_old(

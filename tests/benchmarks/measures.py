@@ -45,6 +45,10 @@ class Run:
         return self.other_cpu_seconds / self.inference_seconds
 
 
+_SPINNING = 0.05
+"""Seconds after which threads of LiteRT that have nothing to do have gone to sleep."""
+
+
 def images(slices: int, size: int = 256) -> NDArray[np.float32]:
     """Noise in 0..255 HU; the time of a slice does not depend on what it shows."""
     noise = np.random.default_rng(0).uniform(0, 255, (slices, size, size))
@@ -83,12 +87,34 @@ def on_workers(bundle: Path, *, workers: int, memory_limit: int | None, slices: 
     return Run(report, inference, spent - inference)
 
 
-def latency(bundle: Path, *, workers: int, slices: int) -> float:
-    """Median seconds from slice to mask with local workers of one core, one slice at a time."""
-    voxels = images(slices)
+def one_slice(
+    bundle: Path, model: Path, *, workers: int, threads: Sequence[int], slices: int
+) -> list[float]:
+    """How many times as fast local workers of one core are as the uncut model on some threads.
+
+    One slice at a time, from slice to mask, and in turn with the uncut model: what slows the
+    machine for a while slows all of them. Medians of the ratios.
+    """
+    uncut_models = [Interpreter(model, count) for count in threads]
+    for interpreter in uncut_models:
+        interpreter.run_on_zeros()
+    ratios = []
     with Segmenter(bundle, local=workers, objective="latency") as segmenter:
-        segmenter.segment(voxels[:2])
-        return float(np.median([segmenter.segment(one).report.seconds for one in voxels]))
+        segmenter.segment(images(2))
+        for voxels in images(slices):
+            inputs = [voxels[np.newaxis, :, :, np.newaxis] / np.float32(255)]
+            seconds = [_seconds(interpreter, inputs) for interpreter in uncut_models]
+            ours = segmenter.segment(voxels).report.seconds
+            ratios.append([one / ours for one in seconds])
+    return [float(np.median(column)) for column in zip(*ratios, strict=True)]
+
+
+def _seconds(interpreter: Interpreter, inputs: Sequence[NDArray[np.float32]]) -> float:
+    start = time.perf_counter()
+    interpreter.run(inputs)
+    seconds = time.perf_counter() - start
+    time.sleep(_SPINNING)
+    return seconds
 
 
 def _cpu_seconds() -> float:

@@ -19,8 +19,8 @@ from forecast import forecast, profiled_run
 from measures import (
     command_seconds,
     convert,
-    latency,
     on_workers,
+    one_slice,
     piece_seconds,
     uncut,
     worker_start,
@@ -167,13 +167,8 @@ def _one_slice(folder: Path) -> Iterator[Figure]:
     model, bundle = folder / "uncut.tflite", folder / "data.edgeseg"
     flags = ["--strategy", "data", "--boards", str(_boards_file(folder, "2GiB"))]
     convert(folder / "base64.keras", bundle, folder / "a", flags)
-    ratios: list[tuple[float, ...]] = []
-    for number in range(ROUNDS):
-        messages.print(f"one slice on two workers, round {number + 1} of {ROUNDS}")
-        baselines = [uncut(model, processes=1, threads=n, slices=SLICES // 2) for n in (1, 2)]
-        ours = latency(bundle, workers=2, slices=SLICES // 2)
-        ratios.append(tuple(1 / (ours * one.slices_per_second) for one in baselines))
-    one, two = (statistics.median(column) for column in zip(*ratios, strict=True))
+    messages.print("one slice on two workers, in turn with the uncut model")
+    one, two = one_slice(bundle, model, workers=2, threads=(1, 2), slices=SLICES)
     yield Figure("one slice, data, two workers / one thread", one, 1.7, at_least=True)
     yield Figure("one slice, data, two workers / LiteRT's two threads", two, 1.0, at_least=True)
 

@@ -87,16 +87,6 @@ class Interpreter:
         """Outputs in the order of the file."""
         return tuple(map(_detail, self._output_details))
 
-    @property
-    def signature_inputs(self) -> dict[str, int]:
-        """Position of each input by the name its signature gives it."""
-        return self._signature("inputs", self._input_details)
-
-    @property
-    def signature_outputs(self) -> dict[str, int]:
-        """Position of each output by the name its signature gives it."""
-        return self._signature("outputs", self._output_details)
-
     def run(self, arrays: Iterable[NDArray[Any]]) -> list[NDArray[Any]]:
         """Run once on inputs in file order; returns fresh copies of the outputs in file order.
 
@@ -130,11 +120,6 @@ class Interpreter:
     def _copy_in(self, arrays: Iterable[NDArray[Any]]) -> None:
         for detail, array in zip(self._input_details, arrays, strict=True):
             self._engine.set_tensor(detail["index"], array)
-
-    def _signature(self, side: str, details: list[dict[str, Any]]) -> dict[str, int]:
-        position = {detail["index"]: place for place, detail in enumerate(details)}
-        (signature,) = self._engine._get_full_signature_list().values()  # noqa: SLF001 only there
-        return {name: position[index] for name, index in signature[side].items()}
 
 
 def engine_name() -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from edgeseg.bands import band_of
 from edgeseg.graph import Graph
 from edgeseg_converters.chain import Alive, Image, stages
-from edgeseg_converters.export import Compiled, Setup, signature_name
+from edgeseg_converters.export import Compiled, Setup
 from edgeseg_converters.quiet import import_tensorflow
 from edgeseg_converters.recipe import Precision
 
@@ -69,13 +69,13 @@ def setups(
         yield int8(entering, piece) if precision == "int8" else SETUPS.get(precision)
 
 
-def _int8(entering: Sequence[Alive], piece: Compiled, converter: Any, graph: Graph) -> None:
+def _int8(entering: Sequence[Alive], piece: Compiled, converter: Any, _: Graph) -> None:
     tensorflow = import_tensorflow()
     converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
     converter.target_spec.supported_ops = [tensorflow.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = tensorflow.int8
     converter.inference_output_type = tensorflow.int8
-    converter.representative_dataset = partial(_samples, entering, piece, graph)
+    converter.representative_dataset = partial(_samples, entering, piece)
 
 
 def _sparse(setup: Setup | None, converter: Any, graph: Graph) -> None:
@@ -85,11 +85,9 @@ def _sparse(setup: Setup | None, converter: Any, graph: Graph) -> None:
     converter.optimizations = [*converter.optimizations, sparsity]
 
 
-def _samples(entering: Sequence[Alive], piece: Compiled, graph: Graph) -> Iterator[dict[str, Any]]:
+def _samples(entering: Sequence[Alive], piece: Compiled) -> Iterator[list[Any]]:
     """Yield what each run of the file reads, in every slice."""
-    names = {tensor.name: signature_name("input", i) for i, tensor in enumerate(graph.inputs)}
     for alive in entering:
         arrays = [alive[port.tensor].at(port) for port in piece.inputs]
         for run in range(piece.runs):
-            parts = arrays if piece.bands is None else band_of(piece.bands, run, arrays)
-            yield {names[port.tensor]: part for port, part in zip(piece.inputs, parts, strict=True)}
+            yield arrays if piece.bands is None else list(band_of(piece.bands, run, arrays))

@@ -92,3 +92,20 @@ def test_outputs_have_the_shapes_of_the_graph() -> None:
     compiled = compile_graph(piece, network.weights)
     shapes = {port.tensor: port.shape for port in compiled.outputs}
     assert shapes == {name: piece.tensors[name].shape for name in piece.outputs}
+
+
+def test_ports_keep_the_order_of_the_graph_however_many_there_are() -> None:
+    image = keras.Input((4, 4, 1), name="image")
+    read = [layers.Conv2D(1, 1, name=f"read_{number}")(image) for number in range(12)]
+    made = [layers.ReLU(name=f"made_{number}")(tensor) for number, tensor in enumerate(read)]
+    network = read_network(keras.Model(image, layers.Add()(made)))
+    piece = network.graph.subgraph("piece", [f"made_{number}" for number in range(12)])
+    compiled = compile_graph(piece, network.weights)
+    assert [port.tensor for port in compiled.inputs] == [tensor.name for tensor in piece.inputs]
+    assert [port.tensor for port in compiled.outputs] == list(piece.outputs)
+    numbers = [int(port.tensor.removeprefix("read_")) for port in compiled.inputs]
+    arrays = [np.full((1, 4, 4, 1), number, np.float32) for number in numbers]
+    outputs = Interpreter(compiled.model).run(arrays)
+    assert {
+        port.tensor: array.flat[0] for port, array in zip(compiled.outputs, outputs, strict=True)
+    } == {f"made_{number}": number for number in range(12)}

@@ -13,11 +13,11 @@ from edgeseg.planning.linear import Program
 _CLOSE = 1e-4
 """A gap between rates that needs no more work."""
 
-_PATIENCE = (0.5, 0.5, 1.0)
-"""Part of the time for a group, after so many searches that ran out of it."""
+_TURNS = ((0.5, 0.0), (0.5, BRANCHING), (1.0, 0.0))
+"""Part of the time for a group, and of that for branch and bound, after so many failures.
 
-_BRANCHING = (0.0, BRANCHING, 0.0)
-"""Part of that for branch and bound, which has had its first look at every group that is open."""
+HiGHS has the first turn, for branching has had its look at every group that is open.
+"""
 
 _START = 0.3
 """Part of the time for a group where there are too many for all to be looked at."""
@@ -73,9 +73,9 @@ def refine(groups: Groups, deadline: float) -> float:
             return possible
         widest = min(open_groups, key=lambda counts: (failed[counts], sum(counts)))
         lowest = highest[widest] - slack[widest]
-        turn = min(failed[widest], len(_PATIENCE) - 1)
+        share, branching = _TURNS[min(failed[widest], len(_TURNS) - 1)]
         below = 1 / max(lowest, highest[widest] / 2)
-        bound = _improve(groups, widest, left * _PATIENCE[turn], below, _BRANCHING[turn])
+        bound = _improve(groups, widest, left * share, below, branching)
         reached = min(highest[widest], 1 / bound if bound > 0 else np.inf)
         failed[widest] += reached > highest[widest] * (1 - _CLOSE)
         highest[widest] = reached

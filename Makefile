@@ -49,7 +49,7 @@ imports: env
 	$(BIN)/lint-imports
 
 unit: env $(BASE_STAMP)
-	EDGESEG_BASE_PYTHON=$(abspath $(BASE)/bin/python) $(BIN)/pytest --numprocesses 2 --dist loadfile --durations 15
+	EDGESEG_BASE_PYTHON=$(abspath $(BASE)/bin/python) $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 15
 
 # The package on 64-bit ARM, emulated; as root, with Debian's debootstrap and qemu-user-static.
 test-arm64: env

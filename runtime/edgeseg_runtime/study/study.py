@@ -1,7 +1,7 @@
 """What ``edgeseg study`` does, in the order it does it."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,15 +67,15 @@ def run(request: Request) -> None:
     require_html()
     bundle = Bundle(request.bundle)
     orders = _orders(request, bundle)
-    outcomes: dict[str, Outcome] = {
-        order.volume: record for order in orders if (record := finished(order))
-    }
+    outcomes = _finished(orders)
     left = [order for order in orders if order.volume not in outcomes]
     start = time.monotonic()
     try:
         if left:
             _segment(request, bundle, left, outcomes, len(orders))
     except KeyboardInterrupt:
+        # Workers may have finished volumes that nobody here has heard of yet.
+        outcomes = _finished(left) | outcomes
         note(f"{len(outcomes)} of {len(orders)} volumes are done; the same command does the rest")
         raise
     finally:
@@ -127,6 +127,11 @@ def _orders(request: Request, bundle: Bundle) -> list[Order]:
             Order(setup, volume.name, str(volume.path), identity_of(volume.path), folder)
             for volume in volumes
         ]
+
+
+def _finished(orders: Iterable[Order]) -> dict[str, Outcome]:
+    """Return what is known of the volumes whose masks are in the folder."""
+    return {order.volume: record for order in orders if (record := finished(order))}
 
 
 def _make_folder(folder: Path) -> None:

@@ -4,6 +4,7 @@ import csv
 import json
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -189,6 +190,28 @@ def test_a_study_that_was_stopped_goes_on(tiny_bundle: Path, tmp_path: Path) -> 
     assert f"finished before: {len(before)}" in ran.out
     assert before == {path: path.stat().st_mtime_ns for path in before}
     assert len(_summary(masks)) == 4
+
+
+def test_volumes_that_nobody_had_heard_of_count_when_a_study_is_stopped(
+    tiny_bundle: Path, tmp_path: Path
+) -> None:
+    """Workers finish volumes before their word reaches the one who is interrupted."""
+    scan, masks = write_ct(tmp_path / "ct.nii"), tmp_path / "masks"
+    script = (
+        "import edgeseg.cli, edgeseg_runtime.study.study as study\n"
+        "segment = study._segment\n"
+        "def unheard(request, bundle, orders, outcomes, total):\n"
+        "    segment(request, bundle, orders, {}, total)\n"
+        "    raise KeyboardInterrupt\n"
+        "study._segment = unheard\n"
+        "edgeseg.cli.main()\n"
+    )
+    words = ("study", tiny_bundle, scan, "-o", masks)
+    run = [sys.executable, "-c", script, *map(str, words)]
+    ran = subprocess.run(run, capture_output=True, check=False, text=True)
+    assert ran.returncode == 130, ran.stderr
+    assert "1 of 1 volumes are done" in ran.stderr
+    assert [row["volume"] for row in _summary(masks)] == ["ct"]
 
 
 def test_a_group_of_boards_segments(

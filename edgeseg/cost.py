@@ -22,6 +22,7 @@ from edgeseg.graph import Graph, Layer, WeightSpec, live_tensors
 
 _SOFTMAX_OPERATIONS = 5
 _SHAPE_ARITHMETIC = {"Conv2DTranspose": 2, "UpSampling2D": 2}
+_PIXELS_AT_ONCE = {"WinogradConv2D": 2}
 _MERGES = {"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"}
 _GLOBAL_POOLING = {"GlobalAveragePooling2D", "GlobalMaxPooling2D"}
 
@@ -93,7 +94,7 @@ def _grid(graph: Graph, layer: Layer) -> int:
     shape = layer.output.shape
     if layer.kind == "Conv2DTranspose":
         shape = graph.tensors[layer.inputs[0]].shape
-    return math.prod(shape[:-1])
+    return math.prod(shape[:-1]) // _PIXELS_AT_ONCE.get(layer.kind, 1)
 
 
 def _area(kernel: WeightSpec) -> int:

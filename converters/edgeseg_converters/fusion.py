@@ -8,7 +8,7 @@ from edgeseg.graph import Graph, Layer
 
 PADDING = frozenset({"ZeroPadding2D"})
 CONVOLUTIONS = frozenset(
-    {"Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Conv2DTranspose", "Dense"}
+    {"Conv2D", "DepthwiseConv2D", "SeparableConv2D", "WinogradConv2D", "Conv2DTranspose", "Dense"}
 )
 SCALINGS = frozenset({"BatchNormalization", "Rescaling"})
 ACTIVATIONS = frozenset({"Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "Softmax"})

@@ -10,8 +10,10 @@ from edgeseg_converters.depth_to_space import depth_to_space
 from edgeseg_converters.keras_generations import reason_of
 from edgeseg_converters.network import Network
 from edgeseg_converters.quiet import import_keras
+from edgeseg_converters.winograd_conv2d import winograd_conv2d
 
 _ONE_TENSOR = 1
+_OWN_KINDS = {"DepthToSpace": depth_to_space, "WinogradConv2D": winograd_conv2d}
 
 
 def build(network: Network, name: str, batch: int | None = 1) -> Any:
@@ -86,7 +88,7 @@ def apply(kind: str, name: str, config: Mapping[str, Any], inputs: Sequence[Any]
 
 
 def _class_of(keras: Any, kind: str) -> Any:
-    return depth_to_space() if kind == "DepthToSpace" else getattr(keras.layers, kind)
+    return _OWN_KINDS[kind]() if kind in _OWN_KINDS else getattr(keras.layers, kind)
 
 
 def scope_name(name: str) -> str:

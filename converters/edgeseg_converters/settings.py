@@ -17,6 +17,7 @@ from edgeseg_converters.partition import (
     DIVIDING,
     METRICS,
     PLACING,
+    ROUNDING,
     STRATEGIES,
     PartitionRequest,
 )
@@ -44,6 +45,7 @@ class Settings:
     ways: int | None = None
     boards: BoardsFile | None = None
     max_activations: int | None = None
+    tolerance: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse what can't be done."""
@@ -53,10 +55,12 @@ class Settings:
         _require_positive("--max-partitions", self.max_partitions)
         _require_positive("--spacing", self.spacing_mm)
         _require_positive("--max-activations", self.max_activations)
+        _require_positive("--tolerance", self.tolerance)
         if self.ways is not None and self.ways < 2:
             raise UsageError(f"--ways is {self.ways}; give at least 2 tiles or branches")
         _require_use("--ways", self.ways, self.strategy, DIVIDING)
         _require_use("--boards", self.boards, self.strategy, PLACING)
+        _require_use("--tolerance", self.tolerance, self.strategy, ROUNDING)
         for entry in self.boards.board if self.boards is not None else ():
             _ = entry.expected  # says what is lacking
         low, high = self.window
@@ -80,6 +84,7 @@ class Settings:
             self.boards,
             self.recipe.quantize,
             self.max_activations,
+            self.tolerance,
         )
 
     def preprocessing(self, image: Tensor) -> Preprocessing:
@@ -95,6 +100,7 @@ class Settings:
             "max_complexity": self.max_complexity,
             "max_partitions": self.max_partitions,
             "max_activations": self.max_activations,
+            "tolerance": self.tolerance,
             "ways": self.ways,
             "boards": None if self.boards is None else len(self.boards.board),
             "quantize": self.recipe.quantize,

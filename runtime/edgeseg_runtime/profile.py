@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, zip_longest
+from itertools import chain, pairwise, zip_longest
 
 from edgeseg.boards import Board, BoardEntry, LinkEntry
 from edgeseg.bundle import Bundle
@@ -20,6 +20,9 @@ _FIRST_PROBE_BYTES = 2**16
 _LONG_ENOUGH = 0.1
 """Seconds after which a transfer is measured well: links need no larger one."""
 
+_IN_ALL = 0.5
+"""Seconds after which a way is measured well by transfers of any size."""
+
 _PROBE_SHARE = 16
 """No probe takes more than such a part of a board's free memory: some of it may stay behind."""
 
@@ -27,6 +30,9 @@ _AT_LEAST = 0.1
 """Share of a transfer that is its bytes': on a busy machine an empty message may take as long."""
 
 _PROBES = 5
+_MOST_PROBES = 25
+"""Of a link so fast that they take next to no time: what disturbs some in a row decides nothing."""
+
 _PINGS = 15
 
 Advance = Callable[[], None]
@@ -178,16 +184,25 @@ class _Way:
 def _way(transfer: Callable[[int], Probed], most: int, empty: float) -> _Way:
     """Measure transfers that grow until they take long enough.
 
-    A board tells the time of its cores before its answer is sent: of n transfers n - 1 count.
+    A board tells the time of its cores before its answer is sent: that of a transfer is the
+    difference to the next one.
     """
     size = min(_FIRST_PROBE_BYTES, most)
     while size < most and transfer(size).seconds - empty < _LONG_ENOUGH:
         size = min(2 * size, most)
-    probes = [transfer(size) for _ in range(_PROBES)]
+    probes: list[Probed] = []
+    while len(probes) < _MOST_PROBES and (len(probes) < _PROBES or _seconds(probes) < _IN_ALL):
+        probes.append(transfer(size))
     took = statistics.median(probe.seconds for probe in probes)
     seconds = max(took - empty, _AT_LEAST * took)
-    worked = probes[-1].cpu_seconds - probes[0].cpu_seconds
-    return _Way(size / seconds, max(0.0, worked) / ((_PROBES - 1) * size))
+    worked = statistics.median(
+        after.cpu_seconds - before.cpu_seconds for before, after in pairwise(probes)
+    )
+    return _Way(size / seconds, max(0.0, worked) / size)
+
+
+def _seconds(probes: Sequence[Probed]) -> float:
+    return sum(probe.seconds for probe in probes)
 
 
 def own_link(said: LinkEntry, boards: Sequence[BoardFigures]) -> Link | None:

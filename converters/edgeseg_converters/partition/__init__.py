@@ -16,6 +16,7 @@ from edgeseg_converters.partition.data import data
 from edgeseg_converters.partition.layer import layer
 from edgeseg_converters.partition.optimal import optimal
 from edgeseg_converters.partition.request import Alternative, Cut, Partition, PartitionRequest
+from edgeseg_converters.partition.tolerant import with_tolerance
 
 Strategy: TypeAlias = Callable[[Network, PartitionRequest], Cut]
 
@@ -30,12 +31,13 @@ _CANDIDATES: Mapping[str, Strategy] = {
     "block": _as_it_is(block),
     "layer": _as_it_is(layer),
     "optimal": optimal,
-    "data": data,
+    "data": partial(data, fewer_products=False),
     "channel": channel,
 }
 
 STRATEGIES: Mapping[str, Strategy] = {
     **_CANDIDATES,
+    "data": data,
     "auto": partial(auto, candidates=_CANDIDATES),
 }
 
@@ -48,11 +50,21 @@ def cut_network(network: Network, strategy: str, request: PartitionRequest) -> C
     UsageError, BudgetError, PlacementError
         As the strategy does.
     """
-    return banded(STRATEGIES[strategy](network, request), request)
 
+    def cut(network: Network) -> Cut:
+        return banded(STRATEGIES[strategy](network, request), request)
+
+    return with_tolerance(network, cut, request) if strategy in QUICKENED else cut(network)
+
+
+QUICKENED = frozenset({"adaptive", "block", "layer", "optimal", "auto"})
+"""Strategies whose network takes fewer products for a tolerance; ``data`` sees to it itself."""
 
 DIVIDING = frozenset({"data", "channel", "auto"})
 """Strategies that divide spans of layers, and so heed the number of ways."""
+
+ROUNDING = frozenset({*QUICKENED, "data"})
+"""Strategies that heed a tolerance."""
 
 PLACING = frozenset({"optimal", "data", "channel", "auto"})
 """Strategies that look at the boards."""
@@ -61,6 +73,7 @@ __all__ = [
     "DIVIDING",
     "METRICS",
     "PLACING",
+    "ROUNDING",
     "STRATEGIES",
     "Alternative",
     "Cut",

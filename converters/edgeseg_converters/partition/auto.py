@@ -71,7 +71,13 @@ def auto(network: Network, request: PartitionRequest, candidates: Candidates) ->
         *(f"{one.strategy} is out: {one.reason}" for one in tried if one.reason is not None),
         f"{best.strategy} is kept, which promises the most slices a second",
     )
-    return replace(best.cut, notes=(*notes, *best.cut.notes), comparison=rows)
+    return _told(best.cut, notes, rows)
+
+
+def _told(cut: Cut, notes: tuple[str, ...], rows: tuple[Alternative, ...]) -> Cut:
+    """Return a cut, and what stands by for it, with what the comparison says."""
+    otherwise = None if cut.otherwise is None else _told(cut.otherwise, notes, rows)
+    return replace(cut, notes=(*notes, *cut.notes), comparison=rows, otherwise=otherwise)
 
 
 def _try(

@@ -34,8 +34,13 @@ def banded(cut: Cut, request: PartitionRequest) -> Cut:
     ]
     pieces = check_budget(tuple(graph for graph, _ in parts), request)
     bandings = {graph.name: banding for graph, banding in parts if banding is not None}
-    notes = tuple(_notes(parts, most))
-    return replace(cut, pieces=pieces, bandings=bandings, notes=(*cut.notes, *notes))
+    return replace(
+        cut,
+        pieces=pieces,
+        bandings=bandings,
+        notes=(*cut.notes, *_notes(parts, most)),
+        otherwise=None if cut.otherwise is None else banded(cut.otherwise, request),
+    )
 
 
 def slimmed(piece: Graph, most: int) -> tuple[Part, ...]:

@@ -38,6 +38,8 @@ class PartitionRequest:
         What the pieces will compute in: ``none`` (float32), ``float16``, ``dynamic`` or ``int8``.
     max_activations
         Bytes that may be alive at once within a piece, as float32; those with more run in bands.
+    tolerance
+        How far a float32 probability may be from the uncut network's, where that is said.
     """
 
     metric: str = "flops"
@@ -47,6 +49,7 @@ class PartitionRequest:
     boards: BoardsFile | None = None
     precision: str = "none"
     max_activations: int | None = None
+    tolerance: float | None = None
 
     @property
     def parts(self) -> int:
@@ -103,6 +106,8 @@ class Cut:
         The strategies that were looked at, where there were several.
     bandings
         Of the pieces that run in bands, by name.
+    otherwise
+        What to compile instead where the output turns out to be further off than ``tolerance``.
     """
 
     network: Network
@@ -111,6 +116,7 @@ class Cut:
     notes: tuple[str, ...] = ()
     comparison: tuple[Alternative, ...] = ()
     bandings: Mapping[str, Banding] = field(default_factory=dict)
+    otherwise: "Cut | None" = None
 
 
 def piece_name(number: int) -> str:

@@ -10,6 +10,7 @@ from edgeseg.errors import UsageError
 from edgeseg.graph import ITEM_SIZE, Graph
 from edgeseg.planning.latency import latencies
 from edgeseg.planning.problem import REFERENCE_FLOPS, Problem
+from edgeseg.planning.scores import score
 from edgeseg_converters.fusion import fused_groups
 from edgeseg_converters.network import Network
 from edgeseg_converters.partition.complexity import check_budget, keeps_budget
@@ -20,6 +21,8 @@ from edgeseg_converters.rewrite.row_maps import row_map, rows_of
 from edgeseg_converters.rewrite.tiles import Place, Tiled, tile_rows
 
 TOLERANCE = 1e-6
+"""Bound on the difference of a probability, where none is asked for."""
+
 _PATIENCE = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, float("inf"))
 
 
@@ -30,15 +33,25 @@ class _Candidate:
     tiled: Tiled
     pieces: Partition
     seconds: float
+    fits: bool
     note: str
 
 
 @dataclass(frozen=True)
 class InTiles:
-    """A network cut into tiles, and the seconds that a slice is predicted to take."""
+    """A network cut into tiles.
+
+    Attributes
+    ----------
+    seconds
+        What a slice is predicted to take with a board for each tile.
+    fits
+        Whether those boards have the memory.
+    """
 
     cut: Cut
     seconds: float
+    fits: bool
 
 
 def in_tiles(network: Network, request: PartitionRequest, homes: Mapping[str, int]) -> InTiles:
@@ -69,8 +82,9 @@ def in_tiles(network: Network, request: PartitionRequest, homes: Mapping[str, in
     candidates = sorted(found, key=lambda one: one.seconds)
     chosen = next((one for one in candidates if keeps_budget(one.pieces, request)), candidates[0])
     pieces = check_budget(chosen.pieces, request)
-    cut = Cut(chosen.tiled.network, pieces, TOLERANCE, (chosen.note,))
-    return InTiles(cut, chosen.seconds)
+    tolerance = TOLERANCE if request.tolerance is None else request.tolerance
+    cut = Cut(chosen.tiled.network, pieces, tolerance, (chosen.note,))
+    return InTiles(cut, chosen.seconds, chosen.fits)
 
 
 def tile_count(graph: Graph, request: PartitionRequest) -> int:
@@ -104,12 +118,12 @@ def _candidates(
         for tiling in distinct.values():
             tiled = tile_rows(network, replace(tiling, homes=homes))
             pieces = _pieces(tiled)
-            seconds = _latency(pieces, ways, request, tiled)
+            seconds, fits = _on_boards(pieces, ways, request, tiled)
             note = (
                 f"rows are divided into {ways} tiles in {len(span)} of {len(graph.layers)} layers, "
                 f"those that touch tensors of {rows} rows or more"
             )
-            yield _Candidate(tiled, pieces, seconds, note)
+            yield _Candidate(tiled, pieces, seconds, fits, note)
 
 
 def _spans(
@@ -164,8 +178,13 @@ def _prices(problem: Problem) -> Prices:
     )
 
 
-def _latency(pieces: Partition, ways: int, request: PartitionRequest, tiled: Tiled) -> float:
-    """Predict the seconds of a slice with a board for each tile; the first one runs the rest."""
+def _on_boards(
+    pieces: Partition, ways: int, request: PartitionRequest, tiled: Tiled
+) -> tuple[float, bool]:
+    """Predict the seconds of a slice with a board for each tile, and whether all fits them.
+
+    The first board runs what is not divided.
+    """
     problem = estimate(pieces, request)
     works = tuple(
         replace(work, seconds=tuple(s + _copying(piece) for s in work.seconds))
@@ -173,9 +192,11 @@ def _latency(pieces: Partition, ways: int, request: PartitionRequest, tiled: Til
     )
     links = tuple(replace(link, latency=link.latency + MESSAGE / 2) for link in problem.links)
     tiles = [tiled.places[piece.layers[-1].name].tile for piece in pieces]
-    boards = [tile % ways % len(problem.boards) for tile in tiles]
-    (seconds,) = latencies(replace(problem, pieces=works, links=links), np.array([boards]))
-    return float(seconds)
+    boards = np.array([[tile % ways % len(problem.boards) for tile in tiles]])
+    (seconds,) = latencies(replace(problem, pieces=works, links=links), boards)
+    limits = np.array([board.memory_limit for board in problem.boards])
+    (excess,) = score(problem, boards).excess(limits)
+    return float(seconds), bool(excess <= 0)
 
 
 def _copying(piece: Graph) -> float:

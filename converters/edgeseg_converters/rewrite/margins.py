@@ -9,7 +9,7 @@ from edgeseg_converters.rewrite.rows import RowMap, Rows
 Margins: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
 """Rows above and below, columns left and right."""
 
-_CONVOLUTIONS = frozenset({"Conv2D", "DepthwiseConv2D", "SeparableConv2D"})
+_CONVOLUTIONS = frozenset({"Conv2D", "DepthwiseConv2D", "SeparableConv2D", "WinogradConv2D"})
 
 
 def margins(layer: Layer, rows: RowMap, tile: Rows) -> Margins | None:

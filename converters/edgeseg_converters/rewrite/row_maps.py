@@ -101,7 +101,8 @@ def _shifted(config: Config, height: int, made: int, *, key: str, sign: int) -> 
 _READINGS: Mapping[str, Reading] = {
     **dict.fromkeys(_ROW_BY_ROW, _each),
     **dict.fromkeys(
-        ("Conv2D", "DepthwiseConv2D", "SeparableConv2D"), partial(_window, size="kernel_size")
+        ("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "WinogradConv2D"),
+        partial(_window, size="kernel_size"),
     ),
     **dict.fromkeys(("AveragePooling2D", "MaxPooling2D"), partial(_window, size="pool_size")),
     "Conv2DTranspose": _transposed,

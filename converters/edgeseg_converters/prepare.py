@@ -10,8 +10,8 @@ from edgeseg_converters.calibration import MAX_SLICES, noise_images, real_images
 from edgeseg_converters.chain import Image
 from edgeseg_converters.keras_file import load_model
 from edgeseg_converters.keras_graph import read_network
+from edgeseg_converters.logits import complete_logits, decoding
 from edgeseg_converters.network import Network
-from edgeseg_converters.rewrite.logits import complete_logits, decoding
 from edgeseg_converters.rewrite.twins import merge_twins
 from edgeseg_converters.settings import Settings
 

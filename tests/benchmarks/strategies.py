@@ -26,7 +26,7 @@ from edgeseg.planning.plan import plan
 from edgeseg.terminal import console, figure_table, progress
 from edgeseg_converters.keras_graph import read_network
 from edgeseg_converters.network import Network
-from edgeseg_converters.partition import STRATEGIES, Partition, PartitionRequest
+from edgeseg_converters.partition import CANDIDATES, STRATEGIES, Partition, PartitionRequest
 from edgeseg_converters.partition.estimate import estimate
 from edgeseg_converters.quiet import import_keras, quiet
 
@@ -143,7 +143,7 @@ def _network(base: int, size: int) -> Network:
 
 def _rows(network: Network, case: Case, time_limit: float) -> Iterator[Row]:
     request = PartitionRequest(boards=case.file)
-    for name, strategy in STRATEGIES.items():
+    for name, strategy in {**STRATEGIES, **CANDIDATES}.items():
         try:
             pieces = strategy(network, request).pieces
         except EdgesegError as error:

@@ -13,10 +13,10 @@ from edgeseg_converters.calibration import noise_images
 from edgeseg_converters.check import compare, require_same
 from edgeseg_converters.export import Compiled, compile_graph
 from edgeseg_converters.keras_graph import read_network
+from edgeseg_converters.logits import decoding
 from edgeseg_converters.network import Network
 from edgeseg_converters.partition import STRATEGIES, PartitionRequest
 from edgeseg_converters.quiet import import_keras
-from edgeseg_converters.rewrite.logits import decoding
 
 PREPROCESSING = Preprocessing((0.0, 255.0), (zoo.SIZE, zoo.SIZE))
 IMAGES = noise_images(PREPROCESSING, 2)

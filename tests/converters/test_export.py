@@ -27,7 +27,7 @@ def crossed() -> Network:
     return read_network(model)
 
 
-def test_ports_follow_the_file_whatever_its_order() -> None:
+def test_ports_keep_the_order_of_the_graph_whatever_the_names() -> None:
     network = crossed()
     piece = network.graph.subgraph("piece", ["minus", "y", "b"])
     compiled = compile_graph(piece, network.weights)

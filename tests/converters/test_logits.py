@@ -8,8 +8,8 @@ from edgeseg.errors import ModelError, UsageError
 from edgeseg.graph import Graph
 from edgeseg.manifest import Decoding
 from edgeseg_converters.keras_graph import read_network
+from edgeseg_converters.logits import complete_logits, decoding
 from edgeseg_converters.quiet import import_keras
-from edgeseg_converters.rewrite.logits import complete_logits, decoding
 
 keras = import_keras()
 layers = keras.layers

@@ -18,12 +18,12 @@ from edgeseg_converters.calibration import noise_images
 from edgeseg_converters.check import Check, compare, require_same
 from edgeseg_converters.export import Compiled, compile_graph
 from edgeseg_converters.keras_graph import read_network
+from edgeseg_converters.logits import decoding
 from edgeseg_converters.network import Network
 from edgeseg_converters.partition.channel import TOLERANCE, channel
 from edgeseg_converters.partition.complexity import METRICS
 from edgeseg_converters.partition.request import Cut, PartitionRequest
 from edgeseg_converters.quiet import import_keras
-from edgeseg_converters.rewrite.logits import decoding
 
 keras = import_keras()
 layers = keras.layers

@@ -15,12 +15,12 @@ from edgeseg_converters.calibration import noise_images
 from edgeseg_converters.check import compare, require_same
 from edgeseg_converters.export import Compiled, compile_graph
 from edgeseg_converters.keras_graph import read_network
+from edgeseg_converters.logits import decoding
 from edgeseg_converters.network import Network
 from edgeseg_converters.partition.data import data
 from edgeseg_converters.partition.request import Cut, PartitionRequest
 from edgeseg_converters.partition.tiles import in_tiles
 from edgeseg_converters.quiet import import_keras
-from edgeseg_converters.rewrite.logits import decoding
 from edgeseg_converters.rewrite.twins import merge_twins
 from edgeseg_converters.rewrite.winograd import with_fewer_products
 

@@ -23,13 +23,13 @@ from edgeseg_converters.check import compare
 from edgeseg_converters.export import compile_graph
 from edgeseg_converters.fusion import fused_groups
 from edgeseg_converters.keras_graph import read_network
+from edgeseg_converters.logits import decoding
 from edgeseg_converters.network import Network
 from edgeseg_converters.partition import METRICS, STRATEGIES, Cut, PartitionRequest
 from edgeseg_converters.partition.estimate import Sketch, estimate, forecast
 from edgeseg_converters.partition.optimal import finest
 from edgeseg_converters.partition.request import pieces_of
 from edgeseg_converters.quiet import import_keras
-from edgeseg_converters.rewrite.logits import decoding
 
 FAMILIES = ["nested", "plain", "separable", "u_net_plus_plus"]
 SIZE, BASE = 64, 32

@@ -16,6 +16,7 @@ from edgeseg_converters.partition.halo import Prices, divide
 from edgeseg_converters.partition.tiles import _spans
 from edgeseg_converters.quiet import import_keras
 from edgeseg_converters.rebuild import build
+from edgeseg_converters.rewrite import winograd
 from edgeseg_converters.rewrite.rows import Rows
 from edgeseg_converters.rewrite.tiles import Place, Tiled, tile_rows
 
@@ -140,7 +141,7 @@ def u_nets(draw: st.DrawFn) -> dict[str, Any]:
         "rows": draw(st.integers(12, 24)),
         "levels": [
             {
-                "kernel": draw(st.integers(1, 4)),
+                "kernel": draw(st.sampled_from([3, 1, 2, 4])),
                 "dilation": draw(st.integers(1, 2)),
                 "down": draw(st.sampled_from(["max", "average", "stride 2", "stride 3", "odd"])),
                 "up": draw(st.sampled_from(["2x2", "3x3", "valid", "nearest", "bilinear"])),
@@ -224,6 +225,18 @@ def test_random_u_nets_compute_the_same_in_tiles(
 ) -> None:
     network = u_net(made_of)
     assert_same(network, divided(network, ways, patience, span))
+
+
+@settings(max_examples=15, deadline=None)
+@given(made_of=u_nets(), ways=st.integers(2, 4), patience=st.sampled_from([ALWAYS, 1.0, NEVER]))
+def test_random_u_nets_compute_the_same_in_tiles_with_fewer_products(
+    made_of: dict[str, Any], ways: int, patience: float
+) -> None:
+    network = u_net(made_of)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(winograd, "FEWEST_CHANNELS", 1)
+        fewer = winograd.with_fewer_products(network)
+    assert_same(network, divided(fewer, ways, patience))
 
 
 def test_a_tile_is_padded_where_the_image_is_and_makes_no_row_of_no_use() -> None:

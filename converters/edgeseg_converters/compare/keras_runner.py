@@ -11,8 +11,8 @@ from edgeseg.manifest import Decoding, Manifest, Preprocessing
 from edgeseg_converters.chain import Image
 from edgeseg_converters.keras_file import load_model
 from edgeseg_converters.keras_graph import read_network
+from edgeseg_converters.logits import complete_logits, decoding
 from edgeseg_converters.quiet import import_tensorflow
-from edgeseg_converters.rewrite.logits import complete_logits, decoding
 
 
 class KerasRunner:

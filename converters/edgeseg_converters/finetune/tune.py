@@ -18,9 +18,9 @@ from edgeseg_converters.finetune.sparsity import (
     with_growing_zeros,
 )
 from edgeseg_converters.finetune.training import Course, Lesson, train, true_graphs
+from edgeseg_converters.logits import decoding
 from edgeseg_converters.network import Network
 from edgeseg_converters.recipe import FineTuning
-from edgeseg_converters.rewrite.logits import decoding
 
 Report: TypeAlias = Callable[[float], None]
 """Takes the loss of a step."""

@@ -26,7 +26,7 @@ def _as_it_is(partition: Callable[[Graph, PartitionRequest], Partition]) -> Stra
     return lambda network, request: Cut(network, partition(network.graph, request))
 
 
-_CANDIDATES: Mapping[str, Strategy] = {
+CANDIDATES: Mapping[str, Strategy] = {
     "adaptive": _as_it_is(adaptive),
     "block": _as_it_is(block),
     "layer": _as_it_is(layer),
@@ -34,11 +34,12 @@ _CANDIDATES: Mapping[str, Strategy] = {
     "data": partial(data, fewer_products=False),
     "channel": channel,
 }
+"""What ``auto`` tries; all compute the same products."""
 
 STRATEGIES: Mapping[str, Strategy] = {
-    **_CANDIDATES,
+    **CANDIDATES,
     "data": data,
-    "auto": partial(auto, candidates=_CANDIDATES),
+    "auto": partial(auto, candidates=CANDIDATES),
 }
 
 
@@ -70,6 +71,7 @@ PLACING = frozenset({"optimal", "data", "channel", "auto"})
 """Strategies that look at the boards."""
 
 __all__ = [
+    "CANDIDATES",
     "DIVIDING",
     "METRICS",
     "PLACING",

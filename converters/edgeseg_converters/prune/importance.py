@@ -12,12 +12,12 @@ from edgeseg.graph import Layer, WeightSpec
 from edgeseg.terminal import progress
 from edgeseg_converters.calibration import spread
 from edgeseg_converters.chain import Image
+from edgeseg_converters.logits import decoding
 from edgeseg_converters.network import Network
 from edgeseg_converters.prune.channels import MAKERS, Channels, Classes, weight_axes
 from edgeseg_converters.prune.kernels import is_kernel
 from edgeseg_converters.quiet import import_tensorflow
 from edgeseg_converters.rebuild import build
-from edgeseg_converters.rewrite.logits import decoding
 
 _SLICES = 64
 """More hardly change the ranking."""

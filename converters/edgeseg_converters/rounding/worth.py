@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from edgeseg.terminal import progress
 from edgeseg_converters.chain import Image
+from edgeseg_converters.logits import decoding
 from edgeseg_converters.network import Network
 from edgeseg_converters.quiet import import_tensorflow
 from edgeseg_converters.rebuild import build
-from edgeseg_converters.rewrite.logits import decoding
 
 _LEAST = 1e-6
 """Probabilities nearer to 0 or 1 say nothing."""

@@ -18,7 +18,9 @@ from edgeseg.errors import BoardError, BundleError, PlacementError, UsageError, 
 from edgeseg.interpreter import Interpreter
 from edgeseg.slices import SliceGeometry, to_input, to_model, to_native, to_probabilities
 from edgeseg_runtime import Segmenter
+from edgeseg_runtime.coordination import connections
 from edgeseg_runtime.coordination.connections import PING_SECONDS
+from edgeseg_runtime.coordination.recovery import Recovery
 
 _MIB = 2**20
 
@@ -214,6 +216,43 @@ def test_pieces_stay_loaded_from_slice_to_slice(
         assert segmenter.planned[1] is plan
     assert (report.epochs, report.losses) == (1, ())
     assert {piece.runs for piece in report.pieces} == {len(hounsfield)}
+
+
+def test_after_a_longer_silence_pieces_are_placed_anew(
+    workers: Workers,
+    tiny_bundle: Path,
+    hounsfield: NDArray[np.int16],
+    expected: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Before a worker drops what it holds, its coordinator no longer relies on it."""
+    monkeypatch.setattr(connections, "HELD_SECONDS", 3.0)
+    with Segmenter(tiny_bundle, [workers.start().endpoint]) as segmenter:
+        _, plan = segmenter.planned
+        time.sleep(2.0)
+        mask = segmenter.segment(hounsfield).mask
+        assert segmenter.planned[1] is not plan
+    np.testing.assert_array_equal(mask, expected)
+
+
+def test_a_run_is_timed_to_its_last_mask(
+    tiny_bundle: Path, hounsfield: NDArray[np.int16], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How boards fared is asked when the masks are there."""
+    ended: list[float] = []
+    finish = Recovery.finish
+
+    def noted(self: Recovery) -> None:
+        ended.append(time.perf_counter())
+        time.sleep(0.1)
+        finish(self)
+
+    monkeypatch.setattr(Recovery, "finish", noted)
+    with Segmenter(tiny_bundle, local=1) as segmenter:
+        start = time.perf_counter()
+        seconds = segmenter.segment(hounsfield).report.seconds
+    (end,) = ended
+    assert 0 < seconds <= end - start
 
 
 def _bad_arrays() -> list[NDArray[Any]]:

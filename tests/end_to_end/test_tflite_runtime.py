@@ -101,6 +101,12 @@ def test_int8_masks_differ_by_rounding(
     assert unequal(precisions / f"{name}.edgeseg", scan, tflite_command) < ROUNDING
 
 
+def test_fewer_products_are_the_same_to_both(
+    precisions: Path, scan: Path, tflite_command: tuple[str]
+) -> None:
+    assert unequal(precisions / "wide.edgeseg", scan, tflite_command) <= 1e-3
+
+
 def test_both_engines_segment_together(
     tiny_bundle: Path, uncut_bundle: Path, scan: Path, tflite_command: tuple[str]
 ) -> None:

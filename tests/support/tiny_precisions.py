@@ -1,6 +1,7 @@
 """Run as ``tiny_precisions.py FOLDER``: the tiny U-Net beside it in every lower precision.
 
-And ``overlapping.edgeseg``, a network whose transposed convolution has int8 weights and stays one.
+And ``overlapping.edgeseg``, a network whose transposed convolution has int8 weights and stays one,
+and ``wide.edgeseg``, one whose convolutions take fewer products.
 """
 
 import sys
@@ -28,6 +29,9 @@ def main(folder: Path) -> None:
     overlapping = folder / "overlapping.keras"
     _overlapping().save(overlapping)
     convert(overlapping, overlapping.with_suffix(".edgeseg"), quantize="dynamic")
+    wide = folder / "wide.keras"
+    _wide().save(wide)
+    convert(wide, wide.with_suffix(".edgeseg"), tolerance=1e-5)
 
 
 def _overlapping() -> keras.Model:
@@ -36,6 +40,16 @@ def _overlapping() -> keras.Model:
     x = layers.MaxPooling2D(2)(layers.Conv2D(16, 3, padding="same")(image))
     x = layers.Conv2DTranspose(16, 3, strides=2, padding="same")(x)
     return keras.Model(image, layers.Conv2D(3, 1, activation="sigmoid")(x))
+
+
+def _wide() -> keras.Model:
+    layers = keras.layers
+    image = keras.Input((64, 64, 1))
+    x = layers.Conv2D(128, 3, padding="same", activation="relu")(image)
+    x = layers.Conv2D(128, 3, padding="same", activation="relu")(layers.MaxPooling2D(4)(x))
+    x = layers.UpSampling2D(4)(x)
+    x = layers.Concatenate()([x, image])
+    return keras.Model(image, layers.Conv2D(3, 3, padding="same", activation="sigmoid")(x))
 
 
 if __name__ == "__main__":

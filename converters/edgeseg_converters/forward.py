@@ -1,5 +1,6 @@
 """A network run layer by layer on all images at once, so that weights can follow what they read."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -12,8 +13,8 @@ from edgeseg_converters.network import Network, Weights
 from edgeseg_converters.quiet import import_tensorflow
 from edgeseg_converters.rebuild import build
 
-_TOGETHER = 8
-"""Images that go through a layer at once."""
+_TOGETHER = 8 * 256 * 256
+"""Pixels of images that go through a layer at once."""
 
 _Alive: TypeAlias = dict[str, Any]
 """The tensors of some images that are still needed, by name."""
@@ -27,16 +28,17 @@ class Forward:
     graph
         What is run.
     images
-        Model inputs, (1, H, W, C) each.
+        Model inputs, (1, H, W, C) each; at least one.
     """
 
     def __init__(self, graph: Graph, images: Sequence[Image]) -> None:
         tensor, entering = import_tensorflow().constant, graph.inputs[0].name
         self._graph = graph
         self._place = 0
+        count = max(1, _TOGETHER // math.prod(images[0].shape[1:3]))
         self._alive: list[_Alive] = [
-            {entering: tensor(np.concatenate(images[start : start + _TOGETHER]))}
-            for start in range(0, len(images), _TOGETHER)
+            {entering: tensor(np.concatenate(images[start : start + count]))}
+            for start in range(0, len(images), count)
         ]
 
     def reach(self, layer: Layer, weights: Weights) -> list[NDArray[np.float32]]:

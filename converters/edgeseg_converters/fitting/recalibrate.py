@@ -10,6 +10,7 @@ from edgeseg.errors import UsageError
 from edgeseg.graph import Layer
 from edgeseg.terminal import progress
 from edgeseg_converters.chain import Image
+from edgeseg_converters.fitting.columns import Matrix
 from edgeseg_converters.forward import Forward
 from edgeseg_converters.network import Network
 
@@ -88,8 +89,15 @@ def _statistics(
     arrays: Sequence[NDArray[np.float32]], axis: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return mean and variance over all arrays, which have one shape, along every other axis."""
-    others = tuple(other for other in range(arrays[0].ndim) if other != axis % arrays[0].ndim)
-    means = np.stack([array.mean(others, np.float64) for array in arrays])
-    within = np.stack([array.var(others, np.float64) for array in arrays])
+    values = (_two_moments(array, axis) for array in arrays)
+    means, within = (np.stack(some) for some in zip(*values, strict=True))
     variance = within.mean(axis=0) + means.var(axis=0)
     return means.mean(axis=0).astype(np.float32), variance.astype(np.float32)
+
+
+def _two_moments(array: NDArray[np.float32], axis: int) -> tuple[Matrix, Matrix]:
+    """Return mean and variance along every axis but one, (C,) each, in double precision."""
+    values = np.moveaxis(array, axis, -1).reshape(-1, array.shape[axis]).astype(np.float64)
+    mean = values.mean(axis=0)
+    values -= mean
+    return mean, np.einsum("sc,sc->c", values, values) / len(values)

@@ -26,16 +26,19 @@ def release_pages(path: Path) -> None:
 
     LiteRT maps a model, then XNNPACK packs the weights into memory of its own; the mapped pages
     would stay resident for nothing. Whatever is still read comes back from the file by itself.
+    Another process may have put the same file in its place since: the kernel then calls the mapped
+    one deleted.
 
     Raises
     ------
     OSError
         If the kernel refuses.
     """
-    wanted = str(path.resolve())
+    name = str(path.resolve())
+    wanted = (name, f"{name} (deleted)")
     for line in Path("/proc/self/maps").read_text().splitlines():
         fields = line.split(maxsplit=5)
-        if len(fields) == 6 and fields[5] == wanted and "w" not in fields[1]:
+        if len(fields) == 6 and fields[5] in wanted and "w" not in fields[1]:
             start, end = (int(address, 16) for address in fields[0].split("-"))
             if _libc.madvise(start, end - start, MADV_DONTNEED):
                 code = ctypes.get_errno()

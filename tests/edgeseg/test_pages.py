@@ -1,9 +1,14 @@
 """Memory that is freed is there for what comes next, or leaves the process at once."""
 
+import mmap
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from edgeseg.measure import resident_bytes
+from edgeseg.pages import release_pages
 
 _CODE = """
 import sys, numpy as np
@@ -34,3 +39,21 @@ def test_freed_tensors_stay_for_the_next_or_leave(mode: str, kept: bool) -> None
     assert held >= 39
     assert (freed >= 39) == kept
     assert given_back <= 3
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_pages_of_a_file_are_given_back_even_if_another_took_its_place(
+    tmp_path: Path, replaced: bool
+) -> None:
+    """Two workers of one machine that get the same piece at once put it there twice."""
+    size, path = 32 * 2**20, tmp_path / "piece.tflite"
+    path.write_bytes(b"x" * size)
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as mapped:
+        assert mapped[:: mmap.PAGESIZE].count(b"x") == size // mmap.PAGESIZE
+        if replaced:
+            (tmp_path / "again").write_bytes(b"x" * size)
+            (tmp_path / "again").rename(path)
+        held = resident_bytes()
+        release_pages(path)
+        assert held - resident_bytes() > size // 2
+        assert mapped[-1:] == b"x"

@@ -17,8 +17,8 @@ from edgeseg_converters.partition import (
     DIVIDING,
     METRICS,
     PLACING,
-    ROUNDING,
     STRATEGIES,
+    TOLERANT,
     PartitionRequest,
 )
 from edgeseg_converters.recipe import Recipe
@@ -60,7 +60,7 @@ class Settings:
             raise UsageError(f"--ways is {self.ways}; give at least 2 tiles or branches")
         _require_use("--ways", self.ways, self.strategy, DIVIDING)
         _require_use("--boards", self.boards, self.strategy, PLACING)
-        _require_use("--tolerance", self.tolerance, self.strategy, ROUNDING)
+        _require_use("--tolerance", self.tolerance, self.strategy, TOLERANT)
         for entry in self.boards.board if self.boards is not None else ():
             _ = entry.expected  # says what is lacking
         low, high = self.window

@@ -59,6 +59,7 @@ def conv(**settings: Any) -> Any:
         ([conv(), layers.BatchNormalization(), layers.ReLU()], ["WinogradConv2D"]),
         ([conv(use_bias=False), layers.BatchNormalization(scale=False)], ["WinogradConv2D"]),
         ([conv(), layers.Activation("relu")], ["WinogradConv2D"]),
+        ([conv(), layers.BatchNormalization(), conv()], ["WinogradConv2D"] * 2),
         ([conv(), layers.ReLU(6)], ["WinogradConv2D", "ReLU"]),
         ([conv(), layers.Activation("sigmoid")], ["WinogradConv2D", "Activation"]),
         (

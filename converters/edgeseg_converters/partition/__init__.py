@@ -64,7 +64,7 @@ QUICKENED = frozenset({"adaptive", "block", "layer", "optimal", "auto"})
 DIVIDING = frozenset({"data", "channel", "auto"})
 """Strategies that divide spans of layers, and so heed the number of ways."""
 
-ROUNDING = frozenset({*QUICKENED, "data"})
+TOLERANT = frozenset({*QUICKENED, "data"})
 """Strategies that heed a tolerance."""
 
 PLACING = frozenset({"optimal", "data", "channel", "auto"})
@@ -75,8 +75,8 @@ __all__ = [
     "DIVIDING",
     "METRICS",
     "PLACING",
-    "ROUNDING",
     "STRATEGIES",
+    "TOLERANT",
     "Alternative",
     "Cut",
     "Partition",

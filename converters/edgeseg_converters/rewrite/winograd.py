@@ -44,13 +44,14 @@ def with_fewer_products(network: Network) -> Network:
     weights = dict(network.weights)
     for names in fused_groups(network.graph):
         group = [network.graph.layer(name) for name in names]
-        for number, layer in enumerate(group):
-            if _suits(network, layer):
-                behind = _absorbed(group[number:])
-                layers.append(_rewritten(behind, weights))
-                layers.extend(group[number + len(behind) :])
-                break
-            layers.append(layer)
+        while group:
+            count = 1
+            if _suits(network, group[0]):
+                count = _absorbed(group)
+                layers.append(_rewritten(group[:count], weights))
+            else:
+                layers.append(group[0])
+            group = group[count:]
     kept = {layer.name: weights[layer.name] for layer in layers if layer.weights}
     return Network(replace(network.graph, layers=tuple(layers)), kept)
 
@@ -69,14 +70,14 @@ def _suits(network: Network, layer: Layer) -> bool:
     )
 
 
-def _absorbed(group: Sequence[Layer]) -> Sequence[Layer]:
-    """Return a convolution with those layers behind it that become part of it."""
+def _absorbed(group: Sequence[Layer]) -> int:
+    """Count a convolution and those layers behind it that become part of it."""
     count = 1
     for layer in group[1:]:
         if _activation(group[:count]) != "linear" or not (_scales(layer) or _is_relu(layer)):
             break
         count += 1
-    return group[:count]
+    return count
 
 
 def _activation(group: Sequence[Layer]) -> str:

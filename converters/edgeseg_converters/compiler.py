@@ -185,7 +185,7 @@ def convert(  # noqa: PLR0913 - one keyword a flag
     return made
 
 
-def _checked(  # noqa: PLR0913, PLR0917 - a network before and after
+def _checked(  # noqa: PLR0913, PLR0917 - all that pieces are compiled and checked with
     cut: Cut,
     uncut: Compiled,
     prepared: Prepared,

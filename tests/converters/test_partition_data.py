@@ -17,6 +17,8 @@ from edgeseg_converters.export import Compiled, compile_graph
 from edgeseg_converters.keras_graph import read_network
 from edgeseg_converters.logits import decoding
 from edgeseg_converters.network import Network
+from edgeseg_converters.partition import cut_network
+from edgeseg_converters.partition.banded import banded
 from edgeseg_converters.partition.data import data
 from edgeseg_converters.partition.request import Cut, PartitionRequest
 from edgeseg_converters.partition.tiles import in_tiles
@@ -175,6 +177,15 @@ def test_float32_takes_fewer_products_and_the_same_bits_stand_by() -> None:
     assert cut.otherwise.pieces == in_tiles(wide(), PartitionRequest(ways=2), {}).cut.pieces
     assert not takes_fewer_products(data(wide(), PartitionRequest(ways=2, precision="int8")))
     assert not takes_fewer_products(data(network_of("plain"), PartitionRequest(ways=2)))
+
+
+def test_what_stands_by_is_held_to_the_activations_too() -> None:
+    request = PartitionRequest(ways=2, max_activations=2**18)
+    cut = cut_network(wide(), "data", request)
+    assert takes_fewer_products(cut)
+    exact = banded(in_tiles(wide(), request, {}).cut, request)
+    assert any("alive at once" in note for note in exact.notes)
+    assert cut.otherwise == exact
 
 
 def test_fewer_products_need_boards_that_have_the_memory() -> None:

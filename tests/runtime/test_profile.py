@@ -33,6 +33,23 @@ def test_pieces_that_fit_together_are_measured_together() -> None:
     assert _sizes(20 * KIB) == []
 
 
+def test_what_disturbs_transfers_in_a_row_decides_nothing() -> None:
+    """Eight transfers that take ten times as long, and as much of the cores, are no slow link."""
+    undisturbed, told = 1e-3, list[float]()
+
+    def transfer(size: int) -> Probed:
+        growing = size < _MIB
+        slow = 1 if growing or len(told) >= 8 else 10
+        if not growing:
+            told.append(slow * undisturbed)
+        return Probed(slow * undisturbed, sum(told))
+
+    way = _way(transfer, _MIB, 0.0)
+    assert way.rate == pytest.approx(_MIB / undisturbed)
+    assert way.toll == pytest.approx(undisturbed / _MIB)
+    assert 8 < len(told) <= 25
+
+
 def test_a_link_is_at_least_what_went_through_it() -> None:
     def figures(up: float, down: float) -> BoardFigures:
         return BoardFigures(Board("a", 1), Link(up, down), {})

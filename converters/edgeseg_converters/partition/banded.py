@@ -34,13 +34,9 @@ def banded(cut: Cut, request: PartitionRequest) -> Cut:
     ]
     pieces = check_budget(tuple(graph for graph, _ in parts), request)
     bandings = {graph.name: banding for graph, banding in parts if banding is not None}
-    return replace(
-        cut,
-        pieces=pieces,
-        bandings=bandings,
-        notes=(*cut.notes, *_notes(parts, most)),
-        otherwise=None if cut.otherwise is None else banded(cut.otherwise, request),
-    )
+    otherwise = None if cut.otherwise is None else banded(cut.otherwise, request)
+    made = replace(cut, pieces=pieces, bandings=bandings, otherwise=otherwise)
+    return made.noted(*_notes(parts, most))
 
 
 def slimmed(piece: Graph, most: int) -> tuple[Part, ...]:

@@ -102,4 +102,4 @@ def rows_and_channels(
 
 
 def _noted(made: InTiles, *notes: str) -> InTiles:
-    return replace(made, cut=replace(made.cut, notes=(*made.cut.notes, *notes)))
+    return replace(made, cut=made.cut.noted(*notes))

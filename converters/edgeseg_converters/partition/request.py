@@ -1,7 +1,7 @@
 """What a partition is asked for, and what it is."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import msgspec
@@ -117,6 +117,10 @@ class Cut:
     comparison: tuple[Alternative, ...] = ()
     bandings: Mapping[str, Banding] = field(default_factory=dict)
     otherwise: "Cut | None" = None
+
+    def noted(self, *notes: str) -> "Cut":
+        """Return the same cut with more for the user to know."""
+        return replace(self, notes=(*self.notes, *notes))
 
 
 def piece_name(number: int) -> str:

@@ -39,20 +39,16 @@ def with_tolerance(
     if request.tolerance is None:
         return exact
     if request.precision != "none":
-        return _noted(exact, "--tolerance changes nothing: it is for float32")
+        return exact.noted("--tolerance changes nothing: it is for float32")
     fewer = with_fewer_products(network)
     if fewer.graph == network.graph:
-        return _noted(
-            exact,
+        return exact.noted(
             f"--tolerance changes nothing: no 3x3 convolution has {FEWEST_CHANNELS} channels and "
-            "next to no zeros",
+            "next to no zeros"
         )
     try:
         quick = cut(fewer)
     except (BudgetError, PlacementError) as error:
-        return _noted(exact, f"products are as many as without --tolerance: {error}")
-    return _noted(replace(quick, tolerance=request.tolerance, otherwise=exact), FEWER_PRODUCTS)
-
-
-def _noted(cut: Cut, note: str) -> Cut:
-    return replace(cut, notes=(*cut.notes, note))
+        return exact.noted(f"products are as many as without --tolerance: {error}")
+    quick = replace(quick, tolerance=request.tolerance, otherwise=exact)
+    return quick.noted(FEWER_PRODUCTS)

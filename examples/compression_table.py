@@ -12,16 +12,16 @@ from data import PREPROCESSING, write_pictures
 from refusals import errors_in_one_line
 from rich.table import Table
 
-from edgeseg.bundle import Bundle
-from edgeseg.files import write_json
+from edgeseg.bundle.bundle_file import Bundle
+from edgeseg.files.atomic import write_json
 from edgeseg.labelled import by_patient, read_labelled, split
-from edgeseg.terminal import console, emit_json, figure_table, messages
+from edgeseg.output.terminal import console, emit_json, figure_table, messages
 from edgeseg_converters import convert
 from edgeseg_converters.assemble import hash_model
 from edgeseg_converters.compare.bundles import compare_bundles
-from edgeseg_converters.compare.comparison import Comparison, Entry
+from edgeseg_converters.compare.comparison import ComparedModel, Comparison
 from edgeseg_converters.compare.report import write_csv
-from edgeseg_converters.recipe import Recipe, Zeros, read_recipe
+from edgeseg_converters.compress.recipe import Recipe, Zeros, read_recipe
 
 EXACT = "exact"
 WIDTH = 110
@@ -48,7 +48,7 @@ def compiled(model: Path, target: Path, recipe: Recipe, calibration: Path) -> Pa
     return target
 
 
-def ratios_of(made: Comparison) -> Iterator[tuple[Entry, tuple[float, float, float]]]:
+def ratios_of(made: Comparison) -> Iterator[tuple[ComparedModel, tuple[float, float, float]]]:
     """Yield each bundle with how many times smaller, faster and lighter than ``exact`` it is.
 
     Sizes are held against that of its pieces before anything is compressed.

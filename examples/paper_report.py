@@ -7,9 +7,9 @@ from pathlib import Path
 import msgspec
 from rich.table import Table
 
-from edgeseg.files import atomic_path
-from edgeseg.terminal import RESEARCH_NOTE, figure_table
-from edgeseg.units import format_bytes
+from edgeseg.files.atomic import atomic_path
+from edgeseg.output.terminal import RESEARCH_NOTE, figure_table
+from edgeseg.text.units import format_bytes
 
 WIDTH = 110
 """Columns that the table may take."""

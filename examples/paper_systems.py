@@ -10,17 +10,17 @@ from data import DECODING, PREPROCESSING, SIZE
 from measure import mean_dice, measure
 from paper_report import Row
 
-from edgeseg.bundle import Bundle
+from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.errors import EdgesegError
 from edgeseg.labelled import LabelledSlice, by_patient
-from edgeseg.terminal import messages
+from edgeseg.output.terminal import messages
 from edgeseg_converters import convert
 from edgeseg_converters.assemble import hash_model
 from edgeseg_converters.compare.accuracy import (
     PackedMask,
     PatientScore,
-    Scores,
-    Segmenter,
+    PatientScores,
+    SliceSegmenter,
     agreement,
 )
 from edgeseg_converters.compare.bundle_runner import segmenter_of
@@ -80,7 +80,7 @@ def rows_of(listed: Sequence[System], slices: Sequence[LabelledSlice]) -> Iterat
         If a slice can't be read.
     """
     truth = _truth(slices)
-    scored: dict[str, Scores] = {}
+    scored: dict[str, PatientScores] = {}
     for system in listed:
         bundle = compiled(system)
         messages.print(f"measuring {system.name}")
@@ -109,7 +109,7 @@ def compiled(system: System) -> Bundle:
     return Bundle(system.bundle)
 
 
-def require_equal(partitioned: Scores, whole: Scores) -> None:
+def require_equal(partitioned: PatientScores, whole: PatientScores) -> None:
     """Refuse masks of which a single pixel changed by partitioning.
 
     Raises
@@ -125,10 +125,10 @@ def require_equal(partitioned: Scores, whole: Scores) -> None:
         )
 
 
-def background_row(slices: Sequence[LabelledSlice], truth: Scores) -> Row:
+def background_row(slices: Sequence[LabelledSlice], truth: PatientScores) -> Row:
     """Score masks that show nothing: what pixel accuracy is worth."""
     nothing = np.zeros((1, SIZE, SIZE, len(DECODING.channels)), np.float32)
-    scores = measure(Segmenter(lambda _: nothing, PREPROCESSING, DECODING), slices)
+    scores = measure(SliceSegmenter(lambda _: nothing, PREPROCESSING, DECODING), slices)
     return Row(
         system="all background",
         pixel_accuracy=agreement(scores, truth),
@@ -137,7 +137,7 @@ def background_row(slices: Sequence[LabelledSlice], truth: Scores) -> Row:
     )
 
 
-def _truth(slices: Sequence[LabelledSlice]) -> Scores:
+def _truth(slices: Sequence[LabelledSlice]) -> PatientScores:
     """Take the labels as the masks of a network that is always right."""
     return tuple(
         PatientScore(patient, {}, {}, {}, tuple(PackedMask.of(one.read()[1]) for one in group))
@@ -145,7 +145,7 @@ def _truth(slices: Sequence[LabelledSlice]) -> Scores:
     )
 
 
-def _row(name: str, bundle: Bundle, scores: Scores, truth: Scores) -> Row:
+def _row(name: str, bundle: Bundle, scores: PatientScores, truth: PatientScores) -> Row:
     """Gather what a system costs and what its masks are worth."""
     pieces, footprint = bundle.manifest.pieces, measure_bundle(bundle)
     parameters = sum(piece.parameters for piece in pieces)
@@ -164,7 +164,7 @@ def _row(name: str, bundle: Bundle, scores: Scores, truth: Scores) -> Row:
     )
 
 
-def _dice(scores: Scores, region: str) -> float | None:
+def _dice(scores: PatientScores, region: str) -> float | None:
     """Average over the patients who have the region; None if nobody has."""
     value = mean_dice(scores, region)
     return None if math.isnan(value) else value

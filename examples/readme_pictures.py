@@ -25,11 +25,11 @@ import typer
 from PIL import Image
 from refusals import errors_in_one_line
 
-from edgeseg.demo import sample_model
+from edgeseg.demo.demo import sample_model
+from edgeseg.demo.sample import sample
 from edgeseg.errors import EdgesegError
-from edgeseg.files import atomic_path
-from edgeseg.sample import sample
-from edgeseg.terminal import messages
+from edgeseg.files.atomic import atomic_path
+from edgeseg.output.terminal import messages
 
 MOST_BYTES = 150_000
 WIDTH, COLORS = 1000, 128

@@ -32,7 +32,7 @@ from train import Network, Run, read_log, set_up, train
 
 from edgeseg.errors import OutputError, UsageError
 from edgeseg.labelled import LabelledSlice, by_patient, read_labelled, split
-from edgeseg.terminal import console, emit_json, messages
+from edgeseg.output.terminal import console, emit_json, messages
 
 HELD_OUT = (
     "case_00069,case_00108,case_00113,case_00114,case_00116,case_00137,case_00140,10004,10006,10009"

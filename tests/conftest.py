@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from processes import Workers
 from talking import Sockets, greet
 
+from edgeseg.demo.sample import sample_series
 from edgeseg.errors import EdgesegError
-from edgeseg.sample import sample_series
-from edgeseg.slices import Grey
+from edgeseg.imaging.slices import Grey
 
 _OWN_CACHE = os.environ.get("XDG_CACHE_HOME")
 

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 from edgeseg.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from edgeseg_converters.compiler import convert
-    from edgeseg_converters.report import Report
+    from edgeseg_converters.conversion import convert
+    from edgeseg_converters.reports.conversion import ConversionReport
 
-__all__ = ["Report", "convert"]
-__getattr__ = lazy_exports(__name__, {"convert": "compiler", "Report": "report"})
+__all__ = ["ConversionReport", "convert"]
+__getattr__ = lazy_exports(
+    __name__, {"convert": "conversion", "ConversionReport": "reports.conversion"}
+)

@@ -10,13 +10,13 @@ from pathlib import Path
 import msgspec
 
 from edgeseg import __version__
-from edgeseg.bundle import digest, pack
-from edgeseg.interpreter import engine_name
-from edgeseg.manifest import Piece
-from edgeseg.measure import Measurement, measure_piece
-from edgeseg_converters.export import Compiled
+from edgeseg.bundle.bundle_file import digest, pack
+from edgeseg.bundle.manifest import Piece
+from edgeseg.inference.engine import engine_name
+from edgeseg.inference.measure import Measurement, measure_piece
+from edgeseg_converters.compress.prune.kernels import sparsity
 from edgeseg_converters.network import Weights
-from edgeseg_converters.prune.kernels import sparsity
+from edgeseg_converters.tflite.export import Compiled
 
 _WORKERS = 2
 

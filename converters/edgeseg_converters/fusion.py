@@ -4,7 +4,7 @@ A cut inside such a group would keep the numbers right but not the bits: a batch
 into a kernel rounds differently from one that is computed for itself.
 """
 
-from edgeseg.graph import Graph, Layer
+from edgeseg.network.graph import Graph, Layer
 
 PADDING = frozenset({"ZeroPadding2D"})
 CONVOLUTIONS = frozenset(

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeseg.graph import Graph
+from edgeseg.network.graph import Graph
 
 Weights: TypeAlias = Mapping[str, tuple[NDArray[np.float32], ...]]
 """Arrays of each layer that has any, in the order of its ``WeightSpec`` list."""

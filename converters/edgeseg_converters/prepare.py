@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeseg.files import check_writable
-from edgeseg.manifest import Decoding, Label, Preprocessing
-from edgeseg_converters.calibration import MAX_SLICES, noise_images, real_images
-from edgeseg_converters.chain import Image
-from edgeseg_converters.keras_file import load_model
-from edgeseg_converters.keras_graph import read_network
-from edgeseg_converters.logits import complete_logits, decoding
+from edgeseg.bundle.manifest import Decoding, Label, Preprocessing
+from edgeseg.files.atomic import check_writable
+from edgeseg_converters.arrays import ModelInput
+from edgeseg_converters.compress.calibration import MAX_SLICES, noise_images, real_images
+from edgeseg_converters.keras.graph_reader import read_network
+from edgeseg_converters.keras.logits import complete_logits, decoding
+from edgeseg_converters.keras.model_file import load_model
 from edgeseg_converters.network import Network
-from edgeseg_converters.rewrite.twins import merge_twins
-from edgeseg_converters.settings import Settings
+from edgeseg_converters.options import Settings
+from edgeseg_converters.rewrite.cse import merge_twins
 
 CHECKED_SLICES = 4
 TUNING_SLICES = 512
@@ -42,7 +42,7 @@ class Prepared:
     decoding: Decoding
     labels: tuple[Label, ...]
     preprocessing: Preprocessing
-    images: list[Image]
+    images: list[ModelInput]
     notes: tuple[str, ...]
 
 
@@ -91,7 +91,7 @@ def prepare(
     return Prepared(network, how, named, preprocessing, images, (note,) if note else ())
 
 
-def _images(settings: Settings, preprocessing: Preprocessing) -> list[Image]:
+def _images(settings: Settings, preprocessing: Preprocessing) -> list[ModelInput]:
     """Read the slices to calibrate and check on, or make some up."""
     if settings.calibration is None:
         return noise_images(preprocessing, CHECKED_SLICES)

@@ -15,6 +15,6 @@ def demo(
 
     The CT is fetched once (38 MB). Research use only, not a medical device.
     """
-    from edgeseg.demo import run
+    from edgeseg.demo.demo import run
 
     run(output)

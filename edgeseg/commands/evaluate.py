@@ -8,7 +8,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from edgeseg.evaluation import Evaluation
+    from edgeseg.scoring.evaluation import Evaluation
 
 
 def evaluate(
@@ -41,11 +41,11 @@ def evaluate(
     Research use only, not a medical device.
     """
     from edgeseg.errors import UsageError
-    from edgeseg.evaluation import evaluate as evaluate_pairs
-    from edgeseg.evaluation import write_csv
-    from edgeseg.files import check_writable
-    from edgeseg.pairing import pair_cases
-    from edgeseg.terminal import console, emit_json, progress
+    from edgeseg.files.atomic import check_writable
+    from edgeseg.output.terminal import console, emit_json, progress
+    from edgeseg.scoring.evaluation import evaluate as evaluate_pairs
+    from edgeseg.scoring.evaluation import write_csv
+    from edgeseg.scoring.pairing import pair_cases
 
     if output is not None and output.suffix.lower() != ".csv":
         raise UsageError(f"-o {output} is no .csv; give the name of a CSV file")
@@ -69,8 +69,8 @@ def evaluate(
 def _table(made: "Evaluation") -> "Table":
     from rich.markup import escape
 
-    from edgeseg.evaluation import figures
-    from edgeseg.terminal import figure_table
+    from edgeseg.output.terminal import figure_table
+    from edgeseg.scoring.evaluation import figures
 
     headings = [name.replace("_", " ") for name in figures(made.average)]
     table = figure_table(("case",), headings)

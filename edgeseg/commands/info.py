@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from edgeseg.manifest import Manifest
+    from edgeseg.bundle.manifest import Manifest
 
 
 def info(
@@ -20,9 +20,9 @@ def info(
     """Show what a bundle holds: model, preprocessing, labels, pieces."""
     import msgspec
 
-    from edgeseg.bundle import Bundle
-    from edgeseg.signature import signer
-    from edgeseg.terminal import console, emit_json
+    from edgeseg.bundle.bundle_file import Bundle
+    from edgeseg.bundle.signature import signer
+    from edgeseg.output.terminal import console, emit_json
 
     opened = Bundle(bundle)
     size = bundle.stat().st_size
@@ -36,7 +36,7 @@ def info(
 def _pages(manifest: "Manifest", size: int, signed_by: str | None) -> Iterator["RenderableType"]:
     from rich.markup import escape
 
-    from edgeseg.units import format_bytes
+    from edgeseg.text.units import format_bytes
 
     preprocessing = manifest.preprocessing
     (rows, cols), (low, high) = preprocessing.size, preprocessing.window
@@ -58,8 +58,8 @@ def _pages(manifest: "Manifest", size: int, signed_by: str | None) -> Iterator["
 
 
 def _piece_table(manifest: "Manifest") -> "Table":
-    from edgeseg.terminal import figure_table
-    from edgeseg.units import format_bytes, format_count
+    from edgeseg.output.terminal import figure_table
+    from edgeseg.text.units import format_bytes, format_count
 
     figures = ("layers", "params", "FLOPs", "size", "packed", "memory", "in", "out")
     table = figure_table(("piece",), figures)

@@ -35,14 +35,14 @@ def plan(
 
     Research use only, not a medical device.
     """
-    from edgeseg.boards import read_boards
-    from edgeseg.bundle import Bundle
-    from edgeseg.planning.anyhow import plan_anyhow
-    from edgeseg.planning.plot import check_plot, write_plot
-    from edgeseg.planning.problem import problem_from
-    from edgeseg.planning.report import report_of
-    from edgeseg.planning.tables import pages
-    from edgeseg.terminal import console, emit_json, working
+    from edgeseg.boards.boards_file import read_boards
+    from edgeseg.bundle.bundle_file import Bundle
+    from edgeseg.output.terminal import console, emit_json, working
+    from edgeseg.planning.problem.problem import problem_from
+    from edgeseg.planning.time_shared_plan import plan_anyhow
+    from edgeseg.planning.view.plot import check_plot, write_plot
+    from edgeseg.planning.view.report import report_of
+    from edgeseg.planning.view.tables import pages
 
     if plot is not None:
         check_plot(plot)

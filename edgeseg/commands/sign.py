@@ -13,9 +13,9 @@ def sign(
     key: Annotated[Path, typer.Option(help="Secret file made by edgeseg keygen --signing.")],
 ) -> None:
     """Sign a bundle: its manifest, which holds the SHA-256 of every piece."""
-    from edgeseg.bundle import Bundle
-    from edgeseg.signature import read_signing_keys, sign_bundle
-    from edgeseg.terminal import console
+    from edgeseg.bundle.bundle_file import Bundle
+    from edgeseg.bundle.signature import read_signing_keys, sign_bundle
+    from edgeseg.output.terminal import console
 
     keys = read_signing_keys(key)
     sign_bundle(Bundle(bundle), keys)

@@ -11,9 +11,9 @@ def verify(
     key: Annotated[Path, typer.Option(help="Public file made by edgeseg keygen --signing.")],
 ) -> None:
     """Make sure that a bundle is signed by a key, and that no byte of its pieces has changed."""
-    from edgeseg.bundle import Bundle
-    from edgeseg.signature import read_verify_key, verify_bundle
-    from edgeseg.terminal import console
+    from edgeseg.bundle.bundle_file import Bundle
+    from edgeseg.bundle.signature import read_verify_key, verify_bundle
+    from edgeseg.output.terminal import console
 
     opened, public = Bundle(bundle), read_verify_key(key)
     verify_bundle(opened, public)

@@ -9,7 +9,7 @@ from edgeseg.labelled.kits import read_kits
 from edgeseg.labelled.nnunet import read_nnunet
 from edgeseg.labelled.pictures import read_labelled_pictures
 from edgeseg.labelled.slices import LabelledSlices
-from edgeseg.suggest import near_path
+from edgeseg.text.suggestions import near_path
 
 Layout: TypeAlias = Callable[[Path], LabelledSlices]
 """Lists a folder's slices, or none where the folder is laid out another way.

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeseg.errors import VolumeError
-from edgeseg.slices import Mask
+from edgeseg.imaging.slices import Mask
 
 BACKGROUND, KIDNEY, TUMOR, CYST = range(4)
 KITS_VALUES: Mapping[int, int] = {value: value for value in (BACKGROUND, KIDNEY, TUMOR, CYST)}

@@ -17,7 +17,7 @@ from edgeseg.labelled.labels import (
 )
 from edgeseg.labelled.slices import LabelledSlices
 from edgeseg.labelled.volumes import Case, slices_of
-from edgeseg.suggest import did_you_mean
+from edgeseg.text.suggestions import did_you_mean
 
 Values: TypeAlias = tuple[int, ...]
 

@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 
 from edgeseg.errors import VolumeError
+from edgeseg.imaging.png import Pictures, read_pictures
+from edgeseg.imaging.slices import Grey, Mask
 from edgeseg.labelled.labels import KITS_VALUES, to_kits
 from edgeseg.labelled.slices import LabelledSlice, LabelledSlices
-from edgeseg.pictures import Pictures, read_pictures
-from edgeseg.slices import Grey, Mask
-from edgeseg.terminal import progress
+from edgeseg.output.terminal import progress
 
 _IMAGES = "images"
 _LABELS = ("labels", "masks")

@@ -18,11 +18,11 @@ from threading import Lock
 import numpy as np
 
 from edgeseg.errors import VolumeError
-from edgeseg.grid import read_grid
+from edgeseg.imaging.grid import read_grid
+from edgeseg.imaging.nifti import read_volume
+from edgeseg.imaging.slices import Hounsfield, Mask
 from edgeseg.labelled.labels import to_kits
 from edgeseg.labelled.slices import LabelledSlice, LabelledSlices
-from edgeseg.slices import Hounsfield, Mask
-from edgeseg.volume import read_volume
 
 _SAME_PLACE = 0.1
 """How far an image and its label may lie apart, in voxels."""
@@ -49,7 +49,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Voxels:
+class CaseVoxels:
     """A case in memory: image and label, each (slices, rows, columns) in display orientation."""
 
     image: Hounsfield
@@ -66,11 +66,11 @@ class RecentCases:
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit = limit_bytes
-        self._kept: OrderedDict[Path, Voxels] = OrderedDict()
+        self._kept: OrderedDict[Path, CaseVoxels] = OrderedDict()
         # Held while a case is read: threads that want the same one read it once.
         self._lock = Lock()
 
-    def get(self, case: Case) -> Voxels:
+    def get(self, case: Case) -> CaseVoxels:
         """Return a case's voxels, from memory or from its files.
 
         Raises
@@ -129,9 +129,9 @@ def _cut(recent: RecentCases, case: Case, index: int) -> tuple[Hounsfield, Mask]
     return image, voxels.label[index].copy()
 
 
-def _read(case: Case) -> Voxels:
+def _read(case: Case) -> CaseVoxels:
     """Read a case, the label first: it shrinks to a byte a voxel before the image comes."""
-    return Voxels(label=_read_label(case), image=read_volume(case.image).voxels)
+    return CaseVoxels(label=_read_label(case), image=read_volume(case.image).voxels)
 
 
 def _read_label(case: Case) -> Mask:

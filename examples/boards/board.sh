@@ -132,7 +132,7 @@ install_unit() {
 }
 
 most_bytes() {
-  ask 'import math, sys; from edgeseg.units import parse_bytes
+  ask 'import math, sys; from edgeseg.text.units import parse_bytes
 print(math.ceil(parse_bytes(sys.argv[1]) * 1.05))' "$memory"
 }
 

@@ -91,7 +91,7 @@ segment() {
   run edgeseg profile "$bundle" --boards "$boards" --key "$key"
 
   step "Segment"
-  [[ -n $scan ]] || scan=$("$python" -c 'from edgeseg.sample import sample; print(sample().ct)')
+  [[ -n $scan ]] || scan=$("$python" -c 'from edgeseg.demo.sample import sample; print(sample().ct)')
   local kind=.nii.gz
   case $scan in *.png) kind=.png ;; esac
   run edgeseg segment "$bundle" "$scan" -o "$folder/mask$kind" --boards "$boards" --key "$key" \

@@ -18,9 +18,9 @@ from refusals import errors_in_one_line
 from train import Network, Run, read_log, set_up, train
 
 from edgeseg.errors import UsageError
-from edgeseg.files import atomic_path
+from edgeseg.files.atomic import atomic_path
 from edgeseg.labelled import LabelledSlice, read_labelled, split
-from edgeseg.terminal import console, messages
+from edgeseg.output.terminal import console, messages
 from edgeseg_converters.compare.accuracy import PatientScore
 
 SHOWN = 12

@@ -7,8 +7,8 @@ from pathlib import Path
 from fit import EpochLog
 from matplotlib.figure import Figure
 
-from edgeseg.files import atomic_path
-from edgeseg.terminal import RESEARCH_NOTE
+from edgeseg.files.atomic import atomic_path
+from edgeseg.output.terminal import RESEARCH_NOTE
 
 STYLES = {"kidney_and_mass": "-", "tumor": "--"}
 

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from edgeseg.bundle.manifest import Decoding, Preprocessing
+from edgeseg.imaging.slices import window
 from edgeseg.labelled import LabelledSlice
-from edgeseg.manifest import Decoding, Preprocessing
-from edgeseg.metrics import KITS_REGIONS
-from edgeseg.slices import window
+from edgeseg.scoring.dice import KITS_REGIONS
 
 Bytes: TypeAlias = NDArray[np.uint8]
 Floats: TypeAlias = NDArray[np.float32]

@@ -13,7 +13,7 @@ from data import SIZE, Shelf
 from transplant import donors_of
 
 from edgeseg.labelled import LabelledSlice, by_patient
-from edgeseg.terminal import progress
+from edgeseg.output.terminal import progress
 
 CROP = Frame(rows=192, columns=224, size=SIZE)
 WHOLE = Frame(rows=SIZE, columns=SIZE, size=SIZE)

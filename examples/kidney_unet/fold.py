@@ -9,7 +9,7 @@ import numpy as np
 from data import SIZE
 from train import Network
 
-from edgeseg.files import atomic_path
+from edgeseg.files.atomic import atomic_path
 
 
 def folded(model: Any, network: Network) -> Any:

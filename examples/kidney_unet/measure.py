@@ -11,27 +11,27 @@ from data import DECODING, PREPROCESSING, Bytes, Floats
 from refusals import errors_in_one_line
 from rich.table import Table
 
+from edgeseg.imaging.nifti import read_volume
 from edgeseg.labelled import LabelledSlice, read_labelled, split
-from edgeseg.metrics import dice
-from edgeseg.terminal import console, figure_table, progress
-from edgeseg.volume import read_volume
-from edgeseg_converters.compare.accuracy import PatientScore, Scores, Segmenter, score
+from edgeseg.output.terminal import console, figure_table, progress
+from edgeseg.scoring.dice import dice
+from edgeseg_converters.compare.accuracy import PatientScore, PatientScores, SliceSegmenter, score
 
 REGIONS = ("kidney_and_mass", "tumor")
 SAMPLE = "totalsegmentator"
 SAMPLE_KIDNEYS = (2, 3)
 
 
-def segmenter_of(model: Any) -> Segmenter:
+def segmenter_of(model: Any) -> SliceSegmenter:
     """Run a Keras model of this family on slices of any size."""
 
     def predict(image: Floats) -> Floats:
         return np.asarray(keras.ops.cast(model(image, training=False), "float32"))
 
-    return Segmenter(predict, PREPROCESSING, DECODING)
+    return SliceSegmenter(predict, PREPROCESSING, DECODING)
 
 
-def measure(segmenter: Segmenter, slices: Sequence[LabelledSlice]) -> Scores:
+def measure(segmenter: SliceSegmenter, slices: Sequence[LabelledSlice]) -> PatientScores:
     """Score labelled slices patient by patient, with a bar.
 
     Raises
@@ -49,7 +49,7 @@ def mean_dice(scores: Sequence[PatientScore], region: str) -> float:
     return float(np.mean(known)) if known else float("nan")
 
 
-def sample_kidneys(segmenter: Segmenter, folder: Path) -> Mapping[str, float]:
+def sample_kidneys(segmenter: SliceSegmenter, folder: Path) -> Mapping[str, float]:
     """Return the Dice of kidneys and masses in the sample volume against its kidney labels.
 
     Over all slices, and over those alone that show kidneys; the labels are TotalSegmentator's.
@@ -80,7 +80,7 @@ def table_of(scores: Sequence[PatientScore]) -> Table:
     return table
 
 
-def _mask(segmenter: Segmenter, ct: Any, index: int) -> Bytes:
+def _mask(segmenter: SliceSegmenter, ct: Any, index: int) -> Bytes:
     return segmenter.mask(ct.slice(index), ct.geometry(index), windowed=ct.windowed)
 
 

@@ -9,11 +9,11 @@ import numpy as np
 from data import Bytes
 from matplotlib.figure import Figure
 
-from edgeseg.files import atomic_path
+from edgeseg.files.atomic import atomic_path
 from edgeseg.labelled import LabelledSlice, by_patient
-from edgeseg.metrics import KITS_REGIONS, region_dice
-from edgeseg.terminal import RESEARCH_NOTE
-from edgeseg_converters.compare.accuracy import Scores
+from edgeseg.output.terminal import RESEARCH_NOTE
+from edgeseg.scoring.dice import KITS_REGIONS, region_dice
+from edgeseg_converters.compare.accuracy import PatientScores
 
 COLUMNS = 6
 REGIONS = {"kidney_and_mass": "tab:green", "tumor": "tab:red"}
@@ -33,7 +33,7 @@ class Finding:
         return int(np.count_nonzero(self.truth != self.found))
 
 
-def worst(slices: Sequence[LabelledSlice], scores: Scores, count: int) -> list[Finding]:
+def worst(slices: Sequence[LabelledSlice], scores: PatientScores, count: int) -> list[Finding]:
     """Return the slices with the most wrong pixels, of each patient the worst alone.
 
     Parameters

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import typer
 
 from edgeseg.errors import EdgesegError
-from edgeseg.terminal import messages
+from edgeseg.output.terminal import messages
 
 
 @contextmanager

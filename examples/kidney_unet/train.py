@@ -20,9 +20,9 @@ from model import build
 from refusals import errors_in_one_line
 
 from edgeseg.errors import UsageError
-from edgeseg.files import atomic_path, check_writable
+from edgeseg.files.atomic import atomic_path, check_writable
 from edgeseg.labelled import LabelledSlice, read_labelled, refuse_shared_patients, split
-from edgeseg.terminal import messages
+from edgeseg.output.terminal import messages
 
 CHECK_EPOCHS, CHECK_SECONDS = 10, 300
 """After so many epochs or seconds come a validation and a checkpoint, whichever is first."""

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 from edgeseg.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from edgeseg_runtime.segmenter import Segmentation, Segmenter
+    from edgeseg_runtime.segmentation.segmenter import Segmentation, Segmenter
 
 __all__ = ["Segmentation", "Segmenter"]
 
-__getattr__ = lazy_exports(__name__, {"Segmentation": "segmenter", "Segmenter": "segmenter"})
+__getattr__ = lazy_exports(
+    __name__, {"Segmentation": "segmentation.segmenter", "Segmenter": "segmentation.segmenter"}
+)

@@ -14,7 +14,7 @@ import emulation
 import userland
 
 from edgeseg.errors import EdgesegError
-from edgeseg.terminal import messages
+from edgeseg.output.terminal import messages
 
 FOLDER = Path(__file__).parent
 CHECKS = (FOLDER / "checks.py", FOLDER / "scripts.py")

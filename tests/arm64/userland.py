@@ -15,7 +15,7 @@ from emulation import mount
 from packaging.requirements import Requirement
 
 from edgeseg.errors import EdgesegError
-from edgeseg.terminal import messages, working
+from edgeseg.output.terminal import messages, working
 
 SUITE = "bookworm"
 PYTHON = "/opt/edgeseg/bin/python"

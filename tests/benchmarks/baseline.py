@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeseg.interpreter import Interpreter
-from edgeseg.measure import peak_resident_bytes
+from edgeseg.inference.engine import Interpreter
+from edgeseg.inference.measure import peak_resident_bytes
 
 
 def main() -> None:

@@ -7,15 +7,15 @@ from pathlib import Path
 import msgspec
 from measures import images, worker_start
 
-from edgeseg.boards import Board, BoardEntry, LinkEntry, piece_key
-from edgeseg.bundle import Bundle
-from edgeseg.figures import BoardFigures
-from edgeseg.planning.problem import Link
-from edgeseg.units import format_rate
+from edgeseg.boards.boards_file import Board, BoardEntry, LinkEntry, piece_key
+from edgeseg.boards.link import Link
+from edgeseg.boards.profile_file import BoardFigures
+from edgeseg.bundle.bundle_file import Bundle
+from edgeseg.text.units import format_rate
 from edgeseg_runtime import Segmenter
-from edgeseg_runtime.local import LocalWorkers, Share
-from edgeseg_runtime.profile import Profiler, own_link
-from edgeseg_runtime.report import RunReport
+from edgeseg_runtime.local_workers import LocalWorkers, WorkerShare
+from edgeseg_runtime.profiling.profile import Profiler, own_link
+from edgeseg_runtime.results.run_report import RunReport
 
 sys.path.append(str(Path(__file__).parents[1] / "support"))
 from limits import limit_for_runs, memory_need
@@ -49,7 +49,7 @@ def forecast(path: Path, *, slices: int) -> Forecast:
 
 def profiled_run(path: Path, *, limit: int, slices: int) -> RunReport:
     """Profile a bundle on two workers of one core, then segment on two that are as fresh."""
-    bundle, share = Bundle(path), Share(2, 1, limit)
+    bundle, share = Bundle(path), WorkerShare(2, 1, limit)
     with LocalWorkers(share) as entries:
         figures = Profiler(bundle, entries, LinkEntry(), _ROUNDS).measure(lambda: None)
     known = {each.board.name: each for each in figures}

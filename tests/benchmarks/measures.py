@@ -14,11 +14,11 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from edgeseg.bundle import Bundle
-from edgeseg.interpreter import Interpreter
-from edgeseg.manifest import Manifest
+from edgeseg.bundle.bundle_file import Bundle
+from edgeseg.bundle.manifest import Manifest
+from edgeseg.inference.engine import Interpreter
 from edgeseg_runtime import Segmenter
-from edgeseg_runtime.report import RunReport
+from edgeseg_runtime.results.run_report import RunReport
 
 _BASELINE = Path(__file__).with_name("baseline.py")
 

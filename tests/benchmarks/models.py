@@ -6,14 +6,14 @@ The largest is written as TFLite's own converter has it too: what others are com
 import sys
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).parents[1] / "converters"))
+sys.path.append(str(Path(__file__).parents[1] / "support"))
 
 import zoo
 
-from edgeseg_converters.export import compile_graph
-from edgeseg_converters.keras_file import load_model
-from edgeseg_converters.keras_graph import read_network
-from edgeseg_converters.quiet import import_keras, quiet
+from edgeseg_converters.keras.graph_reader import read_network
+from edgeseg_converters.keras.model_file import load_model
+from edgeseg_converters.keras.quiet import import_keras, quiet
+from edgeseg_converters.tflite.export import compile_graph
 
 if __name__ == "__main__":
     keras, folder = import_keras(), Path(sys.argv[1])

@@ -29,11 +29,11 @@ from rich.table import Table
 from wires import encryption, hop
 
 from edgeseg import __version__
-from edgeseg.bundle import Bundle
-from edgeseg.files import atomic_path
-from edgeseg.interpreter import engine_name
-from edgeseg.terminal import console, figure_table, messages
-from edgeseg.units import MIB
+from edgeseg.bundle.bundle_file import Bundle
+from edgeseg.files.atomic import atomic_path
+from edgeseg.inference.engine import engine_name
+from edgeseg.output.terminal import console, figure_table, messages
+from edgeseg.text.units import MIB
 
 ROUNDS = 3
 SLICES = 32

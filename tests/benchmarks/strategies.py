@@ -14,21 +14,21 @@ from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).parents[1] / "converters"))
+sys.path.append(str(Path(__file__).parents[1] / "support"))
 
 import zoo
 from rich.table import Table
 
-from edgeseg.boards import BoardEntry, BoardsFile, LinkEntry
+from edgeseg.boards.boards_file import BoardEntry, BoardsFile, LinkEntry
 from edgeseg.errors import EdgesegError
-from edgeseg.files import atomic_path
-from edgeseg.planning.plan import plan
-from edgeseg.terminal import console, figure_table, progress
-from edgeseg_converters.keras_graph import read_network
+from edgeseg.files.atomic import atomic_path
+from edgeseg.output.terminal import console, figure_table, progress
+from edgeseg.planning.planner import plan
+from edgeseg_converters.keras.graph_reader import read_network
+from edgeseg_converters.keras.quiet import import_keras, quiet
 from edgeseg_converters.network import Network
 from edgeseg_converters.partition import CANDIDATES, STRATEGIES, Partition, PartitionRequest
 from edgeseg_converters.partition.estimate import estimate
-from edgeseg_converters.quiet import import_keras, quiet
 
 WHOLE = "whole slices"
 SHAPES = ("contiguous", "folded")

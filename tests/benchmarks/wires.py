@@ -16,13 +16,13 @@ import numpy as np
 import zmq
 from measures import images
 
-from edgeseg.boards import BoardEntry
-from edgeseg.pages import reuse_freed_memory
-from edgeseg.slices import SliceGeometry
+from edgeseg.boards.boards_file import BoardEntry
+from edgeseg.imaging.slices import SliceGeometry
+from edgeseg.inference.process_memory import reuse_freed_memory
 from edgeseg_runtime import Segmenter
-from edgeseg_runtime.keys import KeyPair, make_keys, write_keys
-from edgeseg_runtime.transport import Link, Listener
-from edgeseg_runtime.wire import Bye, Echo, Job, TensorData, tensor_array
+from edgeseg_runtime.messaging.keys import KeyPair, make_keys, write_keys
+from edgeseg_runtime.messaging.transport import Listener, PeerSocket
+from edgeseg_runtime.messaging.wire import Bye, Echo, Job, TensorData, tensor_array
 
 SHAPE = (1, 256, 256, 32)
 """A tensor of 8 MiB."""
@@ -40,7 +40,7 @@ def hop(rounds: int) -> float:
     with _peer(_bare) as port, _peer(_listening) as endpoint, zmq.Context() as context:
         plain = socket.create_connection(("127.0.0.1", port))
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        link = Link(context, endpoint)
+        link = PeerSocket(context, endpoint)
         times = [(_bare_hop(plain, array), _hop(link, array)) for _ in range(rounds)]
         link.send(Bye(""))
         link.close()
@@ -68,7 +68,7 @@ def _bare_hop(plain: socket.socket, array: Any) -> float:
     return time.perf_counter() - start
 
 
-def _hop(link: Link, array: Any) -> float:
+def _hop(link: PeerSocket, array: Any) -> float:
     start = time.perf_counter()
     job = Job(1, 0, 0, SliceGeometry(256, 256))
     link.send(TensorData(job, "tensor", "float32", array.shape), array)

@@ -9,8 +9,8 @@ import pytest
 from pages import Opened, beyond_the_page, opened
 from processes import edgeseg, one_line
 
-from edgeseg.units import format_bytes
-from edgeseg_converters.report import Report
+from edgeseg.text.units import format_bytes
+from edgeseg_converters.reports.conversion import ConversionReport
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +35,9 @@ def shown(browser: Any, made: Path) -> Iterator[Opened]:
 
 
 @pytest.fixture(scope="module")
-def report(made: Path) -> Report:
+def report(made: Path) -> ConversionReport:
     """What the same conversion reported."""
-    return msgspec.json.decode((made / "report.json").read_bytes(), type=Report)
+    return msgspec.json.decode((made / "report.json").read_bytes(), type=ConversionReport)
 
 
 def test_the_page_asks_for_nothing_and_complains_of_nothing(shown: Opened, made: Path) -> None:
@@ -47,7 +47,7 @@ def test_the_page_asks_for_nothing_and_complains_of_nothing(shown: Opened, made:
 
 
 def test_every_layer_is_in_the_u_and_every_cut_says_its_bytes(
-    shown: Opened, report: Report
+    shown: Opened, report: ConversionReport
 ) -> None:
     titles = shown.page.locator("#network rect title").all_text_contents()
     assert len(titles) >= 2 * 3
@@ -62,7 +62,7 @@ def test_every_layer_is_in_the_u_and_every_cut_says_its_bytes(
     assert sizes[0] == format_bytes(report.pieces[0].crossing_bytes)
 
 
-def test_the_table_holds_the_figures_of_the_report(shown: Opened, report: Report) -> None:
+def test_the_table_holds_the_figures_of_the_report(shown: Opened, report: ConversionReport) -> None:
     for number, piece in enumerate(report.pieces):
         row = shown.text(f"#pieces tbody tr:nth-child({number + 1})")
         assert piece.name in row

@@ -12,10 +12,11 @@ from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 from numpy.typing import NDArray
 from pages import Opened, opened
 
-from edgeseg.scan import Scan, read_scan
+from edgeseg.imaging.formats import read_scan
+from edgeseg.imaging.scan import Scan
 from edgeseg_runtime.page.segmented import write_segmented
-from edgeseg_runtime.segmenter import Segmentation, Segmenter
-from edgeseg_runtime.statistics import measure
+from edgeseg_runtime.results.statistics import measure
+from edgeseg_runtime.segmentation.segmenter import Segmentation, Segmenter
 
 _SHAPE = np.array([40, 48, 32])
 _SPOT = np.array([31, 38, 25])

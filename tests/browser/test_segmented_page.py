@@ -13,8 +13,8 @@ from pages import Opened, beyond_the_page, opened
 from PIL import Image
 from processes import edgeseg
 
-from edgeseg.terminal import RESEARCH_NOTE
-from edgeseg.units import format_bytes
+from edgeseg.output.terminal import RESEARCH_NOTE
+from edgeseg.text.units import format_bytes
 
 NO_WEBGL = "HTMLCanvasElement.prototype.getContext = () => null"
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from edgeseg_converters.fitting import walk
+from edgeseg_converters.compress.fitting import layerwise
 
 
 @pytest.fixture(autouse=True)
 def few_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fit and round to 32 slices; networks this small need no more of them."""
-    monkeypatch.setattr(walk, "_SLICES", 32)
+    monkeypatch.setattr(layerwise, "_SLICES", 32)

@@ -5,10 +5,10 @@ import zoo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeseg.graph import Graph, Layer, Tensor
+from edgeseg.network.graph import Graph, Layer, Tensor
 from edgeseg_converters.fusion import fused_groups
-from edgeseg_converters.keras_graph import read_network
-from edgeseg_converters.quiet import import_keras
+from edgeseg_converters.keras.graph_reader import read_network
+from edgeseg_converters.keras.quiet import import_keras
 
 SHAPE = (1, 4, 4, 2)
 KINDS = ("Conv2D", "BatchNormalization", "ReLU", "Add", "MaxPooling2D", "ZeroPadding2D")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from processes import edgeseg
 
-from edgeseg import sample
-from edgeseg.demo import kidney_dice
+from edgeseg.demo import sample
+from edgeseg.demo.demo import kidney_dice
 from edgeseg.errors import EdgesegError
 
 

@@ -17,7 +17,7 @@ _WITHOUT_EXTRA = """
 import sys
 sys.modules["pydicom"] = None
 sys.argv = ["edgeseg", *sys.argv[1:]]
-from edgeseg.cli import main
+from edgeseg.cli.main import main
 main()
 """
 

@@ -10,7 +10,7 @@ from PIL import Image
 from processes import edgeseg, one_line
 from scans import TILTED, names
 
-from edgeseg.terminal import RESEARCH_NOTE
+from edgeseg.output.terminal import RESEARCH_NOTE
 
 _CASES = ("case_00000", "case_00012")
 

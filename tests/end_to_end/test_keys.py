@@ -9,8 +9,8 @@ from limits import limit_for_runs
 from processes import Ran, Workers, edgeseg, one_line
 from scans import write_ct
 
-from edgeseg.bundle import Bundle
-from edgeseg_runtime.keys import KeyPair
+from edgeseg.bundle.bundle_file import Bundle
+from edgeseg_runtime.messaging.keys import KeyPair
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from processes import (
 )
 from scans import names, write_ct
 
-from edgeseg.units import MIB
+from edgeseg.text.units import MIB
 
 _SLICES = 1500
 _MASK = "mask.nii"

@@ -9,21 +9,21 @@ import zoo
 from numpy.typing import NDArray
 from processes import Workers
 
-from edgeseg.boards import BoardEntry
-from edgeseg.bundle import Bundle, write_bundle
-from edgeseg.manifest import FORMAT, Decoding, Label, Manifest, Preprocessing
-from edgeseg.placement import Lane, Placement
-from edgeseg.slices import SliceGeometry, to_input, to_probabilities
+from edgeseg.boards.boards_file import BoardEntry
+from edgeseg.boards.placement import Lane, Placement
+from edgeseg.bundle.bundle_file import Bundle, write_bundle
+from edgeseg.bundle.manifest import FORMAT, Decoding, Label, Manifest, Preprocessing
+from edgeseg.imaging.slices import SliceGeometry, to_input, to_probabilities
 from edgeseg_converters.assemble import assemble
-from edgeseg_converters.chain import outputs_of
-from edgeseg_converters.export import Compiled, compile_graph
-from edgeseg_converters.keras_graph import read_network
+from edgeseg_converters.compress.recipe import Precision
+from edgeseg_converters.keras.graph_reader import read_network
+from edgeseg_converters.keras.quiet import import_keras
 from edgeseg_converters.network import Network
 from edgeseg_converters.partition import PartitionRequest, adaptive
-from edgeseg_converters.quantize import setups
-from edgeseg_converters.quiet import import_keras
-from edgeseg_converters.recipe import Precision
-from edgeseg_runtime.coordination.backlog import Image
+from edgeseg_converters.precision.quantize import setups
+from edgeseg_converters.tflite.chain import outputs_of
+from edgeseg_converters.tflite.export import Compiled, compile_graph
+from edgeseg_runtime.coordination.backlog import PendingSlice
 from edgeseg_runtime.coordination.coordinator import Coordinator
 
 PREPROCESSING = Preprocessing((0.0, 255.0), (zoo.SIZE, zoo.SIZE))
@@ -84,7 +84,8 @@ def test_workers_and_the_chain_agree_bit_by_bit(
         coordinator.deploy(Placement((Lane(dict(zip(names, "abab", strict=True)), 3),), {}))
         # So large a slice is not decoded on a board: probabilities come back.
         stream = (
-            Image(index, SliceGeometry(1024, 1024), grey) for index, grey in enumerate(SLICES)
+            PendingSlice(index, SliceGeometry(1024, 1024), grey)
+            for index, grey in enumerate(SLICES)
         )
         results = {result.index: result.array for result in coordinator.stream(stream)}
     finally:

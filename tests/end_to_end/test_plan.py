@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from processes import edgeseg, one_line
 
-from edgeseg.terminal import RESEARCH_NOTE
+from edgeseg.output.terminal import RESEARCH_NOTE
 
 _BOARDS = """
 [coordinator]

@@ -8,9 +8,9 @@ import pytest
 from processes import RunningWorker, Workers, edgeseg, one_line
 from scans import names, write_ct
 
-from edgeseg.boards import read_boards
-from edgeseg.bundle import Bundle
-from edgeseg.terminal import RESEARCH_NOTE
+from edgeseg.boards.boards_file import read_boards
+from edgeseg.bundle.bundle_file import Bundle
+from edgeseg.output.terminal import RESEARCH_NOTE
 
 
 def _entry(name: str, endpoint: str) -> str:

@@ -14,7 +14,7 @@ import pytest
 from processes import edgeseg_process
 from synthetic_cases import drawn_label, write_case
 
-from edgeseg.boards import read_boards
+from edgeseg.boards.boards_file import read_boards
 
 ROOT = Path(__file__).parents[2]
 HERE = ("192.168.1.", "127.0.0.")

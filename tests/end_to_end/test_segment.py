@@ -12,8 +12,8 @@ from PIL import Image
 from processes import RunningWorker, Workers, edgeseg, segment
 from scans import names, write_ct
 
-from edgeseg.bundle import Bundle
-from edgeseg.terminal import RESEARCH_NOTE
+from edgeseg.bundle.bundle_file import Bundle
+from edgeseg.output.terminal import RESEARCH_NOTE
 
 
 def _load(path: Path) -> Any:

@@ -17,7 +17,7 @@ from processes import Ran, Workers, edgeseg, edgeseg_process, one_line, output_o
 from scans import names, write_ct
 from synthetic_cases import drawn_label, write_case
 
-from edgeseg.terminal import RESEARCH_NOTE
+from edgeseg.output.terminal import RESEARCH_NOTE
 
 pytest.importorskip("distributed")
 
@@ -198,13 +198,13 @@ def test_volumes_that_nobody_had_heard_of_count_when_a_study_is_stopped(
     """Workers finish volumes before their word reaches the one who is interrupted."""
     scan, masks = write_ct(tmp_path / "ct.nii"), tmp_path / "masks"
     script = (
-        "import edgeseg.cli, edgeseg_runtime.study.study as study\n"
+        "import edgeseg.cli.main, edgeseg_runtime.study.study as study\n"
         "segment = study._segment\n"
         "def unheard(request, bundle, orders, outcomes, total):\n"
         "    segment(request, bundle, orders, {}, total)\n"
         "    raise KeyboardInterrupt\n"
         "study._segment = unheard\n"
-        "edgeseg.cli.main()\n"
+        "edgeseg.cli.main.main()\n"
     )
     words = ("study", tiny_bundle, scan, "-o", masks)
     run = [sys.executable, "-c", script, *map(str, words)]

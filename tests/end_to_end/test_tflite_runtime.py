@@ -17,7 +17,7 @@ from companions import relay, segment_together
 from numpy.typing import NDArray
 from processes import edgeseg
 
-from edgeseg.slices import Grey
+from edgeseg.imaging.slices import Grey
 
 HERE = (sys.executable, "-m", "edgeseg")
 ROUNDING = 0.03
@@ -69,7 +69,7 @@ def unequal(bundle: Path, scan: Path, command: tuple[str]) -> float:
 
 
 def test_the_engine_is_tflite_runtime_and_numpy_1(tflite_python: str) -> None:
-    code = "import numpy, edgeseg.interpreter as i; print(i.engine_name(), numpy.__version__)"
+    code = "import numpy, edgeseg.inference.engine as i; print(i.engine_name(), numpy.__version__)"
     assert re.fullmatch(r"tflite-runtime 2\.14\.0 1\.\d+\.\d+\n", said(tflite_python, code))
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 from ports import free_ports
 from scans import write_ct
 
-from edgeseg.boards import read_boards
+from edgeseg.boards.boards_file import read_boards
 from edgeseg_runtime.board.config import worker_config
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -14,7 +14,7 @@ from ports import free_ports
 from processes import edgeseg
 from scans import write_ct
 
-from edgeseg.boards import read_boards
+from edgeseg.boards.boards_file import read_boards
 
 FOLDER = Path(__file__).parents[2] / "examples" / "boards"
 BOARDS = {"one_board": 1, "two_boards": 2, "four_boards": 4, "cores_of_one_board": 4}

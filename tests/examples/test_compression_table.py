@@ -14,9 +14,9 @@ from drawn_slices import write
 from model import build
 from PIL import Image
 
-from edgeseg.bundle import Bundle
+from edgeseg.bundle.bundle_file import Bundle
 from edgeseg_converters.compare.comparison import Comparison
-from edgeseg_converters.recipe import Recipe, Zeros
+from edgeseg_converters.compress.recipe import Recipe, Zeros
 
 # Keras reads its own variables in a way that NumPy 2 warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -32,9 +32,9 @@ from train import Network, Run, train
 from transplant import Donors, donors_of, with_misplaced, with_tumor
 
 from edgeseg.errors import UsageError
+from edgeseg.imaging.slices import SliceGeometry
 from edgeseg.labelled import LabelledSlice, read_labelled, split
-from edgeseg.slices import SliceGeometry
-from edgeseg_converters.compare.accuracy import Segmenter
+from edgeseg_converters.compare.accuracy import SliceSegmenter
 
 PAPER_PARAMETERS = 31_030_723
 TINY = Network(base=8, depth=1)
@@ -188,7 +188,7 @@ def test_measure_by_patient() -> None:
         labelled((image, healthy), "b"),
     ]
     truth = regions(label)[None].astype(np.float32)
-    scores = measure(Segmenter(lambda _: truth, PREPROCESSING, DECODING), slices)
+    scores = measure(SliceSegmenter(lambda _: truth, PREPROCESSING, DECODING), slices)
     assert [(one.patient, len(one.masks)) for one in scores] == [("a", 2), ("b", 1)]
     assert scores[0].dice["tumor"] == 1
     assert mean_dice(scores, "tumor") == 1

@@ -21,10 +21,10 @@ from reproduce_paper import HELD_OUT, Trained, parse_ratios, train_once
 from rich.console import Console
 from train import Network
 
-from edgeseg.cost import LayerCost, graph_cost
 from edgeseg.errors import EdgesegError, UsageError
+from edgeseg.network.cost import LayerCost, graph_cost
 from edgeseg_converters.compare.accuracy import PackedMask, PatientScore
-from edgeseg_converters.keras_graph import read_network
+from edgeseg_converters.keras.graph_reader import read_network
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "reproduce_paper.py"
 TRAINED_ON, MEASURED_ON = ("case_00001", "case_00002"), ("case_00003", "case_00004")

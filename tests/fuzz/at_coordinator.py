@@ -17,13 +17,13 @@ from attack import Attack, BrokenError, Watched
 from hostile import Frames, Hostile
 from processes import Workers
 
-from edgeseg.boards import BoardEntry
-from edgeseg.bundle import Bundle
-from edgeseg.placement import Lane, Placement
-from edgeseg.slices import SliceGeometry
-from edgeseg_runtime.coordination.backlog import Backlog, Image
+from edgeseg.boards.boards_file import BoardEntry
+from edgeseg.boards.placement import Lane, Placement
+from edgeseg.bundle.bundle_file import Bundle
+from edgeseg.imaging.slices import SliceGeometry
+from edgeseg_runtime.coordination.backlog import Backlog, PendingSlice
 from edgeseg_runtime.coordination.coordinator import Coordinator
-from edgeseg_runtime.wire import Job, Outcome, Welcome, encode
+from edgeseg_runtime.messaging.wire import Job, SliceResult, Welcome, encode
 
 SLICES = 8
 _WINDOW = 2
@@ -70,13 +70,15 @@ def attack_coordinator(
     )
 
 
-def _images(bundle: Bundle) -> list[Image]:
+def _images(bundle: Bundle) -> list[PendingSlice]:
     rows, cols = bundle.manifest.preprocessing.size
     noise = np.random.default_rng(0).integers(0, 256, (SLICES, rows, cols)).astype(np.uint8)
-    return [Image(index, SliceGeometry(rows, cols), grey) for index, grey in enumerate(noise)]
+    return [
+        PendingSlice(index, SliceGeometry(rows, cols), grey) for index, grey in enumerate(noise)
+    ]
 
 
-def _run(coordinator: Coordinator, images: list[Image]) -> dict[int, bytes]:
+def _run(coordinator: Coordinator, images: list[PendingSlice]) -> dict[int, bytes]:
     backlog = Backlog(images)
     backlog.restart([_WINDOW])
     found: dict[int, bytes] = {}
@@ -124,4 +126,4 @@ def _forged(epoch: int, number: int) -> Frames:
     """Make a mask of a slice that another board is at: all zeros."""
     side = 64
     job = Job(epoch, number // 50 % (50 * SLICES), 0, SliceGeometry(side, side))
-    return [encode(Outcome(job, "mask", (side, side))), bytes(side * side)]
+    return [encode(SliceResult(job, "mask", (side, side))), bytes(side * side)]

@@ -11,11 +11,11 @@ from manifests import chain_manifest
 from processes import Workers
 from talking import Sockets, greet, hear
 
+from edgeseg.boards.placement import Lane, Placement
 from edgeseg.errors import WireError
-from edgeseg.placement import Lane, Placement
-from edgeseg_runtime.orders import assignment_for
-from edgeseg_runtime.transport import Link
-from edgeseg_runtime.wire import Assignment, Need, Ping, Pong, decode
+from edgeseg_runtime.messaging.assignments import assignment_for
+from edgeseg_runtime.messaging.transport import PeerSocket
+from edgeseg_runtime.messaging.wire import Assignment, PieceRequest, Ping, Pong, decode
 
 EPOCH = 2**40 + 7
 SENDERS = 4
@@ -59,13 +59,13 @@ def assignment(epoch: int) -> Assignment:
     return assignment_for("a", chain_manifest([1], [2**20]), placement, epoch, {})
 
 
-def _assign(rightful: Link, epoch: int) -> None:
+def _assign(rightful: PeerSocket, epoch: int) -> None:
     rightful.send(assignment(epoch))
-    if hear(rightful, Need).epoch != epoch:
+    if hear(rightful, PieceRequest).epoch != epoch:
         raise BrokenError("the worker no longer does what it is told")
 
 
-def _answer_seconds(rightful: Link) -> float:
+def _answer_seconds(rightful: PeerSocket) -> float:
     """Ask for a sign of life; nothing else may have come, such as a slice that failed."""
     start = time.perf_counter()
     rightful.send(Ping("rightful"))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import psutil
 from processes import RunningWorker
 
-from edgeseg.units import MIB
+from edgeseg.text.units import MIB
 
 MOST_GROWTH = 64 * MIB
 """Room for what the sockets hold and the largest messages; a leak of a hundred bytes shows."""

@@ -23,14 +23,14 @@ except ImportError:
 
 # Whose branches are to be found must be imported here first.
 with atheris.instrument_imports(include=["edgeseg", "zipfile"]) if atheris else nullcontext():
-    from edgeseg.bundle import Bundle
+    from edgeseg.bundle.bundle_file import Bundle
+    from edgeseg.bundle.signature import signer
     from edgeseg.errors import EdgesegError
-    from edgeseg.signature import signer
 
 import mutation
 
-from edgeseg.files import atomic_path
-from edgeseg.terminal import console, figure_table, progress
+from edgeseg.files.atomic import atomic_path
+from edgeseg.output.terminal import console, figure_table, progress
 
 MOST_SECONDS = 2.0
 MOST_GROWTH_KIB = 512 * 1024

@@ -7,29 +7,29 @@ from typing import Any
 
 import msgspec
 
-from edgeseg.slices import SliceGeometry
-from edgeseg_runtime.wire import (
+from edgeseg.imaging.slices import SliceGeometry
+from edgeseg_runtime.messaging.wire import (
     MAX_HEADER_BYTES,
     PROTOCOL,
     AnyMessage,
-    Ask,
     Assignment,
     Bye,
     Echo,
     Failed,
     Hello,
     Job,
-    Need,
-    Outcome,
     PieceData,
+    PieceRequest,
     Ping,
     Pong,
     Probe,
     Ready,
     Refused,
+    SliceResult,
+    StatusRequest,
     TensorData,
-    Trial,
-    Tried,
+    TrialRequest,
+    TrialResult,
     Welcome,
     encode,
 )
@@ -146,18 +146,18 @@ class Hostile:
             return msgspec.structs.replace(self._assignment, epoch=epoch)
         messages: tuple[AnyMessage, ...] = (
             Hello(chance.choice(["mine", "rightful", ""]), chance.choice([PROTOCOL, 1, 2**40])),
-            Ask(chance.choice([PROTOCOL, 0])),
+            StatusRequest(chance.choice([PROTOCOL, 0])),
             Ping("rightful"),
             Bye("rightful"),
             PieceData(epoch, piece.sha256),
             Probe(chance.choice([0, 2**24])),
-            Trial(epoch, piece.name),
-            Need(epoch, chance.choice([piece.sha256, "../" + "0" * 61])),
+            TrialRequest(epoch, piece.name),
+            PieceRequest(epoch, chance.choice([piece.sha256, "../" + "0" * 61])),
             Ready(epoch),
             Refused(epoch, "because \x1b[2J\nof me"),
             Failed(self._job(), "no reason"),
-            Tried(epoch, piece.name, float("nan")),
-            Outcome(self._job(), "mask", chance.choice([(8, 8), (64,), (), (2**40,)])),
+            TrialResult(epoch, piece.name, float("nan")),
+            SliceResult(self._job(), "mask", chance.choice([(8, 8), (64,), (), (2**40,)])),
             Welcome(-1, 2**62, chance.choice([0, -5, 2**40]), {"": ""}),
             Pong(1, 1, 1, {}),
         )

@@ -12,8 +12,8 @@ from at_coordinator import attack_coordinator
 from at_worker import attack_worker
 from attack import Attack
 
-from edgeseg.files import atomic_path
-from edgeseg.terminal import console, figure_table, progress
+from edgeseg.files.atomic import atomic_path
+from edgeseg.output.terminal import console, figure_table, progress
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 from manifests import chain_manifest
 
-from edgeseg.bundle import MANIFEST, SIGNATURE, digest, pack, write_bundle
+from edgeseg.bundle.bundle_file import MANIFEST, SIGNATURE, digest, pack, write_bundle
 
 Basic = Callable[[bytes, random.Random], bytes]
 """Changes some bytes, be they what they may."""

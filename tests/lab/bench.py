@@ -12,7 +12,7 @@ import numpy as np
 from network import Machine
 from workers import PORT
 
-from edgeseg.bundle import Bundle
+from edgeseg.bundle.bundle_file import Bundle
 
 COORDINATOR = "coordinator"
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from network import Machine, machines, set_cable
 from workers import PORT, workers
 
-from edgeseg.units import MIB
+from edgeseg.text.units import MIB
 
 _WAIT = 60.0
 

@@ -12,20 +12,20 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeseg.boards import read_boards
-from edgeseg.bundle import Bundle
-from edgeseg.placement import Placement
-from edgeseg.planning.arrays import Assignments, Floats, tables_of
-from edgeseg.planning.objective import LACKING, costs
-from edgeseg.planning.prediction import COORDINATOR, Prediction
-from edgeseg.planning.problem import Problem
-from edgeseg.planning.scores import score
-from edgeseg.planning.search import leaders
-from edgeseg.planning.strategies import strategy
-from edgeseg.slices import SliceGeometry
-from edgeseg_runtime.coordination.backlog import Image
+from edgeseg.boards.boards_file import read_boards
+from edgeseg.boards.placement import Placement
+from edgeseg.bundle.bundle_file import Bundle
+from edgeseg.imaging.slices import SliceGeometry
+from edgeseg.planning.heuristics.baselines import strategy
+from edgeseg.planning.heuristics.local_search import leaders
+from edgeseg.planning.outcome.load import score
+from edgeseg.planning.outcome.objective import LACKING, costs
+from edgeseg.planning.outcome.prediction import COORDINATOR, Prediction
+from edgeseg.planning.problem.arrays import Assignments, Floats, tables_of
+from edgeseg.planning.problem.problem import Problem
+from edgeseg_runtime.coordination.backlog import PendingSlice
 from edgeseg_runtime.coordination.coordinator import Coordinator
-from edgeseg_runtime.coordination.planning import problem_for
+from edgeseg_runtime.coordination.problem_from_workers import problem_for
 
 
 def main() -> None:
@@ -82,7 +82,7 @@ def _measured(
     rows, columns = bundle.manifest.preprocessing.size
     geometry = SliceGeometry(rows, columns, None, None)
     grey = np.random.default_rng(0).integers(0, 256, (slices, rows, columns), np.uint8)
-    images = [Image(index, geometry, image) for index, image in enumerate(grey)]
+    images = [PendingSlice(index, geometry, image) for index, image in enumerate(grey)]
     list(coordinator.stream(images[:2]))
     before = _received(coordinator)
     start = time.perf_counter()

@@ -24,12 +24,12 @@ from bench import COORDINATOR, Lab
 from rich.table import Table
 from workers import workers
 
-from edgeseg.boards import WORKER_BASE
-from edgeseg.bundle import Bundle
-from edgeseg.files import atomic_path
-from edgeseg.placement import pieces_and_slices, slice_bytes
-from edgeseg.terminal import console, figure_table, messages
-from edgeseg.units import MIB, format_bytes, parse_bytes
+from edgeseg.boards.boards_file import WORKER_BASE
+from edgeseg.boards.placement import pieces_and_slices, slice_bytes
+from edgeseg.bundle.bundle_file import Bundle
+from edgeseg.files.atomic import atomic_path
+from edgeseg.output.terminal import console, figure_table, messages
+from edgeseg.text.units import MIB, format_bytes, parse_bytes
 
 RESERVED_CORES = 0.5
 """What the coordinator keeps of this machine."""

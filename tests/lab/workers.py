@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 import quota
 from network import Machine
 
-from edgeseg.units import MIB
+from edgeseg.text.units import MIB
 
 PORT = 7355
 _STOP_SECONDS = 10.0

@@ -16,13 +16,13 @@ from manifests import chain_manifest
 from processes import RunningWorker, Workers, output_of
 from talking import Sockets, greet, hear
 
-from edgeseg.bundle import digest, pack
-from edgeseg.manifest import Manifest, Port
-from edgeseg.placement import Lane, Placement
+from edgeseg.boards.placement import Lane, Placement
+from edgeseg.bundle.bundle_file import digest, pack
+from edgeseg.bundle.manifest import Manifest, Port
 from edgeseg_runtime.board.config import WorkerConfig
-from edgeseg_runtime.orders import assignment_for
-from edgeseg_runtime.transport import Link
-from edgeseg_runtime.wire import Need, PieceData, Ping, Pong
+from edgeseg_runtime.messaging.assignments import assignment_for
+from edgeseg_runtime.messaging.transport import PeerSocket
+from edgeseg_runtime.messaging.wire import PieceData, PieceRequest, Ping, Pong
 
 _STOP_SECONDS = 2.0
 _LONG = probe_recipe.probe_bytes(layers=64, channels=64, side=512)
@@ -46,11 +46,11 @@ def _long_manifest() -> Manifest:
     return msgspec.structs.replace(manifest, pieces=(here,))
 
 
-def _give_long_work(worker: RunningWorker, link: Link) -> None:
+def _give_long_work(worker: RunningWorker, link: PeerSocket) -> None:
     """Return in the middle of an inference: the first run, before a piece counts as ready."""
     manifest = _long_manifest()
     link.send(assignment_for("a", manifest, Placement((Lane({"piece_00": "a"}, 1),), {}), 1, {}))
-    need = hear(link, Need)
+    need = hear(link, PieceRequest)
     link.send(PieceData(1, need.sha256), pack(_LONG))
     process = psutil.Process(worker.process.pid)
     before, deadline = process.cpu_times().user, time.monotonic() + 60
@@ -104,7 +104,7 @@ def test_it_ends_soon_when_its_parent_goes() -> None:
     """As the workers that segment starts on this machine do."""
     config = msgspec.json.encode(WorkerConfig(listen="tcp://127.0.0.1:*")).decode()
     process = subprocess.Popen(
-        [sys.executable, "-m", "edgeseg_runtime.local", config],
+        [sys.executable, "-m", "edgeseg_runtime.local_workers", config],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

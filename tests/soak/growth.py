@@ -16,9 +16,9 @@ import numpy as np
 import psutil
 from processes import Workers
 
-from edgeseg.bundle import Bundle
-from edgeseg.terminal import console, figure_table, progress
-from edgeseg.units import format_bytes
+from edgeseg.bundle.bundle_file import Bundle
+from edgeseg.output.terminal import console, figure_table, progress
+from edgeseg.text.units import format_bytes
 from edgeseg_runtime import Segmenter
 
 MOST_GROWTH = 0.02

@@ -23,10 +23,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 from processes import RunningWorker, Workers
 
-from edgeseg.bundle import Bundle
-from edgeseg.terminal import console, figure_table, progress
+from edgeseg.bundle.bundle_file import Bundle
+from edgeseg.output.terminal import console, figure_table, progress
 from edgeseg_runtime import Segmenter
-from edgeseg_runtime.report import LossReport
+from edgeseg_runtime.results.run_report import LossReport
 
 _WORKERS = 3
 _SECONDS = 1.5

@@ -24,11 +24,11 @@ from rich.table import Table
 from talking import Sockets, greet
 from workers import stop
 
-from edgeseg.bundle import Bundle
+from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.errors import EdgesegError
-from edgeseg.files import atomic_path
-from edgeseg.terminal import console, figure_table, progress
-from edgeseg.units import format_bytes
+from edgeseg.files.atomic import atomic_path
+from edgeseg.output.terminal import console, figure_table, progress
+from edgeseg.text.units import format_bytes
 from edgeseg_runtime import Segmenter
 
 SLACK = 1.05

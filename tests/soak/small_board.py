@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from processes import Workers
 from rich.table import Table
 
-from edgeseg.bundle import Bundle
-from edgeseg.files import atomic_path
-from edgeseg.terminal import console, figure_table, messages
-from edgeseg.units import format_bytes, parse_bytes
+from edgeseg.bundle.bundle_file import Bundle
+from edgeseg.files.atomic import atomic_path
+from edgeseg.output.terminal import console, figure_table, messages
+from edgeseg.text.units import format_bytes, parse_bytes
 from edgeseg_runtime import Segmenter
-from edgeseg_runtime.report import RunReport
+from edgeseg_runtime.results.run_report import RunReport
 
 UNLIMITED = 8 * 2**30
 

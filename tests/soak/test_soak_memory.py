@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from limits import limit_in_shifts
 
-from edgeseg.bundle import Bundle
+from edgeseg.bundle.bundle_file import Bundle
 
 _FOLDER = Path(__file__).parent
 

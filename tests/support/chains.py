@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from edgeseg.graph import Graph
+from edgeseg.network.graph import Graph
 from edgeseg_converters.fusion import fused_groups
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from processes import Workers, edgeseg
 
-from edgeseg.boards import BoardEntry
-from edgeseg.bundle import Bundle
-from edgeseg.placement import Lane, Placement
-from edgeseg.slices import Grey, SliceGeometry
-from edgeseg_runtime.coordination.backlog import Image
+from edgeseg.boards.boards_file import BoardEntry
+from edgeseg.boards.placement import Lane, Placement
+from edgeseg.bundle.bundle_file import Bundle
+from edgeseg.imaging.slices import Grey, SliceGeometry
+from edgeseg_runtime.coordination.backlog import PendingSlice
 from edgeseg_runtime.coordination.coordinator import Coordinator
 
 Commands = Sequence[Sequence[str]]
@@ -51,7 +51,9 @@ def relay(bundle: Path, slices: Sequence[Grey], commands: Commands) -> Mapping[i
         coordinator = Coordinator(opened, boards)
         try:
             coordinator.deploy(Placement((Lane(homes, _WINDOW),), {}))
-            images = (Image(i, SliceGeometry(*grey.shape), grey) for i, grey in enumerate(slices))
+            images = (
+                PendingSlice(i, SliceGeometry(*grey.shape), grey) for i, grey in enumerate(slices)
+            )
             results = list(coordinator.stream(images))
         finally:
             coordinator.close()

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from edgeseg.imaging.slices import SliceGeometry
 from edgeseg.labelled import LabelledSlice
-from edgeseg.slices import SliceGeometry
 
 Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 

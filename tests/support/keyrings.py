@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from edgeseg_runtime.keys import KeyPair, make_keys, write_keys
+from edgeseg_runtime.messaging.keys import KeyPair, make_keys, write_keys
 
 
 class Keyring:

@@ -2,11 +2,11 @@
 
 from functools import lru_cache
 
-from edgeseg.boards import Board
-from edgeseg.manifest import Manifest
-from edgeseg.placement import pieces_and_slices, slice_bytes, working_bytes
-from edgeseg.planning.problem import problem_of, sources_of
-from edgeseg.planning.shifts import shifts_of
+from edgeseg.boards.boards_file import Board
+from edgeseg.boards.placement import pieces_and_slices, slice_bytes, working_bytes
+from edgeseg.bundle.manifest import Manifest
+from edgeseg.planning.outcome.time_sharing import shifts_of
+from edgeseg.planning.problem.problem import problem_of, sources_of
 
 MARGIN = 2**20
 """Workers of one machine do not start with exactly the same memory."""

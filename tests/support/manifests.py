@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
-from edgeseg.manifest import FORMAT, Decoding, Label, Manifest, Piece, Port, Preprocessing
+from edgeseg.bundle.manifest import FORMAT, Decoding, Label, Manifest, Piece, Port, Preprocessing
 
 IMAGE = Port("image", (1, 8, 8, 1))
 KIB = 2**10

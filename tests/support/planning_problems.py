@@ -6,8 +6,9 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from edgeseg.boards import Board
-from edgeseg.planning.problem import GIGABIT, Flow, Link, Problem, Work
+from edgeseg.boards.boards_file import Board
+from edgeseg.boards.link import GIGABIT, Link
+from edgeseg.planning.problem.problem import Flow, Problem, Work
 
 MIB = 2**20
 FAST_ETHERNET = Link(12.5e6, 12.5e6)

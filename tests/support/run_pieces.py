@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeseg.bundle import Bundle
-from edgeseg.interpreter import Interpreter, PortDetail
+from edgeseg.bundle.bundle_file import Bundle
+from edgeseg.inference.engine import Interpreter, PortDetail
 
 
 def main(bundle: Path, outputs: Path) -> None:

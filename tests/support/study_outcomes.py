@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from edgeseg_runtime.statistics import LabelStatistics, Statistics
-from edgeseg_runtime.study.record import Order, Record, Setup
+from edgeseg_runtime.results.statistics import LabelStatistics, Statistics
+from edgeseg_runtime.study.record import Record, StudySettings, VolumeTask
 
-SETUP = Setup("/b.edgeseg", "b" * 64, "throughput", 60.0, None)
+SETUP = StudySettings("/b.edgeseg", "b" * 64, "throughput", 60.0, None)
 
 
-def order(folder: Path, volume: str = "a", identity: str = "1") -> Order:
+def order(folder: Path, volume: str = "a", identity: str = "1") -> VolumeTask:
     """Return the order of a volume."""
-    return Order(SETUP, volume, f"/scans/{volume}.nii", identity, str(folder))
+    return VolumeTask(SETUP, volume, f"/scans/{volume}.nii", identity, str(folder))
 
 
 def label(name: str, value: int, ml: float | None, *, edge: bool = False) -> LabelStatistics:

@@ -7,14 +7,14 @@ from typing import Any, TypeVar
 import zmq
 from typing_extensions import Self
 
-from edgeseg_runtime.keys import KeyPair
-from edgeseg_runtime.transport import Link, Listener
-from edgeseg_runtime.wire import PROTOCOL, AnyMessage, Hello, Refused, Welcome
+from edgeseg_runtime.messaging.keys import KeyPair
+from edgeseg_runtime.messaging.transport import Listener, PeerSocket
+from edgeseg_runtime.messaging.wire import PROTOCOL, AnyMessage, Hello, Refused, Welcome
 
 _T = TypeVar("_T")
 
 
-def hear(link: Link, kind: type[_T], seconds: float = 10.0) -> _T:
+def hear(link: PeerSocket, kind: type[_T], seconds: float = 10.0) -> _T:
     """Wait for the next message of that kind; others are let pass, unless they refuse."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -27,13 +27,13 @@ def hear(link: Link, kind: type[_T], seconds: float = 10.0) -> _T:
     raise AssertionError(f"no {kind.__name__} in {seconds} s")
 
 
-def greet(link: Link, session: str = "test") -> Welcome:
+def greet(link: PeerSocket, session: str = "test") -> Welcome:
     """Become the coordinator of a worker."""
     link.send(Hello(session, PROTOCOL))
     return hear(link, Welcome)
 
 
-def refusal(link: Link, message: AnyMessage) -> str:
+def refusal(link: PeerSocket, message: AnyMessage) -> str:
     """Send what must be refused, and return why."""
     link.send(message)
     return hear(link, Refused).reason
@@ -72,9 +72,9 @@ class Sockets:
         server_key: str | None = None,
         *,
         watched: bool = False,
-    ) -> Link:
+    ) -> PeerSocket:
         """Connect to a listener."""
-        return self._kept(Link(self._context, endpoint, keys, server_key, watched=watched))
+        return self._kept(PeerSocket(self._context, endpoint, keys, server_key, watched=watched))
 
     def raw(self, endpoint: str, most_waiting: int = 1000) -> "zmq.Socket[bytes]":
         """Connect a socket that sends whatever frames it is given."""

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from edgeseg.errors import UsageError
-from edgeseg.terminal import console, emit_json, note
+from edgeseg.output.terminal import console, emit_json, note
 
 
 def compare(
@@ -41,8 +41,8 @@ def compare(
 
     Research use only, not a medical device.
     """
-    from edgeseg.files import check_writable
-    from edgeseg.plotting import require_matplotlib
+    from edgeseg.files.atomic import check_writable
+    from edgeseg.output.plotting import require_matplotlib
     from edgeseg_converters.compare.bundles import compare_bundles
     from edgeseg_converters.compare.plot import write_plot
     from edgeseg_converters.compare.report import tables, write_csv

@@ -8,13 +8,13 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from edgeseg.html import check_page
-from edgeseg.terminal import console, emit_json, note, note_table
-from edgeseg.units import parse_bytes
+from edgeseg.output.html import check_page
+from edgeseg.output.terminal import console, emit_json, note, note_table
+from edgeseg.text.units import parse_bytes
 from edgeseg_converters.commands.numbers import parse_complexity, parse_window
 
 
-class Strategy(str, Enum):
+class StrategyName(str, Enum):
     """How the network is cut."""
 
     adaptive = "adaptive"
@@ -34,7 +34,7 @@ class Metric(str, Enum):
     memory = "memory"
 
 
-class Precision(str, Enum):
+class PrecisionName(str, Enum):
     """What the pieces compute in."""
 
     none = "none"
@@ -43,7 +43,7 @@ class Precision(str, Enum):
     int8 = "int8"
 
 
-class Preference(str, Enum):
+class PreferenceName(str, Enum):
     """What a search makes least."""
 
     size = "size"
@@ -63,8 +63,8 @@ def convert(
     ],
     *,
     strategy: Annotated[
-        Strategy, typer.Option(help="How to cut; see below when to use which.")
-    ] = Strategy.adaptive,
+        StrategyName, typer.Option(help="How to cut; see below when to use which.")
+    ] = StrategyName.adaptive,
     ways: Annotated[
         int | None,
         typer.Option(min=2, metavar="N", help="Tiles or branches for data, channel and auto."),
@@ -116,7 +116,7 @@ def convert(
         ),
     ] = None,
     quantize: Annotated[
-        Precision | None, typer.Option(help="Precision; int8 needs --calibration.")
+        PrecisionName | None, typer.Option(help="PrecisionName; int8 needs --calibration.")
     ] = None,
     sparse_encoding: Annotated[
         bool,
@@ -144,7 +144,7 @@ def convert(
         str | None, typer.Option(metavar="A,B,...", help="Validate on these patients alone.")
     ] = None,
     prefer: Annotated[
-        Preference | None,
+        PreferenceName | None,
         typer.Option(help="What is best within --max-dice-drop; size if not given."),
     ] = None,
     window: Annotated[
@@ -192,9 +192,9 @@ def convert(
     limits = parse_window(window)
     budget = None if max_complexity is None else parse_complexity(max_complexity, metric.value)
 
-    from edgeseg.boards import read_boards
-    from edgeseg_converters.input_shape import parse_input_shape
-    from edgeseg_converters.search.asked import asked_rungs, asked_search
+    from edgeseg.boards.boards_file import read_boards
+    from edgeseg_converters.commands.input_shape import parse_input_shape
+    from edgeseg_converters.search.flags import asked_rungs, asked_search
 
     precision = None if quantize is None else quantize.value
     best = None if prefer is None else prefer.value
@@ -215,7 +215,7 @@ def convert(
         "input_shape": None if input_shape is None else parse_input_shape(input_shape),
     }
     if dry_run:
-        from edgeseg_converters.draft import draft, draft_table
+        from edgeseg_converters.dry_run import draft, draft_table
 
         drafted = draft(model, output, rungs, asked, (report, html), calibration, **conversion)
         _show(drafted, draft_table, as_json=as_json)
@@ -223,8 +223,8 @@ def convert(
             console.print(f"would write {path}", markup=False, soft_wrap=True)
         return
     if asked is None:
-        from edgeseg_converters.compiler import convert as compile_model
-        from edgeseg_converters.report_tables import strategies_table, summary_table
+        from edgeseg_converters.conversion import convert as compile_model
+        from edgeseg_converters.reports.conversion_tables import strategies_table, summary_table
 
         made = compile_model(
             model,
@@ -244,7 +244,7 @@ def convert(
         return
 
     from edgeseg_converters.search.report import require_chosen, search_table
-    from edgeseg_converters.search.walk import chosen_report, search
+    from edgeseg_converters.search.search import chosen_report, search
 
     found = search(
         model,

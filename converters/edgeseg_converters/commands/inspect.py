@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from edgeseg.terminal import console, emit_json
+from edgeseg.output.terminal import console, emit_json
 
 
 def inspect(
@@ -23,11 +23,11 @@ def inspect(
     ] = None,
 ) -> None:
     """Show a model's layers with shapes, parameters, FLOPs, and bytes alive at every cut."""
-    from edgeseg_converters.input_shape import parse_input_shape
-    from edgeseg_converters.inspect import inspect as count
-    from edgeseg_converters.inspect import render
-    from edgeseg_converters.keras_file import load_model
-    from edgeseg_converters.keras_graph import read_network
+    from edgeseg_converters.commands.input_shape import parse_input_shape
+    from edgeseg_converters.keras.graph_reader import read_network
+    from edgeseg_converters.keras.model_file import load_model
+    from edgeseg_converters.reports.inspection import inspect as count
+    from edgeseg_converters.reports.inspection import render
 
     shape = None if input_shape is None else parse_input_shape(input_shape)
     inspection = count(read_network(load_model(model), shape).graph)

@@ -1,7 +1,7 @@
 """Numbers as people write them behind the flags of ``edgeseg convert``."""
 
 from edgeseg.errors import UsageError
-from edgeseg.units import parse_bytes
+from edgeseg.text.units import parse_bytes
 
 _FACTORS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 

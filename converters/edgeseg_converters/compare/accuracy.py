@@ -8,10 +8,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeseg.labelled import LabelledSlice, by_patient
-from edgeseg.manifest import Decoding, Preprocessing
-from edgeseg.metrics import KITS_REGIONS
-from edgeseg.slices import (
+from edgeseg.bundle.manifest import Decoding, Preprocessing
+from edgeseg.imaging.slices import (
     Grey,
     Hounsfield,
     Mask,
@@ -21,12 +19,14 @@ from edgeseg.slices import (
     to_native,
     to_probabilities,
 )
-from edgeseg_converters.chain import Image
+from edgeseg.labelled import LabelledSlice, by_patient
+from edgeseg.scoring.dice import KITS_REGIONS
+from edgeseg_converters.arrays import ModelInput
 
-Predict: TypeAlias = Callable[[Image], NDArray[np.float32]]
+Predict: TypeAlias = Callable[[ModelInput], NDArray[np.float32]]
 """An image (1, H, W, C) to its probabilities (1, H, W, labels)."""
 
-Regions: TypeAlias = Mapping[str, tuple[int, ...]]
+RegionLabels: TypeAlias = Mapping[str, tuple[int, ...]]
 """The label values that each region holds."""
 
 SPECK = 20
@@ -36,7 +36,7 @@ _FAST = 1
 
 
 @dataclass(frozen=True)
-class Segmenter:
+class SliceSegmenter:
     """A network, and the way of a slice to it and back."""
 
     predict: Predict
@@ -93,7 +93,7 @@ class PatientScore:
     masks: tuple[PackedMask, ...]
 
 
-Scores: TypeAlias = tuple[PatientScore, ...]
+PatientScores: TypeAlias = tuple[PatientScore, ...]
 
 
 def regions_of(decoding: Decoding) -> dict[str, tuple[int, ...]]:
@@ -103,10 +103,10 @@ def regions_of(decoding: Decoding) -> dict[str, tuple[int, ...]]:
 
 
 def score(
-    segmenter: Segmenter,
+    segmenter: SliceSegmenter,
     slices: Iterable[LabelledSlice],
     advance: Callable[[], None] = lambda: None,
-) -> Scores:
+) -> PatientScores:
     """Segment labelled slices and score each patient.
 
     Parameters
@@ -128,7 +128,7 @@ def score(
     )
 
 
-def agreement(scores: Scores, reference: Scores) -> float:
+def agreement(scores: PatientScores, reference: PatientScores) -> float:
     """Return the share of all pixels that two networks give the same label."""
     equal = total = 0
     for one, other in zip(scores, reference, strict=True):
@@ -139,7 +139,7 @@ def agreement(scores: Scores, reference: Scores) -> float:
 
 
 def _segmented(
-    segmenter: Segmenter, slices: Sequence[LabelledSlice], advance: Callable[[], None]
+    segmenter: SliceSegmenter, slices: Sequence[LabelledSlice], advance: Callable[[], None]
 ) -> Iterator[tuple[Mask, Mask]]:
     """Yield truth and mask of every slice."""
     for labelled in slices:
@@ -149,7 +149,7 @@ def _segmented(
 
 
 def _score_patient(
-    patient: str, segmented: Iterator[tuple[Mask, Mask]], regions: Regions
+    patient: str, segmented: Iterator[tuple[Mask, Mask]], regions: RegionLabels
 ) -> PatientScore:
     pixels, masks = [], []
     for truth, mask in segmented:

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeseg.bands import Runner, runner_of
-from edgeseg.bundle import Bundle
-from edgeseg.interpreter import Interpreter
-from edgeseg.manifest import Manifest, Port
-from edgeseg_converters.chain import Alive, Image, Value, advance, needed_after
-from edgeseg_converters.compare.accuracy import Segmenter
+from edgeseg.bundle.bundle_file import Bundle
+from edgeseg.bundle.manifest import Manifest, Port
+from edgeseg.inference.banded import Runner, runner_of
+from edgeseg.inference.engine import Interpreter
+from edgeseg_converters.arrays import ModelInput
+from edgeseg_converters.compare.accuracy import SliceSegmenter
+from edgeseg_converters.tflite.chain import LiveTensors, Value, advance, needed_after
 
 
 @dataclass(frozen=True)
@@ -24,10 +25,10 @@ class LoadedPieces:
     manifest: Manifest
     runners: tuple[Runner, ...]
 
-    def __call__(self, image: Image) -> NDArray[np.float32]:
+    def __call__(self, image: ModelInput) -> NDArray[np.float32]:
         """Return the probabilities (1, H, W, labels) of an image (1, H, W, C)."""
         entering, output = self.manifest.input, self.manifest.output
-        alive: Alive = {
+        alive: LiveTensors = {
             entering.tensor: Value(Port(entering.tensor, entering.shape), image),
         }
         pieces = self.manifest.pieces
@@ -53,7 +54,7 @@ def load_pieces(bundle: Bundle) -> LoadedPieces:
     )
 
 
-def segmenter_of(bundle: Bundle) -> Segmenter:
+def segmenter_of(bundle: Bundle) -> SliceSegmenter:
     """Load a bundle as the network it is, with its own way of a slice to it and back.
 
     Raises
@@ -62,4 +63,4 @@ def segmenter_of(bundle: Bundle) -> Segmenter:
         As for :func:`load_pieces`.
     """
     manifest = bundle.manifest
-    return Segmenter(load_pieces(bundle), manifest.preprocessing, manifest.decoding)
+    return SliceSegmenter(load_pieces(bundle), manifest.preprocessing, manifest.decoding)

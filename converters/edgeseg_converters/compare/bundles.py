@@ -5,14 +5,14 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
-from edgeseg.bundle import Bundle
+from edgeseg.bundle.bundle_file import Bundle
+from edgeseg.bundle.manifest import Manifest
 from edgeseg.errors import BundleError, ModelError, UsageError, VolumeError
 from edgeseg.labelled import LabelledSlice, by_patient, read_labelled
-from edgeseg.manifest import Manifest
-from edgeseg.metrics import KITS_REGIONS
-from edgeseg.terminal import progress
+from edgeseg.output.terminal import progress
+from edgeseg.scoring.dice import KITS_REGIONS
 from edgeseg_converters.assemble import hash_model
-from edgeseg_converters.compare.accuracy import Scores, Segmenter, regions_of, score
+from edgeseg_converters.compare.accuracy import PatientScores, SliceSegmenter, regions_of, score
 from edgeseg_converters.compare.bundle_runner import segmenter_of
 from edgeseg_converters.compare.comparison import Comparison, bundle_entry, model_entry
 from edgeseg_converters.compare.footprint import measure_bundle
@@ -61,7 +61,9 @@ def compare_bundles(
     source = hash_model(model)
 
     with progress(len(slices) * (1 + len(opened)), f"segmenting with {model.name}") as advance:
-        keras = Segmenter(runner, runner.preprocessing(manifest.preprocessing), manifest.decoding)
+        keras = SliceSegmenter(
+            runner, runner.preprocessing(manifest.preprocessing), manifest.decoding
+        )
         reference = score(keras, slices, advance)
         require_truth(reference, data)
         entries = []
@@ -154,7 +156,7 @@ def check_labels(manifest: Manifest) -> None:
             )
 
 
-def require_truth(reference: Scores, data: Path | str) -> None:
+def require_truth(reference: PatientScores, data: Path | str) -> None:
     """Refuse labels that show nothing that the model can find.
 
     Raises

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from edgeseg.terminal import RESEARCH_NOTE
-from edgeseg_converters.compare.accuracy import Scores, agreement
+from edgeseg.output.terminal import RESEARCH_NOTE
+from edgeseg_converters.compare.accuracy import PatientScores, agreement
 from edgeseg_converters.compare.footprint import Footprint
 
 
@@ -45,7 +45,7 @@ class RegionFigures(msgspec.Struct, frozen=True):
         return self.false_slices / self.absent_slices if self.absent_slices else None
 
 
-class Entry(msgspec.Struct, frozen=True):
+class ComparedModel(msgspec.Struct, frozen=True):
     """The figures of the model or of a bundle.
 
     The model has no ``mask_agreement``, ``ms_per_slice`` and ``peak_memory_bytes``: TensorFlow on a
@@ -64,15 +64,15 @@ class Entry(msgspec.Struct, frozen=True):
 class Comparison(msgspec.Struct, frozen=True):
     """A Keras model and its bundles on the same slices."""
 
-    model: Entry
-    bundles: tuple[Entry, ...]
+    model: ComparedModel
+    bundles: tuple[ComparedModel, ...]
     patients: tuple[str, ...]
     slices: int
     notes: tuple[str, ...]
     research_note: str = RESEARCH_NOTE
 
     @property
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[ComparedModel, ...]:
         """The model, then its bundles."""
         return (self.model, *self.bundles)
 
@@ -82,16 +82,16 @@ class Comparison(msgspec.Struct, frozen=True):
         return tuple(one.region for one in self.model.regions if one.dice is not None)
 
 
-def model_entry(name: str, path: str, size: int, scores: Scores) -> Entry:
+def model_entry(name: str, path: str, size: int, scores: PatientScores) -> ComparedModel:
     """Gather the figures of the Keras model; ``size`` in bytes."""
-    return Entry(name, path, size, region_figures(scores))
+    return ComparedModel(name, path, size, region_figures(scores))
 
 
 def bundle_entry(
-    name: str, path: str, footprint: Footprint, scores: Scores, reference: Scores
-) -> Entry:
+    name: str, path: str, footprint: Footprint, scores: PatientScores, reference: PatientScores
+) -> ComparedModel:
     """Gather the figures of a bundle; ``reference`` are the model's scores on the same slices."""
-    return Entry(
+    return ComparedModel(
         name,
         path,
         footprint.bytes,
@@ -102,7 +102,9 @@ def bundle_entry(
     )
 
 
-def region_figures(scores: Scores, reference: Scores | None = None) -> tuple[RegionFigures, ...]:
+def region_figures(
+    scores: PatientScores, reference: PatientScores | None = None
+) -> tuple[RegionFigures, ...]:
     """Average scores over patients, and their differences to those of a reference.
 
     Parameters
@@ -113,7 +115,7 @@ def region_figures(scores: Scores, reference: Scores | None = None) -> tuple[Reg
     return tuple(_figures(region, scores, reference) for region in scores[0].dice)
 
 
-def dice_by_patient(scores: Scores, region: str) -> dict[str, float]:
+def dice_by_patient(scores: PatientScores, region: str) -> dict[str, float]:
     """Return the Dice of each patient who has the region."""
     return {one.patient: one.dice[region] for one in scores if not math.isnan(one.dice[region])}
 
@@ -123,7 +125,7 @@ def differences(dice: Mapping[str, float], reference: Mapping[str, float]) -> li
     return [dice[patient] - reference[patient] for patient in dice]
 
 
-def _figures(region: str, scores: Scores, reference: Scores | None) -> RegionFigures:
+def _figures(region: str, scores: PatientScores, reference: PatientScores | None) -> RegionFigures:
     dice = dice_by_patient(scores, region)
     apart = differences(dice, dice_by_patient(reference, region)) if reference else []
     return RegionFigures(

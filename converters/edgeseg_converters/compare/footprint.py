@@ -10,12 +10,12 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from edgeseg.bands import runner_of
-from edgeseg.bundle import MANIFEST, Bundle
+from edgeseg.bundle.bundle_file import MANIFEST, Bundle
+from edgeseg.bundle.manifest import Piece, parse_manifest
 from edgeseg.errors import EdgesegError
-from edgeseg.interpreter import Interpreter, engine_name
-from edgeseg.manifest import Piece, parse_manifest
-from edgeseg.measure import peak_resident_bytes
+from edgeseg.inference.banded import runner_of
+from edgeseg.inference.engine import Interpreter, engine_name
+from edgeseg.inference.measure import peak_resident_bytes
 from edgeseg_converters.compare.bundle_runner import LoadedPieces
 
 LEAST_RUNS = 5

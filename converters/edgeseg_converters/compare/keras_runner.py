@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeseg.bundle.manifest import Decoding, Manifest, Preprocessing
 from edgeseg.errors import ModelError
-from edgeseg.manifest import Decoding, Manifest, Preprocessing
-from edgeseg_converters.chain import Image
-from edgeseg_converters.keras_file import load_model
-from edgeseg_converters.keras_graph import read_network
-from edgeseg_converters.logits import complete_logits, decoding
-from edgeseg_converters.quiet import import_tensorflow
+from edgeseg_converters.arrays import ModelInput
+from edgeseg_converters.keras.graph_reader import read_network
+from edgeseg_converters.keras.logits import complete_logits, decoding
+from edgeseg_converters.keras.model_file import load_model
+from edgeseg_converters.keras.quiet import import_tensorflow
 
 
 class KerasRunner:
@@ -52,7 +52,7 @@ class KerasRunner:
         self._model = model
         self._lacks = how.activation if graph.outputs != network.graph.outputs else None
 
-    def __call__(self, image: Image) -> NDArray[np.float32]:
+    def __call__(self, image: ModelInput) -> NDArray[np.float32]:
         """Return the probabilities (1, H, W, labels) of an image (1, H, W, C)."""
         # Layer by layer: the graph compiler of TensorFlow 2.21 fuses convolution, sum and leaky
         # ReLU into something else, so traced models, and predict(), can be far off.

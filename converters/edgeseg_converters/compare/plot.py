@@ -4,9 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edgeseg.files import atomic_path
-from edgeseg.plotting import require_matplotlib
-from edgeseg_converters.compare.comparison import Comparison, Entry, RegionFigures
+from edgeseg.files.atomic import atomic_path
+from edgeseg.output.plotting import require_matplotlib
+from edgeseg_converters.compare.comparison import ComparedModel, Comparison, RegionFigures
 from edgeseg_converters.compare.report import scope
 
 _MIB = 2**20
@@ -60,7 +60,7 @@ def write_plot(path: Path, comparison: Comparison) -> None:
 
 
 def _draw(
-    axes: Any, comparison: Comparison, region: str, cost: Callable[[Entry], float | None]
+    axes: Any, comparison: Comparison, region: str, cost: Callable[[ComparedModel], float | None]
 ) -> None:
     model = _of(comparison.model, region).dice
     axes.axhline(model, color="black", linestyle="--", linewidth=1, label=comparison.model.name)
@@ -85,5 +85,5 @@ def _draw(
     axes.grid(visible=True, which="both", linewidth=0.3)
 
 
-def _of(entry: Entry, region: str) -> RegionFigures:
+def _of(entry: ComparedModel, region: str) -> RegionFigures:
     return next(one for one in entry.regions if one.region == region)

@@ -8,11 +8,11 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from edgeseg.files import atomic_path
-from edgeseg.terminal import figure_table
-from edgeseg.units import format_bytes
+from edgeseg.files.atomic import atomic_path
+from edgeseg.output.terminal import figure_table
+from edgeseg.text.units import format_bytes
 from edgeseg_converters.compare.accuracy import SPECK
-from edgeseg_converters.compare.comparison import Comparison, Entry, RegionFigures
+from edgeseg_converters.compare.comparison import ComparedModel, Comparison, RegionFigures
 
 NOTHING = "-"
 
@@ -101,7 +101,7 @@ def _false_table(comparison: Comparison) -> Table:
     return table
 
 
-def _shown(entry: Entry, regions: tuple[str, ...]) -> Iterator[RegionFigures]:
+def _shown(entry: ComparedModel, regions: tuple[str, ...]) -> Iterator[RegionFigures]:
     return (one for one in entry.regions if one.region in regions)
 
 
@@ -116,7 +116,7 @@ def _difference(figures: RegionFigures) -> str:
     return f"{round(figures.difference, 4) + 0.0:+.4f}{spread}"
 
 
-def _csv_row(entry: Entry, comparison: Comparison) -> dict[str, Any]:
+def _csv_row(entry: ComparedModel, comparison: Comparison) -> dict[str, Any]:
     row: dict[str, Any] = {
         "name": entry.name,
         "path": entry.path,

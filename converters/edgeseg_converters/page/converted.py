@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeseg.html import write_page
+from edgeseg.output.html import write_page
 from edgeseg_converters.page.ushape import u_shape
-from edgeseg_converters.report import Report
+from edgeseg_converters.reports.conversion import ConversionReport
 from edgeseg_converters.search.report import SearchReport
 
 
@@ -23,7 +23,9 @@ class Totals:
     zeros: float
 
 
-def write_converted(path: Path, report: Report | None, found: SearchReport | None = None) -> None:
+def write_converted(
+    path: Path, report: ConversionReport | None, found: SearchReport | None = None
+) -> None:
     """Write what a conversion made as one page that needs nothing else; it names no path.
 
     Parameters
@@ -54,7 +56,7 @@ def write_converted(path: Path, report: Report | None, found: SearchReport | Non
     )
 
 
-def _totals(report: Report) -> Totals:
+def _totals(report: ConversionReport) -> Totals:
     pieces = report.pieces
     parameters = sum(piece.parameters for piece in pieces)
     before = sum(piece.parameters_before for piece in pieces)
@@ -70,7 +72,7 @@ def _totals(report: Report) -> Totals:
     )
 
 
-def _most(report: Report) -> dict[str, float]:
+def _most(report: ConversionReport) -> dict[str, float]:
     """Return the largest figure of any piece, by the name of the figure; bars are parts of it."""
     names = ("steady_ms", "peak_memory_bytes", "compressed_bytes", "crossing_bytes")
     return {name: max(getattr(piece, name) for piece in report.pieces) or 1 for name in names}

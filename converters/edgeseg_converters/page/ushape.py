@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from edgeseg_converters.report import LayerReport, Report
+from edgeseg_converters.reports.conversion import ConversionReport, LayerReport
 
 _LAYER, _LEAST, _GAP = 7.0, 22.0, 10.0
 """Width of a layer, and of a block at least, and what is between blocks."""
@@ -59,7 +59,7 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Flow:
+class SkipPath:
     """A tensor from block to block, as the ``d`` of an SVG path."""
 
     path: str
@@ -68,7 +68,7 @@ class Flow:
 
 
 @dataclass(frozen=True)
-class Cut:
+class CutMark:
     """Where the order of the layers is split, and the bytes of what is alive there."""
 
     x: float
@@ -89,15 +89,15 @@ class UShape:
     """A whole drawing."""
 
     blocks: tuple[Block, ...]
-    flows: tuple[Flow, ...]
-    cuts: tuple[Cut, ...]
+    flows: tuple[SkipPath, ...]
+    cuts: tuple[CutMark, ...]
     spans: tuple[Span, ...]
     width: float
     height: float
     labelled: bool
 
 
-def u_shape(report: Report) -> UShape:
+def u_shape(report: ConversionReport) -> UShape:
     """Lay the network of a report out; a piece's layers stand side by side, in their order.
 
     Parameters
@@ -119,7 +119,7 @@ def u_shape(report: Report) -> UShape:
     )
 
 
-def _blocks(report: Report) -> tuple[Block, ...]:
+def _blocks(report: ConversionReport) -> tuple[Block, ...]:
     numbers = {piece.name: number for number, piece in enumerate(report.pieces)}
     widest = max(layer.shape[2] for layer in report.layers if len(layer.shape) == 4)
     blocks: list[Block] = []
@@ -139,7 +139,7 @@ def _blocks(report: Report) -> tuple[Block, ...]:
     return tuple(blocks)
 
 
-def _flows(blocks: Sequence[Block], home: dict[str, int]) -> list[Flow]:
+def _flows(blocks: Sequence[Block], home: dict[str, int]) -> list[SkipPath]:
     """Draw each tensor once to every block that reads it and does not make it."""
     pairs: dict[tuple[int, int], list[str]] = {}
     for reader, block in enumerate(blocks):
@@ -149,7 +149,7 @@ def _flows(blocks: Sequence[Block], home: dict[str, int]) -> list[Flow]:
                 if maker != reader and tensor not in pairs.setdefault((maker, reader), []):
                     pairs[maker, reader].append(tensor)
     return [
-        Flow(
+        SkipPath(
             _path(blocks, maker, reader),
             blocks[maker].piece != blocks[reader].piece,
             ", ".join(tensors),
@@ -176,14 +176,14 @@ def _path(blocks: Sequence[Block], maker: int, reader: int) -> str:
     )
 
 
-def _cuts(blocks: Sequence[Block], home: dict[str, int]) -> tuple[Cut, ...]:
+def _cuts(blocks: Sequence[Block], home: dict[str, int]) -> tuple[CutMark, ...]:
     last_reader: dict[str, int] = {}
     for number, block in enumerate(blocks):
         for layer in block.layers:
             last_reader |= {tensor: number for tensor in layer.inputs if tensor in home}
     made = [(home[layer.name], layer) for block in blocks for layer in block.layers]
     return tuple(
-        Cut(
+        CutMark(
             blocks[number].x - _GAP / 2,
             sum(
                 layer.crossing_bytes
@@ -196,7 +196,7 @@ def _cuts(blocks: Sequence[Block], home: dict[str, int]) -> tuple[Cut, ...]:
     )
 
 
-def _spans(blocks: Sequence[Block], report: Report) -> tuple[Span, ...]:
+def _spans(blocks: Sequence[Block], report: ConversionReport) -> tuple[Span, ...]:
     spans = []
     for number, piece in enumerate(report.pieces):
         own = [block for block in blocks if block.piece == number]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TypeAlias
 
-from edgeseg.graph import Graph
+from edgeseg.network.graph import Graph
 from edgeseg_converters.network import Network
 from edgeseg_converters.partition.adaptive import adaptive
 from edgeseg_converters.partition.auto import auto
@@ -12,11 +12,11 @@ from edgeseg_converters.partition.banded import banded
 from edgeseg_converters.partition.block import block
 from edgeseg_converters.partition.channel import channel
 from edgeseg_converters.partition.complexity import METRICS
-from edgeseg_converters.partition.data import data
 from edgeseg_converters.partition.layer import layer
 from edgeseg_converters.partition.optimal import optimal
 from edgeseg_converters.partition.request import Alternative, Cut, Partition, PartitionRequest
-from edgeseg_converters.partition.tolerant import with_tolerance
+from edgeseg_converters.partition.tiling.rows import data
+from edgeseg_converters.partition.winograd_variant import with_tolerance
 
 Strategy: TypeAlias = Callable[[Network, PartitionRequest], Cut]
 

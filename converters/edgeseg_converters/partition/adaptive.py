@@ -3,14 +3,14 @@
 from typing import TypeAlias
 
 from edgeseg.errors import BudgetError
-from edgeseg.graph import Graph
+from edgeseg.network.graph import Graph
 from edgeseg_converters.fusion import fused_groups
 from edgeseg_converters.partition.complexity import complexity, format_complexity
 from edgeseg_converters.partition.request import Partition, PartitionRequest, pieces_of
 
 DEFAULT_PARTITIONS = 4
 
-Run: TypeAlias = list[tuple[str, ...]]
+LayerRun: TypeAlias = list[tuple[str, ...]]
 """Consecutive groups of layers."""
 
 
@@ -57,9 +57,9 @@ def _walk(  # noqa: PLR0913 - the algorithm's own quantities
     threshold: int,
     bound: int,
     most: int,
-) -> list[Run]:
+) -> list[LayerRun]:
     """Close a piece at the threshold, save the last one allowed, and before it breaks the bound."""
-    runs: list[Run] = []
+    runs: list[LayerRun] = []
     full = True
     for group in groups:
         if full or complexity(graph, [*runs[-1], group], metric) > bound:

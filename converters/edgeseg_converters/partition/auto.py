@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from edgeseg.errors import EdgesegError, PlacementError
-from edgeseg.planning.plan import plan
-from edgeseg.planning.quick import rounded_cost
-from edgeseg.planning.strategies import Strategy as Placed
-from edgeseg.terminal import progress
+from edgeseg.output.terminal import progress
+from edgeseg.planning.heuristics.baselines import EvaluatedPlacement as Placed
+from edgeseg.planning.heuristics.heuristic_plan import rounded_cost
+from edgeseg.planning.planner import plan
 from edgeseg_converters.network import Network
 from edgeseg_converters.partition.estimate import crossing_bytes, estimate
 from edgeseg_converters.partition.request import Alternative, Cut, PartitionRequest
@@ -20,7 +20,7 @@ Candidates: TypeAlias = Mapping[str, Callable[[Network, PartitionRequest], Cut]]
 
 
 @dataclass(frozen=True)
-class Tried:
+class CandidateResult:
     """What became of a strategy: a cut and the best place for its pieces, or why there is none."""
 
     strategy: str
@@ -85,16 +85,16 @@ def _try(
     strategy: Callable[[Network, PartitionRequest], Cut],
     network: Network,
     request: PartitionRequest,
-) -> Tried:
+) -> CandidateResult:
     try:
         cut = strategy(network, request)
         found = plan(estimate(cut.pieces, request), time_limit=_SECONDS)
     except EdgesegError as error:
-        return Tried(name, reason=str(error))
-    return Tried(name, cut, Placed(found.method, found.lanes, found.prediction))
+        return CandidateResult(name, reason=str(error))
+    return CandidateResult(name, cut, Placed(found.method, found.lanes, found.prediction))
 
 
-def _alternative(one: Tried, precision: str, *, chosen: bool) -> Alternative:
+def _alternative(one: CandidateResult, precision: str, *, chosen: bool) -> Alternative:
     if one.cut is None or one.placed is None:
         return Alternative(strategy=one.strategy, reason=one.reason)
     does = one.placed.prediction
@@ -110,7 +110,7 @@ def _alternative(one: Tried, precision: str, *, chosen: bool) -> Alternative:
     )
 
 
-def _refusal(tried: Sequence[Tried]) -> str:
+def _refusal(tried: Sequence[CandidateResult]) -> str:
     """Say what the most able strategy said, as it says what is lacking."""
     reasons = {one.strategy: one.reason for one in tried}
     return f"no strategy suits: {reasons.get('optimal') or tried[-1].reason}"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from math import prod
 from typing import Literal
 
-from edgeseg.graph import Graph
+from edgeseg.network.graph import Graph
 from edgeseg_converters.fusion import fused_groups
 from edgeseg_converters.partition.complexity import check_budget
 from edgeseg_converters.partition.request import Partition, PartitionRequest, pieces_of

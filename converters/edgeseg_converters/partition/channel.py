@@ -10,24 +10,24 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from edgeseg.errors import UsageError
-from edgeseg.graph import ITEM_SIZE, Graph
-from edgeseg.units import format_bytes
+from edgeseg.network.graph import ITEM_SIZE, Graph
+from edgeseg.text.units import format_bytes
 from edgeseg_converters.fusion import fused_groups
 from edgeseg_converters.network import Network
 from edgeseg_converters.partition.adaptive import DEFAULT_PARTITIONS, adaptive
 from edgeseg_converters.partition.complexity import METRICS, check_budget
 from edgeseg_converters.partition.request import Cut, PartitionRequest, pieces_of
-from edgeseg_converters.rewrite.branches import Pair, divide, find_pairs
+from edgeseg_converters.rewrite.branches import ConvolutionPair, divide, find_pairs
 
 TOLERANCE = 1e-5
 """Bound on the difference of a probability."""
 
 
 @dataclass(frozen=True)
-class _Candidate:
+class _ChannelCandidate:
     """A pair that can be divided: bytes of its weights, and bytes that its branches exchange."""
 
-    pair: Pair
+    pair: ConvolutionPair
     channels: int
     weights: int
     traffic: int
@@ -38,7 +38,7 @@ class _Candidate:
 
 
 @dataclass(frozen=True)
-class Branched:
+class BranchedNetwork:
     """A network with pairs divided.
 
     Attributes
@@ -83,7 +83,7 @@ def channel(network: Network, request: PartitionRequest) -> Cut:
     return Cut(branched.network, check_budget(pieces, request), TOLERANCE, notes)
 
 
-def in_branches(network: Network, ways: int, max_partitions: int | None = None) -> Branched:
+def in_branches(network: Network, ways: int, max_partitions: int | None = None) -> BranchedNetwork:
     """Divide the pairs of convolutions that :func:`channel` divides.
 
     Raises
@@ -102,7 +102,7 @@ def in_branches(network: Network, ways: int, max_partitions: int | None = None) 
         divided, branches = step.network, [*branches, *step.branches]
     lines = (f"{_line(candidate)}: divided over {ways} branches" for candidate in taken)
     whole = _left_whole(network.graph, taken, reasons, ways)
-    return Branched(divided, tuple(branches), tuple(lines), tuple(whole))
+    return BranchedNetwork(divided, tuple(branches), tuple(lines), tuple(whole))
 
 
 def _ways(request: PartitionRequest) -> int:
@@ -112,9 +112,9 @@ def _ways(request: PartitionRequest) -> int:
     return ways
 
 
-def _candidate(graph: Graph, pair: Pair, ways: int) -> _Candidate:
+def _candidate(graph: Graph, pair: ConvolutionPair, ways: int) -> _ChannelCandidate:
     entry = graph.tensors[graph.layer(pair.first).inputs[0]]
-    return _Candidate(
+    return _ChannelCandidate(
         pair,
         graph.tensors[pair.first].shape[-1],
         ITEM_SIZE["float32"] * sum(graph.layer(name).parameters for name in pair.layers),
@@ -122,9 +122,11 @@ def _candidate(graph: Graph, pair: Pair, ways: int) -> _Candidate:
     )
 
 
-def _taken(candidates: Sequence[_Candidate], ways: int, most: int | None) -> list[_Candidate]:
+def _taken(
+    candidates: Sequence[_ChannelCandidate], ways: int, most: int | None
+) -> list[_ChannelCandidate]:
     """Take pairs that pay and do not overlap, the heaviest first, while there are pieces left."""
-    taken: list[_Candidate] = []
+    taken: list[_ChannelCandidate] = []
     busy: set[str] = set()
     for candidate in sorted(candidates, key=lambda candidate: -candidate.weights):
         fits = candidate.channels >= ways and busy.isdisjoint(candidate.pair.layers)
@@ -159,7 +161,7 @@ def _of_stretch(stretch: Graph, request: PartitionRequest, share: int) -> Partit
 
 
 def _refusal(
-    graph: Graph, candidates: Sequence[_Candidate], reasons: Mapping[str, str], ways: int
+    graph: Graph, candidates: Sequence[_ChannelCandidate], reasons: Mapping[str, str], ways: int
 ) -> str:
     """Say why no pair is divided, by the one that comes nearest."""
     other = "use another --strategy"
@@ -182,18 +184,18 @@ def _refusal(
 
 
 def _left_whole(
-    graph: Graph, taken: Sequence[_Candidate], reasons: Mapping[str, str], ways: int
+    graph: Graph, taken: Sequence[_ChannelCandidate], reasons: Mapping[str, str], ways: int
 ) -> Iterator[str]:
     """Say why convolutions that weigh more than they read and make stay whole."""
     busy = {name for candidate in taken for name in candidate.pair.layers}
     for name in (name for name in reasons if name not in busy):
         layer = graph.layer(name)
-        alone = _candidate(graph, Pair((name,)), ways)
+        alone = _candidate(graph, ConvolutionPair((name,)), ways)
         if alone.pays:
             size = format_bytes(alone.weights)
             yield f"{layer.name} ({size} of weights) stays whole: {reasons[name]}"
 
 
-def _line(candidate: _Candidate) -> str:
+def _line(candidate: _ChannelCandidate) -> str:
     pair = candidate.pair
     return f"{pair.first} and {pair.second} ({format_bytes(candidate.weights)} of weights)"

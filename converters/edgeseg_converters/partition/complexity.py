@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from edgeseg.cost import graph_cost, peak_live_bytes
 from edgeseg.errors import BudgetError
-from edgeseg.graph import ITEM_SIZE, Graph
-from edgeseg.units import format_bytes, format_count
+from edgeseg.network.cost import graph_cost, peak_live_bytes
+from edgeseg.network.graph import ITEM_SIZE, Graph
+from edgeseg.text.units import format_bytes, format_count
 from edgeseg_converters.partition.request import Partition, PartitionRequest
 
 

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from edgeseg.boards import Board
-from edgeseg.graph import ITEM_SIZE, Graph, Tensor
-from edgeseg.manifest import Port
-from edgeseg.planning.problem import Problem, problem_from, problem_of
-from edgeseg.planning.quick import quick_plans
-from edgeseg.planning.strategies import Strategy as Placed
-from edgeseg.units import MIB
+from edgeseg.boards.boards_file import Board
+from edgeseg.bundle.manifest import Port
+from edgeseg.network.graph import ITEM_SIZE, Graph, Tensor
+from edgeseg.planning.heuristics.baselines import EvaluatedPlacement as Placed
+from edgeseg.planning.heuristics.heuristic_plan import quick_plans
+from edgeseg.planning.problem.problem import Problem, problem_from, problem_of
+from edgeseg.text.units import MIB
 from edgeseg_converters.partition.banded import Part, alive, computed, slimmed
 from edgeseg_converters.partition.request import Partition, PartitionRequest
 
@@ -140,7 +140,7 @@ def forecast(pieces: Partition, request: PartitionRequest) -> Placed | None:
 
     Returns
     -------
-    Strategy or None
+    EvaluatedPlacement or None
         The best placement that the planner's heuristics find; None if they find none that fits.
 
     Raises

@@ -1,6 +1,6 @@
 """One piece for each layer, or rather for each group of layers that TFLite fuses."""
 
-from edgeseg.graph import Graph
+from edgeseg.network.graph import Graph
 from edgeseg_converters.fusion import fused_groups
 from edgeseg_converters.partition.complexity import check_budget
 from edgeseg_converters.partition.request import Partition, PartitionRequest, pieces_of

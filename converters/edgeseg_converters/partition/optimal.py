@@ -10,17 +10,17 @@ from typing import TypeAlias
 import numpy as np
 
 from edgeseg.errors import BudgetError, PlacementError
-from edgeseg.graph import Graph
-from edgeseg.planning.arrays import Assignments
-from edgeseg.planning.contiguous import contiguous
-from edgeseg.planning.groups import group_up
-from edgeseg.planning.prediction import assignments_of
-from edgeseg.planning.problem import Problem
-from edgeseg.planning.quick import quick_plans, rounded_cost
-from edgeseg.planning.runs import RunMemory
-from edgeseg.planning.strategies import Strategy as Placed
-from edgeseg.terminal import working
-from edgeseg.units import format_bytes
+from edgeseg.network.graph import Graph
+from edgeseg.output.terminal import working
+from edgeseg.planning.heuristics.baselines import EvaluatedPlacement as Placed
+from edgeseg.planning.heuristics.board_groups import group_up
+from edgeseg.planning.heuristics.contiguous import contiguous
+from edgeseg.planning.heuristics.heuristic_plan import quick_plans, rounded_cost
+from edgeseg.planning.outcome.prediction import assignments_of
+from edgeseg.planning.problem.arrays import Assignments
+from edgeseg.planning.problem.merged_runs import RunMemory
+from edgeseg.planning.problem.problem import Problem
+from edgeseg.text.units import format_bytes
 from edgeseg_converters.fusion import fused_groups
 from edgeseg_converters.network import Network
 from edgeseg_converters.partition.adaptive import adaptive

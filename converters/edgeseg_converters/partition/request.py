@@ -6,8 +6,8 @@ from typing import TypeAlias
 
 import msgspec
 
-from edgeseg.boards import BoardsFile
-from edgeseg.graph import Graph
+from edgeseg.boards.boards_file import BoardsFile
+from edgeseg.network.graph import Graph
 from edgeseg_converters.network import Network
 from edgeseg_converters.rewrite.bands import Banding
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from edgeseg.cost import graph_cost, peak_live_bytes
-from edgeseg.graph import Graph, Layer, Tensor
-from edgeseg.manifest import MAX_BANDS, Bands, Strips
+from edgeseg.bundle.manifest import MAX_BANDS, Bands, Strips
+from edgeseg.network.cost import graph_cost, peak_live_bytes
+from edgeseg.network.graph import Graph, Layer, Tensor
 from edgeseg_converters.rewrite.row_maps import row_map, rows_of
 from edgeseg_converters.rewrite.rows import RowMap, Rows, Shift
 

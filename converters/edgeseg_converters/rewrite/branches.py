@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edgeseg.graph import Graph, Layer
+from edgeseg.network.graph import Graph, Layer
 from edgeseg_converters.network import Network
-from edgeseg_converters.prune.channels import Channels, Classes
-from edgeseg_converters.prune.shrink import shrink
+from edgeseg_converters.rewrite.channel_classes import Channels, Classes
+from edgeseg_converters.rewrite.shrink import shrink
 
 CONVOLUTIONS = frozenset({"Conv2D", "Conv2DTranspose", "SeparableConv2D"})
 """Kinds that can be divided.
@@ -35,7 +35,7 @@ _LANES = 8
 
 
 @dataclass(frozen=True)
-class Pair:
+class ConvolutionPair:
     """Two convolutions and the layers between them: a chain that only its last tensor leaves."""
 
     layers: tuple[str, ...]
@@ -59,12 +59,12 @@ class Divided:
     branches: tuple[tuple[str, ...], ...]
 
 
-def find_pairs(graph: Graph) -> tuple[tuple[Pair, ...], Mapping[str, str]]:
+def find_pairs(graph: Graph) -> tuple[tuple[ConvolutionPair, ...], Mapping[str, str]]:
     """Find the pairs of convolutions that can be divided; pairs may overlap.
 
     Returns
     -------
-    tuple of Pair
+    tuple of ConvolutionPair
         In topological order of their first convolutions.
     mapping
         For each convolution that can't be the first of a pair, by name, the reason.
@@ -72,7 +72,7 @@ def find_pairs(graph: Graph) -> tuple[tuple[Pair, ...], Mapping[str, str]]:
     found = {
         layer.name: _follow(graph, layer) for layer in graph.layers if layer.kind in CONVOLUTIONS
     }
-    pairs = tuple(pair for pair in found.values() if isinstance(pair, Pair))
+    pairs = tuple(pair for pair in found.values() if isinstance(pair, ConvolutionPair))
     return pairs, {name: why for name, why in found.items() if isinstance(why, str)}
 
 
@@ -92,7 +92,7 @@ def share_channels(channels: int, ways: int) -> tuple[int, ...]:
     return (*others, last + channels % unit)
 
 
-def divide(network: Network, pair: Pair, ways: int) -> Divided:
+def divide(network: Network, pair: ConvolutionPair, ways: int) -> Divided:
     """Return an equivalent network in which branches stand for the pair.
 
     The tensor of the second convolution keeps its name. The sums of floats are taken in another
@@ -125,7 +125,7 @@ def divide(network: Network, pair: Pair, ways: int) -> Divided:
     )
 
 
-def _follow(graph: Graph, first: Layer) -> Pair | str:
+def _follow(graph: Graph, first: Layer) -> ConvolutionPair | str:
     """Go from a convolution to the next one, or say what is in the way."""
     chain = [first]
     while len(chain) == 1 or chain[-1].kind not in CONVOLUTIONS:
@@ -134,7 +134,7 @@ def _follow(graph: Graph, first: Layer) -> Pair | str:
             return why
         (reader,) = graph.consumers[chain[-1].name]
         chain.append(graph.layer(reader))
-    return _grouped(chain[-1]) or Pair(tuple(layer.name for layer in chain))
+    return _grouped(chain[-1]) or ConvolutionPair(tuple(layer.name for layer in chain))
 
 
 def _shares(graph: Graph, tensor: str) -> str | None:
@@ -165,7 +165,7 @@ def _grouped(layer: Layer) -> str | None:
     return f"{layer.name} works on its channels in {groups} groups" if groups > 1 else None
 
 
-def _branch(network: Network, pair: Pair, ways: int, way: int) -> Network:
+def _branch(network: Network, pair: ConvolutionPair, ways: int, way: int) -> Network:
     """Cut the channels of one branch out of a pair, under names of their own."""
     graph = network.graph
     keep = np.isin(np.arange(ways + 1), (way, ways))
@@ -183,7 +183,7 @@ def _branch(network: Network, pair: Pair, ways: int, way: int) -> Network:
     return Network(Graph("branch", part.graph.inputs, (layers[-1].name,), layers), weights)
 
 
-def _owners(graph: Graph, pair: Pair, ways: int) -> dict[str, Classes]:
+def _owners(graph: Graph, pair: ConvolutionPair, ways: int) -> dict[str, Classes]:
     """Give the number of the branch of each channel; ``ways`` stands for all branches."""
     first, *between, second = (graph.layer(name) for name in pair.layers)
     (entry,) = first.inputs

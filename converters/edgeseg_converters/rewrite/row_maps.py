@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
-from edgeseg.graph import Graph, Layer
-from edgeseg.manifest import ROW_AXIS
+from edgeseg.bundle.manifest import ROW_AXIS
+from edgeseg.network.graph import Graph, Layer
 from edgeseg_converters.rewrite.rows import RowMap, Shift
 
 Config: TypeAlias = Mapping[str, Any]

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from edgeseg.graph import Graph, Layer, Tensor
-from edgeseg.manifest import ROW_AXIS
+from edgeseg.bundle.manifest import ROW_AXIS
+from edgeseg.network.graph import Graph, Layer, Tensor
 from edgeseg_converters.network import Network
-from edgeseg_converters.rewrite.margins import Margins, margins, rows_made, without_padding
 from edgeseg_converters.rewrite.row_maps import row_map, rows_of
 from edgeseg_converters.rewrite.rows import RowMap, Rows, Shift
+from edgeseg_converters.rewrite.tile_padding import Margins, margins, rows_made, without_padding
 
 
 @dataclass(frozen=True)
@@ -65,10 +65,10 @@ class Tiled:
 def tile_rows(network: Network, tiling: Tiling) -> Tiled:
     """Rewrite a network such that tiles make its rows; it computes the same.
 
-    A tile is padded where the image is; see :mod:`edgeseg_converters.rewrite.margins`. Layers of
-    which that can't be said, such as strided ones, keep their settings: at an edge that is none
-    of the image's they make rows of no use, which nobody reads, and no copy is spent on cutting
-    off.
+    A tile is padded where the image is; see :mod:`edgeseg_converters.rewrite.tile_padding`.
+    Layers of which that can't be said, such as strided ones, keep their settings: at an edge that
+    is none of the image's they make rows of no use, which nobody reads, and no copy is spent on
+    cutting off.
 
     Layers are called ``conv.rows0``, rows that are passed on ``conv.rows0.14-16``, those put
     together ``conv.rows1.joined``; a tensor that whole layers read, or that leaves the network,

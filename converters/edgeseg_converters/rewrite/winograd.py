@@ -1,8 +1,8 @@
 """Convolutions of many channels by a third fewer multiplications, equal but for rounding.
 
 Two neighbouring pixels of a row share four products that would be six; see
-:mod:`edgeseg_converters.winograd_conv2d`. Rows stay apart, so that a tile of rows computes the
-very bits that the whole image does. The kernels take a third more bytes.
+:mod:`edgeseg_converters.keras.winograd_conv2d`. Rows stay apart, so that a tile of rows computes
+the very bits that the whole image does. The kernels take a third more bytes.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeseg.graph import Layer, WeightSpec
+from edgeseg.network.graph import Layer, WeightSpec
 from edgeseg_converters.fusion import fused_groups
 from edgeseg_converters.network import Network
 

@@ -5,8 +5,8 @@ from typing import Literal, TypeAlias, get_args
 
 import msgspec
 
-from edgeseg_converters.compare.comparison import Entry
-from edgeseg_converters.recipe import Recipe
+from edgeseg_converters.compare.comparison import ComparedModel
+from edgeseg_converters.compress.recipe import Recipe
 
 Preference: TypeAlias = Literal["size", "latency", "memory"]
 """What should be least."""
@@ -19,12 +19,12 @@ _NOISE = 0.95
 """A measured figure must be below this share of another to count as less."""
 
 
-class Trial(msgspec.Struct, frozen=True):
+class MeasuredRecipe(msgspec.Struct, frozen=True):
     """A recipe, the figures of the bundle that it gave, and what the compiler noted."""
 
     name: str
     recipe: Recipe
-    entry: Entry
+    entry: ComparedModel
     notes: tuple[str, ...] = ()
 
     @property
@@ -49,7 +49,9 @@ class Verdict(msgspec.Struct, frozen=True):
     than: str | None = None
 
 
-def judge(trials: Sequence[Trial], limit: float, prefer: Preference) -> tuple[Verdict, ...]:
+def judge(
+    trials: Sequence[MeasuredRecipe], limit: float, prefer: Preference
+) -> tuple[Verdict, ...]:
     """Give a verdict on each trial; at most one is chosen, none if all lose too much.
 
     A trial is left out unless it is less than every milder one within the limit, by more than
@@ -64,7 +66,7 @@ def judge(trials: Sequence[Trial], limit: float, prefer: Preference) -> tuple[Ve
         Dice that may be lost.
     """
     verdicts: list[Verdict] = []
-    least: Trial | None = None
+    least: MeasuredRecipe | None = None
     for trial in trials:
         if trial.drop > limit:
             verdicts.append(Verdict("beyond"))
@@ -79,19 +81,19 @@ def judge(trials: Sequence[Trial], limit: float, prefer: Preference) -> tuple[Ve
     )
 
 
-def hopeless(trials: Sequence[Trial], limit: float) -> bool:
+def hopeless(trials: Sequence[MeasuredRecipe], limit: float) -> bool:
     """Say whether the last :data:`PATIENCE` trials all lose too much."""
     last = trials[-PATIENCE:]
     return len(last) == PATIENCE and all(trial.drop > limit for trial in last)
 
 
-def _less(trial: Trial, other: Trial, prefer: Preference) -> bool:
+def _less(trial: MeasuredRecipe, other: MeasuredRecipe, prefer: Preference) -> bool:
     noise = 1.0 if prefer == "size" else _NOISE
     figure = FIGURES[prefer]
     return figure(trial.entry) < noise * figure(other.entry)
 
 
-FIGURES: Mapping[Preference, Callable[[Entry], float]] = {
+FIGURES: Mapping[Preference, Callable[[ComparedModel], float]] = {
     "size": lambda entry: entry.bytes,
     "latency": lambda entry: entry.ms_per_slice or 0.0,
     "memory": lambda entry: entry.peak_memory_bytes or 0,

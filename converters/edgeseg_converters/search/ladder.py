@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from edgeseg_converters.recipe import Filters, Recipe, Rounding, read_recipe
+from edgeseg_converters.compress.recipe import Filters, Recipe, Rounding, read_recipe
 
 _MILD = 3.0
 """Bits a weight that hardly any network notices."""

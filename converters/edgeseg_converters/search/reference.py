@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from edgeseg.bundle.manifest import Manifest
 from edgeseg.labelled import LabelledSlice
-from edgeseg.manifest import Manifest
-from edgeseg.terminal import progress
-from edgeseg_converters.compare.accuracy import Scores, Segmenter, score
+from edgeseg.output.terminal import progress
+from edgeseg_converters.compare.accuracy import PatientScores, SliceSegmenter, score
 from edgeseg_converters.compare.bundles import check_labels, require_truth, size_of
-from edgeseg_converters.compare.comparison import Entry, model_entry
+from edgeseg_converters.compare.comparison import ComparedModel, model_entry
 from edgeseg_converters.compare.keras_runner import KerasRunner
 
 
@@ -17,9 +17,9 @@ class Reference:
 
     def __init__(self, model: Path, slices: Sequence[LabelledSlice]) -> None:
         self._model, self._slices = model, slices
-        self._scores: Scores | None = None
+        self._scores: PatientScores | None = None
 
-    def scores(self, manifest: Manifest) -> Scores:
+    def scores(self, manifest: Manifest) -> PatientScores:
         """Return the scores; the manifest of any bundle tells how slices become the input.
 
         Raises
@@ -33,18 +33,18 @@ class Reference:
             check_labels(manifest)
             runner = KerasRunner(self._model, manifest)
             how = runner.preprocessing(manifest.preprocessing)
-            segmenter = Segmenter(runner, how, manifest.decoding)
+            segmenter = SliceSegmenter(runner, how, manifest.decoding)
             self._scores = scored(segmenter, self._slices, self._model.name)
             require_truth(self._scores, self._slices[0].source)
         return self._scores
 
-    def entry(self, manifest: Manifest) -> Entry:
+    def entry(self, manifest: Manifest) -> ComparedModel:
         """Return the model's figures; raises as :meth:`scores` does."""
         model = self._model
         return model_entry(model.name, str(model), size_of(model), self.scores(manifest))
 
 
-def scored(segmenter: Segmenter, slices: Sequence[LabelledSlice], name: str) -> Scores:
+def scored(segmenter: SliceSegmenter, slices: Sequence[LabelledSlice], name: str) -> PatientScores:
     """Score a network on the slices, with a bar that names it."""
     with progress(len(slices), f"segmenting with {name}") as advance:
         return score(segmenter, slices, advance)

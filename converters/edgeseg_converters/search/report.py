@@ -5,18 +5,18 @@ from rich.markup import escape
 from rich.table import Table
 
 from edgeseg.errors import EdgesegError
-from edgeseg.terminal import RESEARCH_NOTE, figure_table
-from edgeseg.units import format_bytes
+from edgeseg.output.terminal import RESEARCH_NOTE, figure_table
+from edgeseg.text.units import format_bytes
 from edgeseg_converters.compare.comparison import Comparison
 from edgeseg_converters.compare.report import NOTHING, scope
-from edgeseg_converters.recipe import Recipe
-from edgeseg_converters.search.choose import Preference, Trial, Verdict
+from edgeseg_converters.compress.recipe import Recipe
+from edgeseg_converters.search.choose import MeasuredRecipe, Preference, Verdict
 
 _LESS: dict[Preference, str] = {"size": "smaller", "latency": "faster", "memory": "lighter"}
 _LEAST: dict[Preference, str] = {"size": "smallest", "latency": "fastest", "memory": "lightest"}
 
 
-class Tried(msgspec.Struct, frozen=True):
+class TriedRecipe(msgspec.Struct, frozen=True):
     """A recipe that was tried.
 
     Attributes
@@ -56,15 +56,15 @@ class SearchReport(msgspec.Struct, frozen=True):
     limit: float
     prefer: Preference
     chosen: str | None
-    tried: tuple[Tried, ...]
+    tried: tuple[TriedRecipe, ...]
     comparison: Comparison
     notes: tuple[str, ...]
     research_note: str = RESEARCH_NOTE
 
 
-def tried(trial: Trial, verdict: Verdict) -> Tried:
+def tried(trial: MeasuredRecipe, verdict: Verdict) -> TriedRecipe:
     """Report a trial."""
-    return Tried(trial.name, trial.recipe, trial.drop, verdict, trial.notes)
+    return TriedRecipe(trial.name, trial.recipe, trial.drop, verdict, trial.notes)
 
 
 def require_chosen(report: SearchReport) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from edgeseg.bundle import digest, digest_file
-from edgeseg.files import write_json
-from edgeseg_converters.compare.comparison import Entry
+from edgeseg.bundle.bundle_file import digest, digest_file
+from edgeseg.files.atomic import write_json
+from edgeseg_converters.compare.comparison import ComparedModel
 
 STATE = "state.json"
 
@@ -26,7 +26,7 @@ class _Contents(msgspec.Struct, forbid_unknown_fields=True):
     """Bundles by what they were compiled from, figures by what was measured."""
 
     bundles: dict[str, Built] = {}
-    entries: dict[str, Entry] = {}
+    entries: dict[str, ComparedModel] = {}
 
 
 class State:
@@ -49,11 +49,11 @@ class State:
         write_json(self._path, self._contents)
         return built
 
-    def entry(self, key: str) -> Entry | None:
+    def entry(self, key: str) -> ComparedModel | None:
         """Return figures measured before."""
         return self._contents.entries.get(key)
 
-    def add_entry(self, key: str, entry: Entry) -> None:
+    def add_entry(self, key: str, entry: ComparedModel) -> None:
         """Remember figures just measured."""
         self._contents.entries[key] = entry
         write_json(self._path, self._contents)

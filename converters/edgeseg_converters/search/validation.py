@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeseg.bundle import digest
+from edgeseg.bundle.bundle_file import digest
 from edgeseg.errors import UsageError
+from edgeseg.imaging.formats import read_scan
 from edgeseg.labelled import LabelledSlice, read_labelled
 from edgeseg.labelled.pictures import patient_of
-from edgeseg.scan import read_scan
-from edgeseg.terminal import progress
+from edgeseg.output.terminal import progress
 from edgeseg_converters.compare.bundles import chosen
 
 _CASE_MARK = "_z"

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 
 from edgeseg.errors import UsageError
-from edgeseg.suggest import near_key, near_path
-from edgeseg.units import parse_bytes
+from edgeseg.text.suggestions import near_key, near_path
+from edgeseg.text.units import parse_bytes
 
 DEFAULT_FILE = Path("/etc/edgeseg/worker.toml")
 

@@ -7,22 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from edgeseg.errors import BoardError, WireError
-from edgeseg.slices import SliceGeometry
-from edgeseg_runtime.board.compute import Computed, Computer
-from edgeseg_runtime.board.decoder import Decoder
-from edgeseg_runtime.board.executor import Executor, Firing, Tensors
-from edgeseg_runtime.board.heap import Heap
-from edgeseg_runtime.board.ledger import Ledger
-from edgeseg_runtime.board.loading import Loaded, Loader
-from edgeseg_runtime.board.needs import enter
-from edgeseg_runtime.board.outbox import Means, Outbox
-from edgeseg_runtime.board.pool import Crew, Pool
-from edgeseg_runtime.board.preparation import Preparation, reason
-from edgeseg_runtime.board.shifts import Shifts
-from edgeseg_runtime.board.spool import Spool
-from edgeseg_runtime.board.steps import readers_of, steps_of
-from edgeseg_runtime.orders import contradiction
-from edgeseg_runtime.wire import (
+from edgeseg.imaging.slices import SliceGeometry
+from edgeseg_runtime.board.dataflow.compute import Computed, Computer
+from edgeseg_runtime.board.dataflow.decoder import Decoder
+from edgeseg_runtime.board.dataflow.executor import Executor, Firing, Tensors
+from edgeseg_runtime.board.dataflow.outbox import DeploymentResources, Outbox
+from edgeseg_runtime.board.dataflow.time_sharing import StepSwapper
+from edgeseg_runtime.board.memory.allocator import FreedMemory
+from edgeseg_runtime.board.memory.ledger import Ledger
+from edgeseg_runtime.board.memory.reservation import enter
+from edgeseg_runtime.board.memory.spool import Spool
+from edgeseg_runtime.board.pieces.loading import Loaded, Loader
+from edgeseg_runtime.board.pieces.piece_loader import Preparation, reason
+from edgeseg_runtime.board.pieces.pool import InterpreterSet, Pool
+from edgeseg_runtime.board.pieces.steps import readers_of, steps_of
+from edgeseg_runtime.messaging.assignments import contradiction
+from edgeseg_runtime.messaging.wire import (
     AnyMessage,
     Assignment,
     Failed,
@@ -31,8 +31,8 @@ from edgeseg_runtime.wire import (
     Ready,
     Refused,
     TensorData,
-    Trial,
-    Tried,
+    TrialRequest,
+    TrialResult,
     tensor_array,
 )
 
@@ -56,7 +56,7 @@ class Deployment:
         makes no sense.
     """
 
-    def __init__(self, assignment: Assignment, ledger: Ledger, means: Means) -> None:
+    def __init__(self, assignment: Assignment, ledger: Ledger, means: DeploymentResources) -> None:
         problem = contradiction(assignment)
         if problem:
             raise BoardError(f"the assignment contradicts itself: {problem}")
@@ -65,7 +65,7 @@ class Deployment:
         self._threads = means.threads
         self._reply = means.reply
         copies = enter(assignment, ledger, means.threads.count)
-        self._heap = Heap(assignment, ledger)
+        self._heap = FreedMemory(assignment, ledger)
         self._sources = {port.tensor: port for port in assignment.sources}
         self._steps = steps_of(assignment)
         self._executor = Executor(self._steps, {r.lane: r for r in assignment.routes})
@@ -93,8 +93,8 @@ class Deployment:
         waiting, window = self._assignment.spool_bytes, self._assignment.routes[0].window
         return Spool(root, waiting + copies * (waiting // window))
 
-    def _in_shifts(self, loader: Loader) -> Shifts:
-        return Shifts(loader, self._pool, self._executor, self._threads, self._changed)
+    def _in_shifts(self, loader: Loader) -> StepSwapper:
+        return StepSwapper(loader, self._pool, self._executor, self._threads, self._changed)
 
     @property
     def epoch(self) -> int:
@@ -153,7 +153,7 @@ class Deployment:
         self._executor.offer(data.job, data.tensor, array)
         self._dispatch()
 
-    def try_piece(self, trial: Trial) -> None:
+    def try_piece(self, trial: TrialRequest) -> None:
         """Run a piece once on made-up tensors and say how long that kept a core from others.
 
         Raises
@@ -172,7 +172,7 @@ class Deployment:
             seconds = time.perf_counter() - start
             if not self._preparation.failed(future):
                 self._pool.give_back(trial.piece, crew)
-                self._say(Tried(trial.epoch, trial.piece, seconds))
+                self._say(TrialResult(trial.epoch, trial.piece, seconds))
 
         self._threads.submit(partial(self._computer.compute, crew, firing), tried)
 
@@ -215,7 +215,7 @@ class Deployment:
         if not self._preparation.failed(future):
             self._dispatch()
 
-    def _computed(self, crew: Crew, firing: Firing, future: "Future[Computed]") -> None:
+    def _computed(self, crew: InterpreterSet, firing: Firing, future: "Future[Computed]") -> None:
         self._running -= 1
         if self._closed:
             return

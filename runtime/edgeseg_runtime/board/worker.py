@@ -9,24 +9,33 @@ import zmq
 
 from edgeseg import __version__
 from edgeseg.errors import UsageError, WireError
-from edgeseg.interpreter import engine_name
-from edgeseg.measure import resident_bytes
-from edgeseg_runtime.board.condition import Chronicle, Nature, pong
+from edgeseg.inference.engine import engine_name
+from edgeseg.inference.measure import resident_bytes
+from edgeseg_runtime.board.admission import Admission, other_protocol
 from edgeseg_runtime.board.config import WorkerConfig
-from edgeseg_runtime.board.duty import Duty, Premises
-from edgeseg_runtime.board.ledger import Ledger
-from edgeseg_runtime.board.logs import say
-from edgeseg_runtime.board.reception import Reception, other_protocol
-from edgeseg_runtime.board.spool import spool_root, sweep
-from edgeseg_runtime.board.systemd import Watchdog
+from edgeseg_runtime.board.memory.ledger import Ledger
+from edgeseg_runtime.board.memory.spool import spool_root, sweep
+from edgeseg_runtime.board.session import Session, WorkerResources
+from edgeseg_runtime.board.telemetry.logs import say
+from edgeseg_runtime.board.telemetry.systemd import Watchdog
+from edgeseg_runtime.board.telemetry.telemetry import WorkerInfo, WorkerTotals, pong
 from edgeseg_runtime.board.threads import Threads
-from edgeseg_runtime.endpoints import is_local, normalize_endpoint
-from edgeseg_runtime.gate import gate_for
-from edgeseg_runtime.transport import Listener, Received
-from edgeseg_runtime.wire import PROTOCOL, Ask, Bye, Condition, Hello, Ping, TensorData, Welcome
+from edgeseg_runtime.messaging.endpoints import is_local, normalize_endpoint
+from edgeseg_runtime.messaging.transport import Listener, Received
+from edgeseg_runtime.messaging.wire import (
+    PROTOCOL,
+    Bye,
+    Hello,
+    Ping,
+    StatusRequest,
+    TensorData,
+    Welcome,
+    WorkerStatus,
+)
+from edgeseg_runtime.messaging.zap_auth import gate_for
 
 if TYPE_CHECKING:
-    from edgeseg_runtime.board.monitor import Monitor
+    from edgeseg_runtime.board.telemetry.monitor import Monitor
 
 _POLL_MS = 500
 _HEAR_SECONDS = 0.05
@@ -68,14 +77,14 @@ class Worker:
         self._gate = gate_for(self._context, config.key, config.authorized)
         self._listener = Listener(self._context, endpoint, self._gate.keys, config.limit)
         self._threads = Threads(config.cores)
-        self._nature = Nature(
+        self._nature = WorkerInfo(
             {"edgeseg": __version__, "engine": engine_name()}, config.limit, config.cores
         )
-        self._chronicle = Chronicle(self._nature)
+        self._chronicle = WorkerTotals(self._nature)
         self._monitor = _monitor(config.metrics)
         self._premises = self._open(spool_root(config.spool))
-        self._reception = Reception()
-        self._duty: Duty | None = None
+        self._reception = Admission()
+        self._duty: Session | None = None
         self._monitored = 0.0
         self._stopped = False
 
@@ -114,12 +123,12 @@ class Worker:
         self._stopped = True
         self._threads.wake()
 
-    def _open(self, spool: Path) -> Premises:
+    def _open(self, spool: Path) -> WorkerResources:
         """Tidy up, and measure what the process takes before any piece."""
         sweep(spool)
         base = resident_bytes()
         Ledger(self._nature.memory_limit, base)
-        return Premises(
+        return WorkerResources(
             limit=self._nature.memory_limit,
             base=base,
             context=self._context,
@@ -166,7 +175,7 @@ class Worker:
             raise WireError(f"{kind} from a board that gives no orders")
         elif isinstance(message, Hello):
             self._welcome(sender, message)
-        elif isinstance(message, Ask):
+        elif isinstance(message, StatusRequest):
             self._tell(sender, message)
         elif duty is None or not served:
             raise WireError(f"{kind} from somebody not served")
@@ -188,7 +197,7 @@ class Worker:
             if self._duty is not None:
                 # What is held was to be answered over a connection that is no more.
                 self._duty.close()
-            self._duty = Duty(sender, self._premises)
+            self._duty = Session(sender, self._premises)
             say(logging.INFO, "coordinator came", session=hello.session[:_SHOWN])
         nature = self._nature
         self._listener.send(
@@ -196,11 +205,11 @@ class Worker:
             Welcome(nature.memory_limit, self._premises.base, nature.cores, nature.versions),
         )
 
-    def _tell(self, sender: bytes, ask: Ask) -> None:
+    def _tell(self, sender: bytes, ask: StatusRequest) -> None:
         known = ask.protocol == PROTOCOL
         self._listener.send(sender, self._condition() if known else other_protocol())
 
-    def _condition(self) -> Condition:
+    def _condition(self) -> WorkerStatus:
         if self._duty is None:
             return self._chronicle.condition(self._listener, None, None)
         since = self._reception.since
@@ -227,6 +236,6 @@ def _monitor(address: str | None) -> "Monitor | None":
     """Serve figures if that is wanted; only then is what it needs loaded."""
     if address is None:
         return None
-    from edgeseg_runtime.board.monitor import Monitor
+    from edgeseg_runtime.board.telemetry.monitor import Monitor
 
     return Monitor(address)

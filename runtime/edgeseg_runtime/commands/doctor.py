@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from edgeseg_runtime.upkeep.checks import Finding
+    from edgeseg_runtime.operations.checks import Finding
 
 _COLORS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -28,9 +28,9 @@ def doctor(
 
     Exit code 1 if anything fails.
     """
-    from edgeseg.terminal import console, emit_json, working
+    from edgeseg.output.terminal import console, emit_json, working
     from edgeseg_runtime.board.config import worker_config
-    from edgeseg_runtime.upkeep.doctor import examine
+    from edgeseg_runtime.operations.doctor import examine
 
     with working("examining"):
         findings = tuple(examine(worker_config(config, {}), bundle))
@@ -46,7 +46,7 @@ def doctor(
 def _table(findings: Sequence["Finding"]) -> "Table":
     from rich.markup import escape
 
-    from edgeseg.terminal import figure_table
+    from edgeseg.output.terminal import figure_table
 
     table = figure_table(("check", "", "found", "what to do"), ())
     for finding in findings:

@@ -23,14 +23,14 @@ def keygen(
     this machine's own, which segment, profile and status use unless told otherwise.
     """
     from edgeseg.errors import UsageError
-    from edgeseg.terminal import console
-    from edgeseg_runtime.keys import key_folder, make_keys, write_keys
+    from edgeseg.output.terminal import console
+    from edgeseg_runtime.messaging.keys import key_folder, make_keys, write_keys
 
     if not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
         raise UsageError(f"{name!r} can't name a file; use letters, digits, - and _")
     place = folder or key_folder()
     if signing:
-        from edgeseg.signature import make_signing_keys, write_signing_keys
+        from edgeseg.bundle.signature import make_signing_keys, write_signing_keys
 
         secret, public = write_signing_keys(make_signing_keys(), name, place)
         steps = [

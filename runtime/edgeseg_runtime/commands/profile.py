@@ -23,14 +23,14 @@ def profile(
 
     Research use only, not a medical device.
     """
-    from edgeseg.boards import read_boards
-    from edgeseg.bundle import Bundle
-    from edgeseg.figures import write_figures
-    from edgeseg.files import check_writable
-    from edgeseg.terminal import console, emit_json, progress
-    from edgeseg_runtime.keys import own_keys
-    from edgeseg_runtime.profile import Profiler, own_link
-    from edgeseg_runtime.profile_report import profile_pages, profile_report
+    from edgeseg.boards.boards_file import read_boards
+    from edgeseg.boards.profile_file import write_figures
+    from edgeseg.bundle.bundle_file import Bundle
+    from edgeseg.files.atomic import check_writable
+    from edgeseg.output.terminal import console, emit_json, progress
+    from edgeseg_runtime.messaging.keys import own_keys
+    from edgeseg_runtime.profiling.profile import Profiler, own_link
+    from edgeseg_runtime.profiling.profile_report import profile_pages, profile_report
 
     opened, file = Bundle(bundle), read_boards(boards)
     check_writable(boards)

@@ -71,10 +71,10 @@ def segment(
 
     Research use only, not a medical device.
     """
-    from edgeseg_runtime.segment import Request, run
+    from edgeseg_runtime.segment_scan import SegmentRequest, run
 
     run(
-        Request(
+        SegmentRequest(
             bundle=bundle,
             scan=scan,
             output=output,

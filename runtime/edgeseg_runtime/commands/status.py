@@ -10,8 +10,8 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from edgeseg.boards import BoardEntry
-    from edgeseg_runtime.upkeep.status import Sighting, Watch
+    from edgeseg.boards.boards_file import BoardEntry
+    from edgeseg_runtime.operations.status import BoardStatus, Watch
 
 _EVERY_SECONDS = 1.0
 
@@ -35,9 +35,9 @@ def status(
     """
     import time
 
-    from edgeseg.terminal import console, emit_json
-    from edgeseg_runtime.keys import own_keys
-    from edgeseg_runtime.upkeep.status import Watch
+    from edgeseg.output.terminal import console, emit_json
+    from edgeseg_runtime.messaging.keys import own_keys
+    from edgeseg_runtime.operations.status import Watch
 
     with Watch(_entries(boards, board or ()), own_keys(key)) as watching:
         if watch:
@@ -57,7 +57,7 @@ def status(
 
 
 def _entries(boards: Path | None, endpoints: Sequence[str]) -> tuple["BoardEntry", ...]:
-    from edgeseg.boards import BoardEntry, read_boards
+    from edgeseg.boards.boards_file import BoardEntry, read_boards
     from edgeseg.errors import UsageError
 
     if (boards is None) == (not endpoints):
@@ -74,7 +74,7 @@ def _follow(watching: "Watch", as_json: bool) -> None:
     import msgspec
     from rich.live import Live
 
-    from edgeseg.terminal import console
+    from edgeseg.output.terminal import console
 
     with Live(console=console, auto_refresh=False) as live:
         while True:
@@ -87,10 +87,10 @@ def _follow(watching: "Watch", as_json: bool) -> None:
             time.sleep(_EVERY_SECONDS)
 
 
-def _table(sightings: Sequence["Sighting"]) -> "Table":
+def _table(sightings: Sequence["BoardStatus"]) -> "Table":
     from rich.markup import escape
 
-    from edgeseg.terminal import figure_table
+    from edgeseg.output.terminal import figure_table
 
     figures = ("session", "MiB now/peak/limit", "pieces", "runs", "slices/s", "°C", "version", "up")
     table = figure_table(("board", "state"), figures)
@@ -102,8 +102,8 @@ def _table(sightings: Sequence["Sighting"]) -> "Table":
     return table
 
 
-def _row(sighting: "Sighting") -> tuple[str, ...]:
-    from edgeseg.units import MIB, format_count, format_seconds
+def _row(sighting: "BoardStatus") -> tuple[str, ...]:
+    from edgeseg.text.units import MIB, format_count, format_seconds
 
     seen = sighting.condition
     if seen is None:

@@ -65,10 +65,10 @@ def study(
 
     Research use only, not a medical device.
     """
-    from edgeseg_runtime.study.study import Request, run
+    from edgeseg_runtime.study.study import StudyRequest, run
 
     run(
-        Request(
+        StudyRequest(
             bundle=bundle,
             inputs=tuple(inputs),
             folder=output,

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from edgeseg.options import LogFormat
-from edgeseg.terminal import voice
+from edgeseg.cli.options import LogFormat
+from edgeseg.output.terminal import voice
 
 
 def worker(
@@ -73,6 +73,6 @@ def worker(
         "verbose": voice.verbose if verbose is None else verbose,
     }
     from edgeseg_runtime.board.config import worker_config
-    from edgeseg_runtime.board.running import run_worker
+    from edgeseg_runtime.board.process import run_worker
 
     run_worker(worker_config(config, flags))

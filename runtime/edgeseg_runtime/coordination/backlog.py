@@ -7,11 +7,11 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from edgeseg.slices import Grey, SliceGeometry
+from edgeseg.imaging.slices import Grey, SliceGeometry
 
 
 @dataclass(frozen=True)
-class Image:
+class PendingSlice:
     """One slice ready for the boards: index, native grid, and the 8-bit image (H, W)."""
 
     index: int
@@ -43,12 +43,12 @@ class Backlog:
         The slices, each of an index of its own.
     """
 
-    def __init__(self, images: Iterable[Image]) -> None:
+    def __init__(self, images: Iterable[PendingSlice]) -> None:
         self._coming = iter(images)
-        self._ahead: Image | None = None
-        self._again: deque[Image] = deque()
+        self._ahead: PendingSlice | None = None
+        self._again: deque[PendingSlice] = deque()
         self._windows: tuple[int, ...] = ()
-        self._lanes: list[dict[int, Image]] = []
+        self._lanes: list[dict[int, PendingSlice]] = []
         self.exhausted = False
 
     @property
@@ -73,7 +73,7 @@ class Backlog:
         self._lanes = [{} for _ in windows]
         return len(back)
 
-    def admit(self) -> Iterator[tuple[Image, int]]:
+    def admit(self) -> Iterator[tuple[PendingSlice, int]]:
         """Yield slices and the lanes they go to, while there is room.
 
         Each goes where the largest share of the window is free.
@@ -95,7 +95,7 @@ class Backlog:
             self._ahead = next(self._coming, None)
             self.exhausted = self._ahead is None
 
-    def awaited(self, index: int) -> tuple[Image, int] | None:
+    def awaited(self, index: int) -> tuple[PendingSlice, int] | None:
         """Return a slice that is with some lane, and that lane's number, or None."""
         lanes = enumerate(self._lanes)
         return next(((lane[index], number) for number, lane in lanes if index in lane), None)

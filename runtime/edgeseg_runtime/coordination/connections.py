@@ -8,14 +8,14 @@ from typing import TypeVar
 
 import zmq
 
-from edgeseg.boards import Board, BoardEntry
+from edgeseg.boards.boards_file import Board, BoardEntry
 from edgeseg.errors import BoardError, UsageError
-from edgeseg_runtime.coordination.contact import Contact
+from edgeseg_runtime.coordination.board_connection import BoardConnection
 from edgeseg_runtime.coordination.fleet import Fleet
-from edgeseg_runtime.endpoints import normalize_endpoint
-from edgeseg_runtime.keys import KeyPair
-from edgeseg_runtime.transport import Link, Payload
-from edgeseg_runtime.wire import (
+from edgeseg_runtime.messaging.endpoints import normalize_endpoint
+from edgeseg_runtime.messaging.keys import KeyPair
+from edgeseg_runtime.messaging.transport import Payload, PeerSocket
+from edgeseg_runtime.messaging.wire import (
     HELD_SECONDS,
     NO_EPOCH,
     AnyMessage,
@@ -77,15 +77,15 @@ class Connections:
         self._session = secrets.token_hex(16)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._poller = zmq.Poller()
-        self._contacts: dict[str, Contact] = {}
+        self._contacts: dict[str, BoardConnection] = {}
         self._last_ping = self._last_greeting = 0.0
         self.fleet = Fleet.of(entry.name for entry in entries)
         try:
             for entry, endpoint in zip(entries, _endpoints(entries), strict=True):
                 connect = partial(
-                    Link, self._context, endpoint, keys, entry.public_key, watched=True
+                    PeerSocket, self._context, endpoint, keys, entry.public_key, watched=True
                 )
-                self._contacts[entry.name] = Contact(entry, connect, self._poller)
+                self._contacts[entry.name] = BoardConnection(entry, connect, self._poller)
             self.greet(self._contacts)
         except BaseException:
             self.close()

@@ -3,26 +3,26 @@
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from edgeseg.boards import Board, BoardEntry
-from edgeseg.bundle import Bundle
+from edgeseg.boards.boards_file import Board, BoardEntry
+from edgeseg.boards.placement import Placement
+from edgeseg.bundle.bundle_file import Bundle
+from edgeseg.bundle.manifest import Manifest
 from edgeseg.errors import WireError
-from edgeseg.manifest import Manifest
-from edgeseg.placement import Placement
-from edgeseg_runtime.coordination.backlog import Backlog, Image, Result
+from edgeseg_runtime.coordination.backlog import Backlog, PendingSlice, Result
 from edgeseg_runtime.coordination.connections import Connections
 from edgeseg_runtime.coordination.fleet import Fleet
-from edgeseg_runtime.keys import KeyPair
-from edgeseg_runtime.orders import assignment_for, readers
-from edgeseg_runtime.wire import (
+from edgeseg_runtime.messaging.assignments import assignment_for, readers
+from edgeseg_runtime.messaging.keys import KeyPair
+from edgeseg_runtime.messaging.wire import (
     Assignment,
     Failed,
     Job,
-    Need,
-    Outcome,
     PieceData,
+    PieceRequest,
     Pong,
     Ready,
     Refused,
+    SliceResult,
     TensorData,
     tensor_array,
 )
@@ -121,7 +121,7 @@ class Coordinator:
             }
         )
 
-    def stream(self, images: Iterable[Image]) -> Iterator[Result]:
+    def stream(self, images: Iterable[PendingSlice]) -> Iterator[Result]:
         """Send slices through the boards and yield each as it comes back, in any order.
 
         Raises
@@ -152,7 +152,7 @@ class Coordinator:
                 continue
             if isinstance(message, (Failed, Refused)):
                 self._heed(name, message)
-            elif isinstance(message, Outcome) and message.job.epoch == self._epoch:
+            elif isinstance(message, SliceResult) and message.job.epoch == self._epoch:
                 awaited = self._awaited(name, message.job, backlog)
                 result = self._result(name, awaited, message, payload) if awaited else None
                 if result is not None:
@@ -196,7 +196,7 @@ class Coordinator:
         waiting = set(assignments)
         while waiting:
             for name, message, _ in self._connections.turn():
-                if isinstance(message, Need) and message.epoch == self._epoch:
+                if isinstance(message, PieceRequest) and message.epoch == self._epoch:
                     self._send_piece(name, message.sha256)
                 elif isinstance(message, Ready) and message.epoch == self._epoch:
                     waiting.discard(name)
@@ -224,7 +224,7 @@ class Coordinator:
             self._send_image(image, lane)
         backlog.look_ahead()
 
-    def _send_image(self, image: Image, lane: int) -> None:
+    def _send_image(self, image: PendingSlice, lane: int) -> None:
         number = self._first + image.index
         self._next = max(self._next, number + 1)
         job = Job(self._epoch, number, lane, image.geometry)
@@ -233,14 +233,14 @@ class Coordinator:
             header = TensorData(job, tensor, "uint8", image.grey.shape)
             self._connections.send(board, header, image.grey)
 
-    def _awaited(self, board: str, job: Job, backlog: Backlog) -> Image | None:
+    def _awaited(self, board: str, job: Job, backlog: Backlog) -> PendingSlice | None:
         """Return the slice that a board says it has finished, if that board was to do so."""
         image, lane = backlog.awaited(job.slice - self._first) or (None, 0)
         last = self._manifest.pieces[-1].name
         return image if self._deployed.lanes[lane].boards[last] == board else None
 
     def _result(
-        self, board: str, image: Image, outcome: Outcome, payload: memoryview
+        self, board: str, image: PendingSlice, outcome: SliceResult, payload: memoryview
     ) -> Result | None:
         """Return what a board made of a slice; a board that made something else is left out."""
         try:
@@ -251,7 +251,7 @@ class Coordinator:
         return Result(image.index, outcome.kind, array)
 
 
-def _shape(manifest: Manifest, image: Image, outcome: Outcome) -> tuple[int, ...]:
+def _shape(manifest: Manifest, image: PendingSlice, outcome: SliceResult) -> tuple[int, ...]:
     """Return the shape that an outcome must have."""
     if outcome.kind == "mask":
         return (image.geometry.rows, image.geometry.cols)

@@ -8,7 +8,7 @@ MOST_LOSSES = 3
 
 
 @dataclass(frozen=True)
-class Standing:
+class BoardState:
     """How a board stands.
 
     Parameters
@@ -33,12 +33,12 @@ class Standing:
 class Fleet:
     """All boards of a run, by name."""
 
-    standings: Mapping[str, Standing]
+    standings: Mapping[str, BoardState]
 
     @classmethod
     def of(cls, names: Iterable[str]) -> "Fleet":
         """Return boards of which none has been heard."""
-        return cls({name: Standing() for name in names})
+        return cls({name: BoardState() for name in names})
 
     @property
     def present(self) -> tuple[str, ...]:
@@ -78,7 +78,7 @@ class Fleet:
     def lost(self, board: str, reason: str) -> "Fleet":
         """Return the fleet without a board that was there; too many losses bar it."""
         losses = self.standings[board].losses + 1
-        return self._with(board, Standing(reason, losses, barred=losses >= MOST_LOSSES))
+        return self._with(board, BoardState(reason, losses, barred=losses >= MOST_LOSSES))
 
     def barred(self, board: str, reason: str) -> "Fleet":
         """Return the fleet without a board that can't or won't do its part."""
@@ -90,5 +90,5 @@ class Fleet:
             {name: replace(one, losses=0, barred=False) for name, one in self.standings.items()}
         )
 
-    def _with(self, board: str, standing: Standing) -> "Fleet":
+    def _with(self, board: str, standing: BoardState) -> "Fleet":
         return Fleet({**self.standings, board: standing})

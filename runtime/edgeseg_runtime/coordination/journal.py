@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from edgeseg_runtime.report import LossReport, since, together
-from edgeseg_runtime.wire import Pong
+from edgeseg_runtime.messaging.wire import Pong
+from edgeseg_runtime.results.run_report import LossReport, since, together
 
 
 class Journal:

@@ -4,15 +4,15 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from edgeseg.boards import Board, BoardEntry, LinkEntry
+from edgeseg.boards.boards_file import Board, BoardEntry, LinkEntry
+from edgeseg.bundle.manifest import Manifest
 from edgeseg.errors import PlacementError
-from edgeseg.manifest import Manifest
-from edgeseg.planning.anyhow import plan_anyhow
-from edgeseg.planning.objective import Objective
-from edgeseg.planning.plan import Plan
-from edgeseg.planning.problem import Problem
-from edgeseg_runtime.coordination.planning import problem_for
-from edgeseg_runtime.wire import Pong
+from edgeseg.planning.outcome.objective import Objective
+from edgeseg.planning.planner import Plan
+from edgeseg.planning.problem.problem import Problem
+from edgeseg.planning.time_shared_plan import plan_anyhow
+from edgeseg_runtime.coordination.problem_from_workers import problem_for
+from edgeseg_runtime.messaging.wire import Pong
 
 SLOW = 4.0
 """A board that takes so many times as long as others, against what was planned, is slow."""

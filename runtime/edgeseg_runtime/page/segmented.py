@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from edgeseg.html import write_page
-from edgeseg.manifest import Manifest
-from edgeseg.scan import Scan
-from edgeseg_runtime.page.course import course, most_busy, most_memory, times
+from edgeseg.bundle.manifest import Manifest
+from edgeseg.imaging.scan import Scan
+from edgeseg.output.html import write_page
+from edgeseg_runtime.page.run_timeline import course, most_busy, most_memory, times
 from edgeseg_runtime.page.viewer import read_viewer
-from edgeseg_runtime.page.voxels import Voxels, browser_voxels
-from edgeseg_runtime.segmenter import Segmentation, Segmenter
-from edgeseg_runtime.statistics import Statistics
+from edgeseg_runtime.page.voxels import PageVoxels, browser_voxels
+from edgeseg_runtime.results.statistics import Statistics
+from edgeseg_runtime.segmentation.segmenter import Segmentation, Segmenter
 
 _PRESETS = {
     "soft tissue": (-160, 240),
@@ -69,7 +69,7 @@ def write_segmented(
     )
 
 
-def _setup(scan: Scan, voxels: Voxels, manifest: Manifest) -> dict[str, object]:
+def _setup(scan: Scan, voxels: PageVoxels, manifest: Manifest) -> dict[str, object]:
     """Gather what the viewer's script must know."""
     windows = {} if scan.windowed else {"model": manifest.preprocessing.window, **_PRESETS}
     return {
@@ -85,7 +85,7 @@ def _setup(scan: Scan, voxels: Voxels, manifest: Manifest) -> dict[str, object]:
     }
 
 
-def _fullest(voxels: Voxels) -> tuple[int, int, int]:
+def _fullest(voxels: PageVoxels) -> tuple[int, int, int]:
     """Return the voxel to begin at: amid the labels in the slice that shows most of them."""
     areas = (voxels.mask > 0).sum(axis=(0, 1))
     if not areas.any():

@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from edgeseg.errors import UsageError
-from edgeseg.html import require_html
+from edgeseg.output.html import require_html
 
 _PACKAGE = "ipyniivue"
 _SCRIPT = "ipyniivue/static/widget.js"

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from edgeseg.scan import Scan
-from edgeseg.slices import Grey, Hounsfield, Mask
+from edgeseg.imaging.scan import Scan
+from edgeseg.imaging.slices import Grey, Hounsfield, Mask
 
 MOST_IN_PLANE = 256
 MOST_SLICES = 400
@@ -23,11 +23,11 @@ _COARSE_HU = 4
 
 _RANGE_HU = (-1024, 3071)
 
-Spacing: TypeAlias = tuple[float, float, float]
+PageSpacing: TypeAlias = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
-class Voxels:
+class PageVoxels:
     """A scan and its masks on one grid.
 
     Attributes
@@ -49,7 +49,7 @@ class Voxels:
 
     image: NDArray[np.int16]
     mask: Mask
-    spacing: Spacing
+    spacing: PageSpacing
     numbers: tuple[int, ...]
     step: int
     factor: float
@@ -65,7 +65,7 @@ class Voxels:
         return _packed(self.mask, self.spacing, 1)
 
 
-def browser_voxels(scan: Scan, masks: Sequence[Mask]) -> Voxels:
+def browser_voxels(scan: Scan, masks: Sequence[Mask]) -> PageVoxels:
     """Bring a scan and its masks to a size that a page can hold.
 
     In the plane pixels are averaged to 256 at most, of the masks the nearest is taken. Beyond 400
@@ -90,7 +90,7 @@ def browser_voxels(scan: Scan, masks: Sequence[Mask]) -> Voxels:
         image[place] = _levels(_averaged(whole, shape), step)
         mask[place] = _nearest(_on_canvas(masks[index], (rows, cols)), shape)
     slice_mm, row_mm, col_mm = _spacing(scan)
-    return Voxels(
+    return PageVoxels(
         image=_to_ras(image),
         mask=_to_ras(mask),
         spacing=(
@@ -110,7 +110,7 @@ def _spread(count: int, most: int) -> tuple[int, ...]:
     return tuple(math.floor((place + 0.5) * count / most) for place in range(most))
 
 
-def _spacing(scan: Scan) -> Spacing:
+def _spacing(scan: Scan) -> PageSpacing:
     """Return the distances in mm of slices, rows and columns."""
     if scan.affine is None:
         return 1.0, 1.0, 1.0
@@ -150,7 +150,7 @@ def _to_ras(display: NDArray[Any]) -> NDArray[Any]:
     return display[:, ::-1, ::-1].transpose(2, 1, 0)
 
 
-def _packed(voxels: NDArray[Any], spacing: Spacing, step: int) -> str:
+def _packed(voxels: NDArray[Any], spacing: PageSpacing, step: int) -> str:
     image: Any = nib.Nifti1Image(voxels, np.diag((*spacing, 1.0)))
     image.header.set_slope_inter(step, 0)
     return base64.b64encode(gzip.compress(image.to_bytes(), 6, mtime=0)).decode()

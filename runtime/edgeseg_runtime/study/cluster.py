@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from edgeseg.errors import EdgesegError, UsageError
-from edgeseg_runtime.study.staff import Hand
+from edgeseg_runtime.study.dask_workers import WorkerSpec
 
 _LOOPBACK = "127.0.0.1"
 _CONNECT_SECONDS = 10.0
@@ -56,7 +56,7 @@ def require_dask() -> ModuleType:
 
 
 @contextmanager
-def local_cluster(staff: Sequence[Hand]) -> Iterator[Any]:
+def local_cluster(staff: Sequence[WorkerSpec]) -> Iterator[Any]:
     """Yield a client of a cluster on this machine that ends with the block.
 
     It listens on loopback alone, and to those alone who have the certificate that is made for
@@ -125,7 +125,7 @@ def _deaf_to_interrupts() -> Iterator[None]:
 
 
 def _specification(
-    staff: Sequence[Hand], security: Any, scratch: str
+    staff: Sequence[WorkerSpec], security: Any, scratch: str
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Describe scheduler and workers in Dask's terms."""
     distributed = require_dask()

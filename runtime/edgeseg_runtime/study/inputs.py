@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeseg.dicom.files import ZIP, is_dicom
 from edgeseg.errors import UsageError
-from edgeseg.pictures import PICTURE
-from edgeseg.suggest import near_path
-from edgeseg.volume import NIFTI
+from edgeseg.imaging.dicom.files import ZIP, is_dicom
+from edgeseg.imaging.nifti import NIFTI
+from edgeseg.imaging.png import PICTURE
+from edgeseg.text.suggestions import near_path
 
 _ENDS = (*NIFTI, ZIP, PICTURE, ".dcm")
 _KITS_NAME = "imaging.nii.gz"
@@ -19,14 +19,14 @@ _GIVE = "give NIfTI files, DICOM folders or zips, PNG folders, or a folder of th
 
 
 @dataclass(frozen=True)
-class Volume:
+class StudyVolume:
     """One volume of a study: its name, which no other has, and where it is."""
 
     name: str
     path: Path
 
 
-def list_volumes(inputs: Sequence[Path], output: Path) -> tuple[Volume, ...]:
+def list_volumes(inputs: Sequence[Path], output: Path) -> tuple[StudyVolume, ...]:
     """List the volumes of a study in the order they were given; what is given twice counts once.
 
     A volume is named like its file or folder, an ``imaging.nii.gz`` like the folder it is in, and
@@ -47,9 +47,9 @@ def list_volumes(inputs: Sequence[Path], output: Path) -> tuple[Volume, ...]:
         would lie among the inputs.
     """
     output = output.absolute()
-    volumes: dict[str, Volume] = {}
+    volumes: dict[str, StudyVolume] = {}
     for path in (found for given in inputs for found in _inside(given.absolute(), output)):
-        volume = Volume(_name(path), path)
+        volume = StudyVolume(_name(path), path)
         other = volumes.setdefault(volume.name, volume)
         if other.path.resolve() != path.resolve():
             raise UsageError(
@@ -105,7 +105,7 @@ def _name(path: Path) -> str:
     return path.name[: -len(end) or None]
 
 
-def _refuse_among(volumes: Iterable[Volume], output: Path) -> None:
+def _refuse_among(volumes: Iterable[StudyVolume], output: Path) -> None:
     """Masks among the inputs would be taken for inputs the next time."""
     for volume in volumes:
         if output.resolve() in (volume.path.resolve(), volume.path.resolve().parent):

@@ -6,12 +6,12 @@ from typing import TypeAlias
 
 import msgspec
 
-from edgeseg.planning.objective import Objective
-from edgeseg.terminal import RESEARCH_NOTE
-from edgeseg_runtime.statistics import Statistics
+from edgeseg.output.terminal import RESEARCH_NOTE
+from edgeseg.planning.outcome.objective import Objective
+from edgeseg_runtime.results.statistics import Statistics
 
 
-class Setup(msgspec.Struct, frozen=True):
+class StudySettings(msgspec.Struct, frozen=True):
     """What all volumes of a study are segmented with; paths hold on every worker's machine."""
 
     bundle: str
@@ -21,10 +21,10 @@ class Setup(msgspec.Struct, frozen=True):
     key: str | None
 
 
-class Order(msgspec.Struct, frozen=True):
+class VolumeTask(msgspec.Struct, frozen=True):
     """One task: a volume by path, and the folder where its files go."""
 
-    setup: Setup
+    setup: StudySettings
     volume: str
     scan: str
     scan_identity: str
@@ -60,7 +60,7 @@ class Failure(msgspec.Struct, frozen=True):
     at: str | None = None
 
 
-Outcome: TypeAlias = Record | Failure
+VolumeOutcome: TypeAlias = Record | Failure
 
 
 def record_path(folder: Path, volume: str) -> Path:
@@ -83,7 +83,7 @@ def identity_of(path: Path) -> str:
     return content.hexdigest()
 
 
-def finished(order: Order) -> Record | None:
+def finished(order: VolumeTask) -> Record | None:
     """Return the record of a volume if it is done: mask there, bundle and scan still the same."""
     folder = Path(order.folder)
     try:

@@ -6,9 +6,9 @@ from pathlib import Path
 import msgspec
 from rich.markup import escape
 
-from edgeseg.terminal import RESEARCH_NOTE, console, figure_table
-from edgeseg.units import format_seconds
-from edgeseg_runtime.study.record import Failure, Outcome
+from edgeseg.output.terminal import RESEARCH_NOTE, console, figure_table
+from edgeseg.text.units import format_seconds
+from edgeseg_runtime.study.record import Failure, VolumeOutcome
 
 _HOUR = 3600.0
 
@@ -24,7 +24,7 @@ class StudyReport(msgspec.Struct, frozen=True):
     failed: int
     seconds: float
     volumes_per_hour: float
-    volumes: tuple[Outcome, ...]
+    volumes: tuple[VolumeOutcome, ...]
     note: str = RESEARCH_NOTE
 
 
@@ -39,7 +39,7 @@ def pace(done: int, left: int, failed: int, seconds: float) -> str:
     return ", ".join(parts)
 
 
-def study_report(outcomes: tuple[Outcome, ...], skipped: int, seconds: float) -> StudyReport:
+def study_report(outcomes: tuple[VolumeOutcome, ...], skipped: int, seconds: float) -> StudyReport:
     """Count what became of the volumes, of which some were ``skipped``, in so many seconds."""
     failed = sum(isinstance(outcome, Failure) for outcome in outcomes)
     segmented = len(outcomes) - skipped - failed

@@ -7,38 +7,38 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgeseg.boards import read_boards
-from edgeseg.bundle import Bundle
+from edgeseg.boards.boards_file import read_boards
+from edgeseg.bundle.bundle_file import Bundle
+from edgeseg.bundle.signature import read_verify_key, verify_bundle
 from edgeseg.errors import EdgesegError, OutputError, UsageError
-from edgeseg.files import check_writable
-from edgeseg.html import require_html
-from edgeseg.planning.objective import Objective
-from edgeseg.signature import read_verify_key, verify_bundle
-from edgeseg.terminal import emit_json, note, progress, working
-from edgeseg.units import parse_seconds
-from edgeseg_runtime.keys import own_keys
+from edgeseg.files.atomic import check_writable
+from edgeseg.output.html import require_html
+from edgeseg.output.terminal import emit_json, note, progress, working
+from edgeseg.planning.outcome.objective import Objective
+from edgeseg.text.units import parse_seconds
+from edgeseg_runtime.messaging.keys import own_keys
 from edgeseg_runtime.study.cluster import local_cluster, remote_cluster, require_dask
-from edgeseg_runtime.study.following import Follower
+from edgeseg_runtime.study.contact_sheet import write_sheet
+from edgeseg_runtime.study.dask_workers import HEAD_RESOURCE, heads, local_staff
 from edgeseg_runtime.study.inputs import list_volumes
 from edgeseg_runtime.study.record import (
     Failure,
-    Order,
-    Outcome,
-    Setup,
+    StudySettings,
+    VolumeOutcome,
+    VolumeTask,
     finished,
     identity_of,
 )
 from edgeseg_runtime.study.report import pace, show, study_report
-from edgeseg_runtime.study.sheet import write_sheet
-from edgeseg_runtime.study.staff import HEAD_RESOURCE, heads, local_staff
-from edgeseg_runtime.study.station import BOARDS_VARIABLE
+from edgeseg_runtime.study.scheduler_client import SchedulerClient
+from edgeseg_runtime.study.segmenter_cache import BOARDS_VARIABLE
 from edgeseg_runtime.study.summary import write_summary
 
 SUMMARY, SHEET = "summary.csv", "contact-sheet.html"
 
 
 @dataclass(frozen=True)
-class Request:
+class StudyRequest:
     """What the user asked for."""
 
     bundle: Path
@@ -54,7 +54,7 @@ class Request:
     as_json: bool
 
 
-def run(request: Request) -> None:
+def run(request: StudyRequest) -> None:
     """Segment every volume that is not finished; write masks, summary and contact sheet.
 
     Raises
@@ -94,7 +94,7 @@ def run(request: Request) -> None:
         )
 
 
-def _check_flags(request: Request) -> None:
+def _check_flags(request: StudyRequest) -> None:
     if request.scheduler is not None and request.boards_files:
         raise UsageError(
             "--boards is for groups that this machine heads; with --scheduler start their heads "
@@ -107,13 +107,13 @@ def _check_flags(request: Request) -> None:
     own_keys(request.key)
 
 
-def _orders(request: Request, bundle: Bundle) -> list[Order]:
+def _orders(request: StudyRequest, bundle: Bundle) -> list[VolumeTask]:
     """Make sure that all can be read and written, and turn it into one order a volume."""
     bundle.check()
     if request.signed_by is not None:
         verify_bundle(bundle, read_verify_key(request.signed_by))
     volumes = list_volumes(request.inputs, request.folder)
-    setup = Setup(
+    setup = StudySettings(
         bundle=str(request.bundle.absolute()),
         manifest_sha256=bundle.sha256,
         objective=request.objective,
@@ -124,12 +124,12 @@ def _orders(request: Request, bundle: Bundle) -> list[Order]:
     folder = str(request.folder.absolute())
     with working("looking what is done already"):
         return [
-            Order(setup, volume.name, str(volume.path), identity_of(volume.path), folder)
+            VolumeTask(setup, volume.name, str(volume.path), identity_of(volume.path), folder)
             for volume in volumes
         ]
 
 
-def _finished(orders: Iterable[Order]) -> dict[str, Outcome]:
+def _finished(orders: Iterable[VolumeTask]) -> dict[str, VolumeOutcome]:
     """Return what is known of the volumes whose masks are in the folder."""
     return {order.volume: record for order in orders if (record := finished(order))}
 
@@ -145,16 +145,16 @@ def _make_folder(folder: Path) -> None:
 
 
 def _segment(
-    request: Request,
+    request: StudyRequest,
     bundle: Bundle,
-    orders: Sequence[Order],
-    outcomes: dict[str, Outcome],
+    orders: Sequence[VolumeTask],
+    outcomes: dict[str, VolumeOutcome],
     total: int,
 ) -> None:
     """Add what becomes of each volume to the outcomes as it is known."""
     groups = request.groups or bool(request.boards_files)
     with _cluster(request, bundle, orders) as client:
-        follower = Follower(client, groups=groups, tell=note)
+        follower = SchedulerClient(client, groups=groups, tell=note)
         with working("waiting for workers"):
             follower.wait_for_workers(orders[0].setup.patience, _remedy(request))
         with progress(total, "segmenting", estimate=False) as advance:
@@ -169,7 +169,7 @@ def _segment(
 
 
 @contextmanager
-def _cluster(request: Request, bundle: Bundle, orders: Sequence[Order]) -> Iterator[Any]:
+def _cluster(request: StudyRequest, bundle: Bundle, orders: Sequence[VolumeTask]) -> Iterator[Any]:
     """Yield a client of the cluster that was asked for."""
     if request.scheduler is not None:
         with remote_cluster(request.scheduler) as client:
@@ -183,7 +183,7 @@ def _cluster(request: Request, bundle: Bundle, orders: Sequence[Order]) -> Itera
         yield client
 
 
-def _remedy(request: Request) -> str:
+def _remedy(request: StudyRequest) -> str:
     if request.groups:
         return (
             f"start the head of a group with: {BOARDS_VARIABLE}=boards.toml dask worker "
@@ -192,6 +192,6 @@ def _remedy(request: Request) -> str:
     return f"start one with: dask worker {request.scheduler}"
 
 
-def _write(folder: Path, bundle: Bundle, outcomes: Sequence[Outcome]) -> None:
+def _write(folder: Path, bundle: Bundle, outcomes: Sequence[VolumeOutcome]) -> None:
     write_summary(folder / SUMMARY, outcomes, bundle.manifest.labels)
     write_sheet(folder / SHEET, folder, outcomes, bundle.manifest)

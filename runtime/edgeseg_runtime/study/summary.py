@@ -4,9 +4,9 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgeseg.files import atomic_path
-from edgeseg.manifest import Label
-from edgeseg_runtime.study.record import Failure, Outcome, Record
+from edgeseg.bundle.manifest import Label
+from edgeseg.files.atomic import atomic_path
+from edgeseg_runtime.study.record import Failure, Record, VolumeOutcome
 
 
 def flags_of(record: Record) -> tuple[str, ...]:
@@ -21,7 +21,7 @@ def flags_of(record: Record) -> tuple[str, ...]:
     )
 
 
-def write_summary(path: Path, outcomes: Sequence[Outcome], labels: Sequence[Label]) -> None:
+def write_summary(path: Path, outcomes: Sequence[VolumeOutcome], labels: Sequence[Label]) -> None:
     """Write a CSV: volume, seconds, slices, mL of each label, flags, error.
 
     mL are left out where a scan has no spacing.
@@ -39,7 +39,7 @@ def write_summary(path: Path, outcomes: Sequence[Outcome], labels: Sequence[Labe
         table.writerows(_row(outcome, names) for outcome in outcomes)
 
 
-def _row(outcome: Outcome, names: Sequence[str]) -> tuple[object, ...]:
+def _row(outcome: VolumeOutcome, names: Sequence[str]) -> tuple[object, ...]:
     if isinstance(outcome, Failure):
         return (outcome.volume, *("" for _ in range(len(names) + 3)), outcome.error)
     amounts = {label.name: label.volume_ml for label in outcome.statistics.labels}

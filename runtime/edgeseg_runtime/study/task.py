@@ -6,24 +6,25 @@ from pathlib import Path
 
 from edgeseg import __version__
 from edgeseg.errors import BoardError, EdgesegError, PlacementError
-from edgeseg.files import write_json
-from edgeseg.pages import give_back_freed_memory
-from edgeseg.pictures import PICTURE
-from edgeseg.scan import Scan, read_scan
-from edgeseg_runtime.preview import write_strip
-from edgeseg_runtime.statistics import measure
+from edgeseg.files.atomic import write_json
+from edgeseg.imaging.formats import read_scan
+from edgeseg.imaging.png import PICTURE
+from edgeseg.imaging.scan import Scan
+from edgeseg.inference.process_memory import give_back_freed_memory
+from edgeseg_runtime.results.preview import write_strip
+from edgeseg_runtime.results.statistics import measure
 from edgeseg_runtime.study.record import (
     Failure,
-    Order,
-    Outcome,
     Record,
+    VolumeOutcome,
+    VolumeTask,
     picture_path,
     record_path,
 )
-from edgeseg_runtime.study.station import station
+from edgeseg_runtime.study.segmenter_cache import station
 
 
-def segment_volume(order: Order) -> Outcome:
+def segment_volume(order: VolumeTask) -> VolumeOutcome:
     """Segment one volume; write mask, picture and, once all is there, the record.
 
     Whatever goes wrong with it is told, so that the study goes on.
@@ -47,7 +48,7 @@ def release() -> None:
     station.release()
 
 
-def _segment(order: Order) -> Record:
+def _segment(order: VolumeTask) -> Record:
     folder = Path(order.folder)
     for path in (order.setup.bundle, order.scan, order.folder):
         _check_shared(path)

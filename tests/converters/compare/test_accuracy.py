@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from edgeseg.bundle.manifest import Decoding, Preprocessing
+from edgeseg.imaging.slices import Grey, Mask, SliceGeometry
 from edgeseg.labelled import LabelledSlice
-from edgeseg.manifest import Decoding, Preprocessing
-from edgeseg.metrics import region_dice
-from edgeseg.slices import Grey, Mask, SliceGeometry
+from edgeseg.scoring.dice import region_dice
 from edgeseg_converters.compare.accuracy import (
     SPECK,
     PackedMask,
-    Segmenter,
+    SliceSegmenter,
     agreement,
     regions_of,
     score,
@@ -54,8 +54,8 @@ def labelled(patient: str, truth: Mask, found: Mask, name: str = "a") -> Labelle
     return LabelledSlice(patient, "made", name, geometry, True, lambda: (image_of(found), truth))
 
 
-def echoing(decoding: Decoding = NESTED, side: int = SIDE) -> Segmenter:
-    return Segmenter(echo, Preprocessing((0.0, 255.0), (side, side)), decoding)
+def echoing(decoding: Decoding = NESTED, side: int = SIDE) -> SliceSegmenter:
+    return SliceSegmenter(echo, Preprocessing((0.0, 255.0), (side, side)), decoding)
 
 
 def test_a_network_that_finds_the_truth_scores_one() -> None:

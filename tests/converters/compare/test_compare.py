@@ -15,13 +15,13 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import edgeseg_converters
-from edgeseg.bundle import Bundle, write_bundle
+from edgeseg.bundle.bundle_file import Bundle, write_bundle
+from edgeseg.bundle.manifest import Label
 from edgeseg.errors import BundleError, EdgesegError, ModelError, UsageError, VolumeError
-from edgeseg.manifest import Label
-from edgeseg.slices import SliceGeometry
+from edgeseg.imaging.slices import SliceGeometry
 from edgeseg_converters.commands.compare import compare
 from edgeseg_converters.compare import footprint
-from edgeseg_converters.compare.accuracy import Segmenter
+from edgeseg_converters.compare.accuracy import SliceSegmenter
 from edgeseg_converters.compare.bundle_runner import load_pieces
 from edgeseg_converters.compare.bundles import compare_bundles, distinct_names
 from edgeseg_converters.compare.comparison import Comparison
@@ -58,7 +58,7 @@ def folder(uncut_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     made = tmp_path_factory.mktemp("labelled")
     bundle = Bundle(uncut_bundle)
     manifest = bundle.manifest
-    network = Segmenter(load_pieces(bundle), manifest.preprocessing, manifest.decoding)
+    network = SliceSegmenter(load_pieces(bundle), manifest.preprocessing, manifest.decoding)
     generator = np.random.default_rng(1)
     for kind in ("images", "labels"):
         (made / kind).mkdir()

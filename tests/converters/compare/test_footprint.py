@@ -7,7 +7,7 @@ import pytest
 import zoo
 from numpy.typing import NDArray
 
-from edgeseg.bundle import Bundle, write_bundle
+from edgeseg.bundle.bundle_file import Bundle, write_bundle
 from edgeseg.errors import BundleError, EdgesegError
 from edgeseg_converters.compare import footprint
 from edgeseg_converters.compare.bundle_runner import load_pieces

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import zoo
 
-from edgeseg.bundle import Bundle
+from edgeseg.bundle.bundle_file import Bundle
+from edgeseg.bundle.manifest import Decoding, Manifest, Preprocessing
 from edgeseg.errors import ModelError
-from edgeseg.manifest import Decoding, Manifest, Preprocessing
 from edgeseg_converters.compare.keras_runner import KerasRunner
-from edgeseg_converters.quiet import import_keras, quiet
+from edgeseg_converters.keras.quiet import import_keras, quiet
 
 
 @pytest.fixture

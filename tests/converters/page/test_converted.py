@@ -4,14 +4,14 @@ from pathlib import Path
 
 import msgspec
 
-from edgeseg_converters.check import Check
-from edgeseg_converters.compare.comparison import Comparison, Entry, RegionFigures
+from edgeseg_converters.compare.comparison import ComparedModel, Comparison, RegionFigures
+from edgeseg_converters.compress.recipe import Recipe
 from edgeseg_converters.page.converted import write_converted
 from edgeseg_converters.partition import Alternative
-from edgeseg_converters.recipe import Recipe
-from edgeseg_converters.report import PieceReport, Report
+from edgeseg_converters.reports.conversion import ConversionReport, PieceReport
 from edgeseg_converters.search.choose import Verdict
-from edgeseg_converters.search.report import SearchReport, Tried
+from edgeseg_converters.search.report import SearchReport, TriedRecipe
+from edgeseg_converters.tflite.check import Check
 
 _PIECE = PieceReport(
     name="piece_00",
@@ -32,7 +32,7 @@ _PIECE = PieceReport(
     dice_loss=0.0123,
     quantization_dice_loss=0.001,
 )
-_REPORT = Report(
+_REPORT = ConversionReport(
     pieces=(_PIECE,),
     crossing_bytes=0,
     check=Check(0.01, 4, identical=False, mask_agreement=0.999),
@@ -52,8 +52,10 @@ _REPORT = Report(
 
 def _search(chosen: str | None) -> SearchReport:
     regions = (RegionFigures("tumor", 0.6, -0.02, None, {"a": 0.6}, 0, 0),)
-    model, bundle = (Entry(name, f"/home/{name}", 100, regions) for name in ("net.keras", "tiny"))
-    tried = Tried("tiny", Recipe(), 0.02, Verdict("beyond"), ())
+    model, bundle = (
+        ComparedModel(name, f"/home/{name}", 100, regions) for name in ("net.keras", "tiny")
+    )
+    tried = TriedRecipe("tiny", Recipe(), 0.02, Verdict("beyond"), ())
     found = Comparison(model, (bundle,), ("a",), 3, ())
     return SearchReport(0.005, "size", chosen, (tried,), found, ("all is in /home/x",))
 

@@ -2,9 +2,9 @@
 
 from itertools import pairwise
 
-from edgeseg_converters.check import Check
 from edgeseg_converters.page.ushape import u_shape
-from edgeseg_converters.report import LayerReport, PieceReport, Report
+from edgeseg_converters.reports.conversion import ConversionReport, LayerReport, PieceReport
+from edgeseg_converters.tflite.check import Check
 
 _SIZES = {"a": 16, "b": 16, "down": 8, "c": 8, "up": 16, "join": 16}
 _READS = {"a": "image", "b": "a", "down": "b", "c": "down", "up": "c", "join": "up b"}
@@ -12,7 +12,7 @@ _PIECE = {"a": 0, "b": 0, "down": 1, "c": 1, "up": 1, "join": 2}
 _CROSSING = {"b": 100, "up": 30}
 
 
-def _report() -> Report:
+def _report() -> ConversionReport:
     layers = tuple(
         LayerReport(
             name,
@@ -29,7 +29,7 @@ def _report() -> Report:
         for n in range(3)
     )
     check = Check(0.0, 1, identical=True, mask_agreement=1.0)
-    return Report(pieces, 130, check, 1, "u", {}, {}, (), layers=layers)
+    return ConversionReport(pieces, 130, check, 1, "u", {}, {}, (), layers=layers)
 
 
 def test_neighbours_of_one_piece_and_resolution_are_one_block() -> None:

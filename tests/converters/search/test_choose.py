@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeseg_converters.compare.comparison import Entry, RegionFigures
-from edgeseg_converters.recipe import Recipe
+from edgeseg_converters.compare.comparison import ComparedModel, RegionFigures
+from edgeseg_converters.compress.recipe import Recipe
 from edgeseg_converters.search.choose import (
     FIGURES,
     PATIENCE,
     PREFERENCES,
+    MeasuredRecipe,
     Preference,
-    Trial,
     hopeless,
     judge,
 )
@@ -27,16 +27,16 @@ def trial(
     size: int = 100,
     ms: float = 10.0,
     memory: int = 1000,
-) -> Trial:
+) -> MeasuredRecipe:
     regions = tuple(
         RegionFigures(f"region {index}", 0.9, None if drop is None else -drop, None, {}, 0, 0)
         for index, drop in enumerate(drops)
     )
-    entry = Entry(name, name, size, regions, 0.99, ms, memory)
-    return Trial(name, Recipe(), entry)
+    entry = ComparedModel(name, name, size, regions, 0.99, ms, memory)
+    return MeasuredRecipe(name, Recipe(), entry)
 
 
-def kinds(trials: Sequence[Trial], prefer: Preference = "size") -> list[str]:
+def kinds(trials: Sequence[MeasuredRecipe], prefer: Preference = "size") -> list[str]:
     return [verdict.kind for verdict in judge(trials, LIMIT, prefer)]
 
 
@@ -54,7 +54,7 @@ TRIALS = st.lists(
 
 @given(TRIALS, st.sampled_from(PREFERENCES))
 def test_what_is_chosen_is_within_the_limit_and_nothing_within_is_clearly_less(
-    trials: list[Trial], prefer: Preference
+    trials: list[MeasuredRecipe], prefer: Preference
 ) -> None:
     found = [
         one for one, kind in zip(trials, kinds(trials, prefer), strict=True) if kind == "chosen"
@@ -70,7 +70,7 @@ def test_what_is_chosen_is_within_the_limit_and_nothing_within_is_clearly_less(
 
 @given(TRIALS, st.sampled_from(PREFERENCES))
 def test_every_trial_has_a_verdict_that_its_drop_allows(
-    trials: list[Trial], prefer: Preference
+    trials: list[MeasuredRecipe], prefer: Preference
 ) -> None:
     verdicts = judge(trials, LIMIT, prefer)
     for one, verdict in zip(trials, verdicts, strict=True):

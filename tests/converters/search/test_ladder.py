@@ -2,7 +2,7 @@
 
 import msgspec
 
-from edgeseg_converters.recipe import Recipe, read_recipe
+from edgeseg_converters.compress.recipe import Recipe, read_recipe
 from edgeseg_converters.search.ladder import ladder
 
 

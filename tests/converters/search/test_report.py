@@ -7,27 +7,28 @@ import pytest
 from rich.console import Console
 
 from edgeseg.errors import EdgesegError
-from edgeseg_converters.compare.comparison import Comparison, Entry, RegionFigures
-from edgeseg_converters.recipe import Recipe
-from edgeseg_converters.search.choose import Trial, judge
+from edgeseg_converters.compare.comparison import ComparedModel, Comparison, RegionFigures
+from edgeseg_converters.compress.recipe import Recipe
+from edgeseg_converters.search.choose import MeasuredRecipe, judge
 from edgeseg_converters.search.ladder import ladder
 from edgeseg_converters.search.report import SearchReport, require_chosen, search_table, tried
 
 REGIONS = ("kidney_and_mass", "mass", "tumor")
 
 
-def entry(name: str, drop: float, size: int = 123 * 2**20) -> Entry:
+def entry(name: str, drop: float, size: int = 123 * 2**20) -> ComparedModel:
     regions = tuple(
         RegionFigures(region, 0.9 - drop, -drop, 0.01, {"a": 0.9 - drop}, 2, 1)
         for region in REGIONS
     )
-    return Entry(name, name, size, regions, 0.99, 1234.5, 1023 * 2**20)
+    return ComparedModel(name, name, size, regions, 0.99, 1234.5, 1023 * 2**20)
 
 
 def report_of(*drops: float) -> SearchReport:
     names = [rung.name for rung in ladder()][-len(drops) :]
     trials = [
-        Trial(name, Recipe(), entry(name, drop)) for name, drop in zip(names, drops, strict=True)
+        MeasuredRecipe(name, Recipe(), entry(name, drop))
+        for name, drop in zip(names, drops, strict=True)
     ]
     verdicts = judge(trials, 0.01, "latency")
     chosen = [one.name for one, said in zip(trials, verdicts, strict=True) if said.kind == "chosen"]

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from edgeseg_converters.compare.comparison import Entry
-from edgeseg_converters.recipe import Recipe
+from edgeseg_converters.compare.comparison import ComparedModel
+from edgeseg_converters.compress.recipe import Recipe
 from edgeseg_converters.search.state import STATE, State, key_of
 
-ENTRY = Entry("any", "any.edgeseg", 5, (), 0.9, 1.0, 100)
+ENTRY = ComparedModel("any", "any.edgeseg", 5, (), 0.9, 1.0, 100)
 
 
 def test_findings_are_there_for_the_next_search(tmp_path: Path) -> None:

@@ -6,12 +6,13 @@ from hypothesis import strategies as st
 from limits import memory_need
 from manifests import KIB, chain_manifest, manifests
 
-from edgeseg.boards import Board
+from edgeseg.boards.boards_file import Board
+from edgeseg.boards.link import LOOPBACK
+from edgeseg.boards.placement import Lane, Placement
+from edgeseg.bundle.manifest import Manifest
 from edgeseg.errors import PlacementError
-from edgeseg.manifest import Manifest
-from edgeseg.placement import Lane, Placement
-from edgeseg.planning.plan import plan
-from edgeseg.planning.problem import LOOPBACK, problem_of
+from edgeseg.planning.planner import plan
+from edgeseg.planning.problem.problem import problem_of
 
 BOARDS = st.lists(
     st.builds(

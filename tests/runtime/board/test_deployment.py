@@ -10,24 +10,24 @@ import pytest
 from processes import Workers
 from talking import Sockets, greet, hear
 
-from edgeseg.bundle import Bundle
-from edgeseg.manifest import Manifest, Port
-from edgeseg.placement import Lane, Placement
-from edgeseg.slices import SliceGeometry
-from edgeseg_runtime.orders import assignment_for
-from edgeseg_runtime.transport import Link
-from edgeseg_runtime.wire import (
+from edgeseg.boards.placement import Lane, Placement
+from edgeseg.bundle.bundle_file import Bundle
+from edgeseg.bundle.manifest import Manifest, Port
+from edgeseg.imaging.slices import SliceGeometry
+from edgeseg_runtime.messaging.assignments import assignment_for
+from edgeseg_runtime.messaging.transport import PeerSocket
+from edgeseg_runtime.messaging.wire import (
     Assignment,
     Failed,
     Job,
-    Need,
-    Outcome,
     Peer,
     PieceData,
+    PieceRequest,
     Ping,
     Pong,
     Ready,
     Refused,
+    SliceResult,
     TensorData,
 )
 
@@ -39,7 +39,7 @@ _PEERS = {name: Peer("tcp://127.0.0.1:9") for name in "ab"}
 class _Served:
     """A worker that takes its orders from this test."""
 
-    link: Link
+    link: PeerSocket
     bundle: Bundle
 
     @property
@@ -50,8 +50,8 @@ class _Served:
         """Give an assignment and every piece that is asked for."""
         self.link.send(assignment)
         while True:
-            answer = hear(self.link, Need | Ready | Refused)  # type: ignore[arg-type]
-            if not isinstance(answer, Need):
+            answer = hear(self.link, PieceRequest | Ready | Refused)  # type: ignore[arg-type]
+            if not isinstance(answer, PieceRequest):
                 assert isinstance(answer, Ready), answer
                 return
             piece = next(p for p in self.manifest.pieces if p.sha256 == answer.sha256)
@@ -97,12 +97,12 @@ def test_a_slice_that_is_done_is_not_done_again(served: _Served) -> None:
     served.assign(_assignment(served.manifest))
     for index in (0, 1):
         served.send(index, image)
-        assert hear(served.link, Outcome).job.slice == index
+        assert hear(served.link, SliceResult).job.slice == index
     for _ in range(5):
         served.send(0, image)
     served.send(2, image, epoch=0)
     served.send(2, image)
-    assert hear(served.link, Outcome).job.slice == 2
+    assert hear(served.link, SliceResult).job.slice == 2
     assert served.said() == []
 
 
@@ -155,7 +155,7 @@ def test_a_new_assignment_takes_the_place_of_one_that_runs(served: _Served) -> N
         served.send(index, image)
     served.assign(msgspec.structs.replace(assignment, epoch=2))
     served.send(0, image, epoch=2)
-    while (outcome := hear(served.link, Outcome)).job.epoch == 1:
+    while (outcome := hear(served.link, SliceResult)).job.epoch == 1:
         pass
     assert outcome.job == Job(2, 0, 0, _GEOMETRY)
     assert served.said() == []

@@ -12,10 +12,10 @@ from manifests import chain_manifest
 from processes import RunningWorker, Workers, edgeseg, one_line
 from talking import Sockets, greet, hear, refusal
 
-from edgeseg.placement import Lane, Placement
-from edgeseg.slices import SliceGeometry
-from edgeseg_runtime.orders import assignment_for
-from edgeseg_runtime.wire import (
+from edgeseg.boards.placement import Lane, Placement
+from edgeseg.imaging.slices import SliceGeometry
+from edgeseg_runtime.messaging.assignments import assignment_for
+from edgeseg_runtime.messaging.wire import (
     MAX_PROBE_BYTES,
     PROTOCOL,
     Assignment,
@@ -24,15 +24,15 @@ from edgeseg_runtime.wire import (
     Failed,
     Hello,
     Job,
-    Need,
     Peer,
     PieceData,
+    PieceRequest,
     Ping,
     Pong,
     Probe,
     Refused,
     TensorData,
-    Trial,
+    TrialRequest,
     encode,
 )
 
@@ -151,7 +151,7 @@ def test_an_assignment_that_makes_no_sense_is_refused(
     ):
         assert refusal(link, msgspec.structs.replace(good, **spoil))
     link.send(good)
-    assert hear(link, Need).sha256 == good.pieces[0].sha256
+    assert hear(link, PieceRequest).sha256 == good.pieces[0].sha256
 
 
 def test_a_piece_that_is_not_what_was_promised_is_refused(
@@ -160,7 +160,7 @@ def test_a_piece_that_is_not_what_was_promised_is_refused(
     link = sockets.link(worker.endpoint)
     greet(link)
     link.send(_assignment())
-    need = hear(link, Need)
+    need = hear(link, PieceRequest)
     link.send(PieceData(1, need.sha256), b"no zstd frame")
     assert "piece_00 can't be decompressed" in hear(link, Refused).reason
 
@@ -170,7 +170,7 @@ def test_garbage_does_not_harm_it(worker: RunningWorker, sockets: Sockets) -> No
     link, raw = sockets.link(worker.endpoint), sockets.raw(worker.endpoint)
     greet(link)
     link.send(_assignment())
-    hear(link, Need)
+    hear(link, PieceRequest)
     chance = random.Random(5)
     for _ in range(200):
         raw.send_multipart([chance.randbytes(chance.randint(0, 40)) for _ in range(3)])
@@ -181,7 +181,7 @@ def test_garbage_does_not_harm_it(worker: RunningWorker, sockets: Sockets) -> No
         raw.send_multipart([encode(message)])
         link.send(PieceData(1, "f" * 64), b"not asked for")
         link.send(Probe(MAX_PROBE_BYTES))
-        link.send(Trial(1, chance.choice(["piece_00", "piece_99"])))
+        link.send(TrialRequest(1, chance.choice(["piece_00", "piece_99"])))
     where = urlsplit(worker.endpoint)
     with socket.create_connection((where.hostname, where.port)) as plain:
         plain.sendall(chance.randbytes(4096))
@@ -195,7 +195,7 @@ def test_a_tensor_that_is_refused_fails_its_slice(worker: RunningWorker, sockets
     link, peer = sockets.link(worker.endpoint), sockets.link(worker.endpoint)
     greet(link)
     link.send(_assignment())
-    hear(link, Need)
+    hear(link, PieceRequest)
     job = Job(1, 7, 0, SliceGeometry(8, 8))
     peer.send(TensorData(job, "image", "uint8", (3, 3)), bytes(9))
     failed = hear(link, Failed)

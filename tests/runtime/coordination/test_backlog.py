@@ -4,12 +4,12 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeseg.slices import SliceGeometry
-from edgeseg_runtime.coordination.backlog import Backlog, Image
+from edgeseg.imaging.slices import SliceGeometry
+from edgeseg_runtime.coordination.backlog import Backlog, PendingSlice
 
 
-def _images(count: int) -> list[Image]:
-    return [Image(n, SliceGeometry(1, 1), np.zeros((1, 1), np.uint8)) for n in range(count)]
+def _images(count: int) -> list[PendingSlice]:
+    return [PendingSlice(n, SliceGeometry(1, 1), np.zeros((1, 1), np.uint8)) for n in range(count)]
 
 
 def test_slices_go_where_most_of_the_window_is_free() -> None:

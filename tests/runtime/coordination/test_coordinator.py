@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from processes import Workers
 from talking import Sockets
 
-from edgeseg.boards import BoardEntry
-from edgeseg.bundle import Bundle
+from edgeseg.boards.boards_file import BoardEntry
+from edgeseg.boards.placement import Lane, Placement
+from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.errors import BoardError
-from edgeseg.interpreter import Interpreter
-from edgeseg.placement import Lane, Placement
-from edgeseg.slices import SliceGeometry, to_input, to_probabilities
-from edgeseg_runtime.coordination.backlog import Backlog, Image
+from edgeseg.imaging.slices import SliceGeometry, to_input, to_probabilities
+from edgeseg.inference.engine import Interpreter
+from edgeseg_runtime.coordination.backlog import Backlog, PendingSlice
 from edgeseg_runtime.coordination.coordinator import Coordinator
-from edgeseg_runtime.wire import HELD_SECONDS, Hello
+from edgeseg_runtime.messaging.wire import HELD_SECONDS, Hello
 
 _GEOMETRY = SliceGeometry(1024, 1024)
 """Too many pixels to be decoded on a board: probabilities come back."""
@@ -39,8 +39,8 @@ def expected(uncut_bundle: Path, images: list[NDArray[np.uint8]]) -> list[Any]:
     return [to_probabilities(interpreter.run([array])[0]) for array in inputs]
 
 
-def _stream(images: list[NDArray[np.uint8]]) -> Iterator[Image]:
-    return (Image(index, _GEOMETRY, grey) for index, grey in enumerate(images))
+def _stream(images: list[NDArray[np.uint8]]) -> Iterator[PendingSlice]:
+    return (PendingSlice(index, _GEOMETRY, grey) for index, grey in enumerate(images))
 
 
 def _lane(bundle: Bundle, boards: str, window: int = 3) -> Lane:

@@ -1,7 +1,7 @@
 """What a run remembers: losses until they are recovered from, and work over all epochs."""
 
 from edgeseg_runtime.coordination.journal import Journal
-from edgeseg_runtime.wire import PieceTime, Pong
+from edgeseg_runtime.messaging.wire import PieceTime, Pong
 
 
 def _pong(peak: int, sent: int, runs: int) -> Pong:

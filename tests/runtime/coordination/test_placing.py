@@ -3,10 +3,10 @@
 import pytest
 from manifests import chain_manifest
 
-from edgeseg.boards import Board, BoardEntry, LinkEntry
+from edgeseg.boards.boards_file import Board, BoardEntry, LinkEntry
 from edgeseg.errors import PlacementError
 from edgeseg_runtime.coordination.placing import Placer, paces, slow, worthwhile
-from edgeseg_runtime.wire import PieceTime, Pong
+from edgeseg_runtime.messaging.wire import PieceTime, Pong
 
 _MIB = 2**20
 _BOARDS = [Board(name, 100 * _MIB) for name in "abc"]

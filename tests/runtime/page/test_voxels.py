@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgeseg.scan import Scan, read_scan
+from edgeseg.imaging.formats import read_scan
+from edgeseg.imaging.scan import Scan
 from edgeseg_runtime.page import voxels as module
 from edgeseg_runtime.page.voxels import MOST_IN_PLANE, MOST_SLICES, browser_voxels
 

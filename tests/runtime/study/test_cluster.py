@@ -11,7 +11,7 @@ import pytest
 
 from edgeseg.errors import UsageError
 from edgeseg_runtime.study.cluster import local_cluster, require_dask
-from edgeseg_runtime.study.staff import Hand
+from edgeseg_runtime.study.dask_workers import WorkerSpec
 
 pytest.importorskip("distributed")
 pytest.importorskip("cryptography")
@@ -32,7 +32,7 @@ def _listening(process: psutil.Process) -> set[str]:
 def test_nobody_else_can_give_it_orders(tmp_path: Path) -> None:
     """It listens on loopback alone, and to those with its certificate alone."""
     boards = tmp_path / "boards.toml"
-    with local_cluster([Hand(2, 2**30), Hand(1, 2**30, boards)]) as client:
+    with local_cluster([WorkerSpec(2, 2**30), WorkerSpec(1, 2**30, boards)]) as client:
         assert _listening(psutil.Process()) == {"127.0.0.1"}
         workers = client.scheduler_info(n_workers=-1)["workers"].values()
         assert sorted(worker["nthreads"] for worker in workers) == [1, 2]

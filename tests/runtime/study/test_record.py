@@ -7,8 +7,8 @@ import msgspec
 import pytest
 from study_outcomes import SETUP, order, record
 
-from edgeseg.files import write_json
-from edgeseg_runtime.study.record import Order, finished, identity_of, record_path
+from edgeseg.files.atomic import write_json
+from edgeseg_runtime.study.record import VolumeTask, finished, identity_of, record_path
 
 
 @pytest.fixture
@@ -22,23 +22,23 @@ def test_a_finished_volume_is_known_by_its_record(done: Path) -> None:
     assert finished(order(done)) == record()
 
 
-def _other_bundle(folder: Path) -> Order:
+def _other_bundle(folder: Path) -> VolumeTask:
     setup = msgspec.structs.replace(SETUP, manifest_sha256="c" * 64)
     return msgspec.structs.replace(order(folder), setup=setup)
 
 
-def _without_mask(folder: Path) -> Order:
+def _without_mask(folder: Path) -> VolumeTask:
     (folder / "a.nii.gz").unlink()
     return order(folder)
 
 
-def _half_a_record(folder: Path) -> Order:
+def _half_a_record(folder: Path) -> VolumeTask:
     path = record_path(folder, "a")
     path.write_bytes(path.read_bytes()[:100])
     return order(folder)
 
 
-def _another_json(folder: Path) -> Order:
+def _another_json(folder: Path) -> VolumeTask:
     record_path(folder, "a").write_text('{"volume": 3}')
     return order(folder)
 

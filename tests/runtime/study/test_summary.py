@@ -5,7 +5,7 @@ from pathlib import Path
 
 from study_outcomes import label, record
 
-from edgeseg.manifest import Label
+from edgeseg.bundle.manifest import Label
 from edgeseg_runtime.study.record import Failure
 from edgeseg_runtime.study.summary import flags_of, write_summary
 

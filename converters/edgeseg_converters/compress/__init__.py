@@ -1,0 +1,1 @@
+"""Compression of the whole network before it is cut."""

@@ -1,0 +1,95 @@
+"""Slices that a conversion is calibrated and checked on: real ones, or seeded noise."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from edgeseg.bundle.manifest import Preprocessing
+from edgeseg.errors import VolumeError
+from edgeseg.imaging.formats import read_scan
+from edgeseg.imaging.scan import Slices
+from edgeseg.imaging.slices import Grey, to_input, to_model
+from edgeseg_converters.arrays import ModelInput
+
+MAX_SLICES = 32
+_HIGHEST = 255
+_LEAST_CONTRAST = 16
+"""Grey levels that the best slice spans at least; soft tissue alone spans more."""
+_LEAST_GREY = 0.01
+"""Share of pixels that are neither black nor white."""
+
+Item = TypeVar("Item")
+
+
+def real_images(
+    path: Path, preprocessing: Preprocessing, most: int = MAX_SLICES
+) -> list[ModelInput]:
+    """Read slices, evenly spread over a scan, as model inputs (1, H, W, C).
+
+    Parameters
+    ----------
+    path
+        A NIfTI volume, an 8-bit PNG slice, or a folder of them.
+    most
+        How many slices are read at most.
+
+    Raises
+    ------
+    VolumeError
+        If the scan can't be used, or shows next to nothing in the model's window.
+    """
+    scan = read_scan(path)
+    chosen = spread(range(len(scan)), most)
+    levels = [
+        to_model(scan.slice(index), scan.geometry(index), preprocessing, windowed=scan.windowed)
+        for index in chosen
+    ]
+    flaw = _flaw(levels)
+    if flaw is not None:
+        remedy = _remedy(scan, chosen, preprocessing.window)
+        raise VolumeError(f"the slices in {path} can't calibrate: they {flaw}; {remedy}")
+    return [to_input(grey, preprocessing) for grey in levels]
+
+
+def noise_images(preprocessing: Preprocessing, count: int) -> list[ModelInput]:
+    """Make model inputs (1, H, W, C) of uniform noise, the same ones each time."""
+    generator = np.random.default_rng(0)
+    levels = generator.integers(0, 256, (count, *preprocessing.size), dtype=np.uint8)
+    return [to_input(grey, preprocessing) for grey in levels]
+
+
+def spread(items: Sequence[Item], count: int) -> list[Item]:
+    """Take so many of the items at most, evenly spread, the first and the last among them."""
+    chosen = np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int)
+    return [items[index] for index in chosen.tolist()]
+
+
+def _flaw(levels: Sequence[Grey]) -> str | None:
+    """Say what makes all slices together useless, or None; single slices may be empty."""
+    lowest, highest = min(map(np.min, levels)), max(map(np.max, levels))
+    if lowest == highest == 0:
+        return "are all black"
+    if lowest == highest == _HIGHEST:
+        return "are all white"
+    if max(int(np.ptp(grey)) for grey in levels) < _LEAST_CONTRAST:
+        return f"show next to nothing (grey {lowest} to {highest} of {_HIGHEST})"
+    inside = np.mean([np.mean((grey > 0) & (grey < _HIGHEST)) for grey in levels])
+    return "are all but black and white" if inside < _LEAST_GREY else None
+
+
+def _remedy(scan: Slices, chosen: Sequence[int], window: tuple[float, float]) -> str:
+    """Say what values there are and what is wanted instead."""
+    if scan.windowed:
+        return "give CT slices windowed to 8-bit grey, not masks"
+    slices = [scan.slice(index) for index in chosen]
+    lowest, highest = (
+        np.min([np.min(one) for one in slices]),
+        np.max([np.max(one) for one in slices]),
+    )
+    low, high = window
+    return (
+        f"its values run from {lowest:g} to {highest:g} where the window is {low:g} to {high:g} "
+        "HU; give a CT in HU, or another --window"
+    )

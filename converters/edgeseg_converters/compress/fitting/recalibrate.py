@@ -1,0 +1,103 @@
+"""Gives batch normalization the statistics of what really reaches it, without any training."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeseg.errors import UsageError
+from edgeseg.network.graph import Layer
+from edgeseg.output.terminal import progress
+from edgeseg_converters.arrays import ModelInput
+from edgeseg_converters.compress.fitting.im2col import Matrix
+from edgeseg_converters.compress.forward import Forward
+from edgeseg_converters.network import Network
+
+NORMALIZATION = "BatchNormalization"
+
+
+def recalibrate(network: Network, images: Sequence[ModelInput]) -> Network:
+    """Set the moving mean and variance of every batch normalization to those of these images.
+
+    The layers are taken in order, so that each one's statistics are those of what the layers
+    before it, recalibrated already, make of all images together. Exact, whatever the momentum;
+    all other weights stay. The tensors alive at one layer are held for all images at once.
+
+    Parameters
+    ----------
+    images
+        Unlabelled slices as model inputs, (1, H, W, C) each.
+
+    Returns
+    -------
+    Network
+        The same object where there is no batch normalization.
+
+    Raises
+    ------
+    UsageError
+        If there is batch normalization and no image.
+    """
+    norms = [layer for layer in network.graph.layers if layer.kind == NORMALIZATION]
+    if not norms:
+        return network
+    if not images:
+        raise UsageError("pruning a network with batch normalization needs --calibration")
+    forward = Forward(network.graph, images)
+    with progress(len(norms), "recalibrating batch normalization") as advance:
+        for layer in norms:
+            network = _with_statistics(network, layer, forward.reach(layer, network.weights))
+            advance()
+    return network
+
+
+def _with_statistics(
+    network: Network, layer: Layer, arrays: Sequence[NDArray[np.float32]]
+) -> Network:
+    """Put the mean and variance of what the layer reads in place of its last two arrays."""
+    mean, variance = _statistics(arrays, layer.config["axis"])
+    kept = network.weights[layer.name][:-2]
+    return replace(network, weights={**network.weights, layer.name: (*kept, mean, variance)})
+
+
+def with_moved_statistics(
+    network: Network,
+    layer: Layer,
+    arrays: Sequence[NDArray[np.float32]],
+    originals: Sequence[NDArray[np.float32]],
+) -> Network:
+    """Move the layer's mean and variance as far as what it reads has moved.
+
+    What these images have of their own, which those of the training had not, stays out: where
+    nothing has moved the statistics are the layer's own.
+
+    Parameters
+    ----------
+    arrays, originals
+        What the layer reads, and what it read when its statistics were right, of the same images.
+    """
+    *kept, mean, variance = network.weights[layer.name]
+    axis, epsilon = layer.config["axis"], np.float32(layer.config["epsilon"])
+    (now, spread), (before, wide) = (_statistics(some, axis) for some in (arrays, originals))
+    wider = (variance + epsilon) * ((spread + epsilon) / (wide + epsilon)) - epsilon
+    moved = (*kept, mean + (now - before), np.maximum(wider, 0))
+    return replace(network, weights={**network.weights, layer.name: moved})
+
+
+def _statistics(
+    arrays: Sequence[NDArray[np.float32]], axis: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return mean and variance over all arrays, which have one shape, along every other axis."""
+    values = (_two_moments(array, axis) for array in arrays)
+    means, within = (np.stack(some) for some in zip(*values, strict=True))
+    variance = within.mean(axis=0) + means.var(axis=0)
+    return means.mean(axis=0).astype(np.float32), variance.astype(np.float32)
+
+
+def _two_moments(array: NDArray[np.float32], axis: int) -> tuple[Matrix, Matrix]:
+    """Return mean and variance along every axis but one, (C,) each, in double precision."""
+    values = np.moveaxis(array, axis, -1).reshape(-1, array.shape[axis]).astype(np.float64)
+    mean = values.mean(axis=0)
+    values -= mean
+    return mean, np.einsum("sc,sc->c", values, values) / len(values)

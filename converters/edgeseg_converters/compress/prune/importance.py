@@ -1,0 +1,165 @@
+"""How much each channel matters: by its weights, by its batch norm, or by what losing it costs."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeseg.errors import UsageError
+from edgeseg.network.graph import Layer, WeightSpec
+from edgeseg.output.terminal import progress
+from edgeseg_converters.arrays import ModelInput
+from edgeseg_converters.compress.calibration import spread
+from edgeseg_converters.compress.prune.kernels import is_kernel
+from edgeseg_converters.keras.logits import decoding
+from edgeseg_converters.keras.quiet import import_tensorflow
+from edgeseg_converters.keras.rebuild import build
+from edgeseg_converters.network import Network
+from edgeseg_converters.rewrite.channel_classes import MAKERS, Channels, Classes, weight_axes
+
+_SLICES = 64
+"""More hardly change the ranking."""
+
+ChannelScores: TypeAlias = NDArray[np.float64]
+"""The importance of every class of channels, at least 0; comparable within a group alone."""
+
+
+def by_l1(network: Network, channels: Channels, _: Sequence[ModelInput] = ()) -> ChannelScores:
+    """Add up the magnitudes of the weights that make a channel, over all layers that make it.
+
+    References
+    ----------
+    Li et al. 2017, "Pruning Filters for Efficient ConvNets".
+    """
+    scores = np.zeros(channels.count)
+    for layer, spec, array in _arrays(network):
+        if layer.kind not in MAKERS or not is_kernel(spec):
+            continue
+        for axis, classes in weight_axes(layer, spec, channels.tensors).items():
+            if classes is channels.tensors[layer.name]:
+                others = tuple(other for other in range(array.ndim) if other != axis)
+                scores += _per_class(channels, classes, np.abs(array).sum(axis=others))
+    return scores
+
+
+def by_batch_norm(
+    network: Network, channels: Channels, _: Sequence[ModelInput] = ()
+) -> ChannelScores:
+    """Add up the magnitudes of the scales (gamma) that batch norm gives a channel.
+
+    A group that no batch norm scales is ranked by :func:`by_l1`.
+
+    Raises
+    ------
+    UsageError
+        If no batch norm scales anything.
+
+    References
+    ----------
+    Liu et al. 2017, "Learning Efficient Convolutional Networks through Network Slimming".
+    """
+    scales, seen = np.zeros(channels.count), np.zeros(channels.count)
+    for layer, spec, array in _arrays(network):
+        if layer.kind == "BatchNormalization" and spec.name == "gamma":
+            for classes in weight_axes(layer, spec, channels.tensors).values():
+                scales += _per_class(channels, classes, np.abs(array))
+                seen += _per_class(channels, classes, np.ones_like(array))
+    if not seen.any():
+        raise UsageError(
+            "importance 'batch_norm' needs batch norm, and the model scales by none; "
+            "use 'l1' or 'taylor'"
+        )
+    scores = by_l1(network, channels)
+    for group in channels.groups:
+        if seen[group.classes].all():
+            scores[group.classes] = scales[group.classes]
+    return scores
+
+
+def by_taylor(network: Network, channels: Channels, images: Sequence[ModelInput]) -> ChannelScores:
+    """Estimate to first order how the loss changes if a channel becomes zero everywhere.
+
+    That is the sum of activation times gradient over a slice, its magnitude added up over the
+    slices. No labels are needed: the loss is the cross-entropy between the output and its own
+    decision (0 or 1 at one half, the most probable channel of a softmax), so a channel matters
+    that the network's doubts hang on.
+
+    Parameters
+    ----------
+    images
+        Calibration slices, (1, H, W, C) float32 in 0..1; of many, some evenly spread are taken.
+
+    Raises
+    ------
+    UsageError
+        If there are no images.
+
+    References
+    ----------
+    Molchanov et al. 2017, "Pruning Convolutional Neural Networks for Resource Efficient
+    Inference".
+    """
+    if not images:
+        raise UsageError(
+            "importance 'taylor' looks at slices; give --calibration with a folder of PNG slices "
+            "or a NIfTI file"
+        )
+    images = spread(images, _SLICES)
+    makers = tuple(dict.fromkeys(layer for group in channels.groups for layer in group.layers))
+    outputs = (*network.graph.outputs, *makers)
+    model = build(replace(network, graph=replace(network.graph, outputs=outputs)), "taylor")
+    softmax = decoding(network.graph)[0].activation == "softmax"
+    scores = np.zeros(channels.count)
+    with progress(len(images), "ranking filters") as advance:
+        for image in images:
+            change = np.zeros(channels.count)
+            for name, effect in zip(makers, _effects(model, image, softmax=softmax), strict=True):
+                change += _per_class(channels, channels.tensors[name], effect)
+            scores += np.abs(change)
+            advance()
+    return scores
+
+
+IMPORTANCES: Mapping[str, Callable[[Network, Channels, Sequence[ModelInput]], ChannelScores]] = {
+    "l1": by_l1,
+    "batch_norm": by_batch_norm,
+    "taylor": by_taylor,
+}
+"""Measures of importance by their name in a recipe."""
+
+
+def _arrays(network: Network) -> Iterator[tuple[Layer, WeightSpec, NDArray[np.float32]]]:
+    for layer in network.graph.layers:
+        for spec, array in zip(layer.weights, network.weights.get(layer.name, ()), strict=True):
+            yield layer, spec, array
+
+
+def _per_class(channels: Channels, classes: Classes, values: NDArray[Any]) -> ChannelScores:
+    """Add up the values of each class."""
+    return np.asarray(np.bincount(classes, values, channels.count), np.float64)
+
+
+def _effects(model: Any, image: ModelInput, *, softmax: bool) -> list[NDArray[np.float32]]:
+    """Return activation times gradient, summed to one number a channel, of each inner output.
+
+    The model runs eagerly: in graph mode oneDNN may fuse a convolution, a sum and a leaky ReLU
+    wrongly (TensorFlow 2.21).
+    """
+    tensorflow = import_tensorflow()
+    with tensorflow.GradientTape() as tape:
+        output, *tensors = tensorflow.nest.flatten(model([image], training=False))
+        # The cross-entropy of a decision is the logarithm of its probability.
+        sure = (
+            tensorflow.reduce_max(output, axis=-1)
+            if softmax
+            else tensorflow.maximum(output, 1 - output)
+        )
+        loss = -tensorflow.reduce_mean(tensorflow.math.log(sure))
+    zero = tensorflow.UnconnectedGradients.ZERO
+    gradients = tape.gradient(loss, tensors, unconnected_gradients=zero)
+    return [
+        (tensor * gradient).numpy().reshape(-1, tensor.shape[-1]).sum(axis=0)
+        for tensor, gradient in zip(tensors, gradients, strict=True)
+    ]

@@ -1,0 +1,187 @@
+"""Opens model files of every Keras generation, and refuses those that carry code."""
+
+import json
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from edgeseg.errors import EdgesegError, ModelError
+from edgeseg.text.suggestions import near_path
+from edgeseg_converters.keras.generations import reason_of
+from edgeseg_converters.keras.quiet import import_keras, import_tf_keras, quiet
+
+_HDF5_MAGIC = b"\x89HDF"
+_ZIP_MAGIC = b"PK"
+_MODELS = {"Functional", "Model", "Sequential"}
+_OPERATORS = {"TFOpLambda", "SlicingOpLambda"}
+_BUILT_IN = ("keras.", "tf_keras.", "tensorflow.python.keras.")
+_SAVE_AGAIN = "save the whole model again with model.save('model.keras')"
+
+
+def load_model(path: Path) -> Any:
+    """Load a ``.keras`` file, a legacy HDF5 file or a SavedModel folder with a Keras graph.
+
+    The generation that wrote the file reads it: Keras 3, or tf_keras for everything older. The
+    model's description is checked before, so a Lambda in it is never executed.
+
+    Returns
+    -------
+    keras.Model or tf_keras.Model
+        The model, not compiled for training.
+
+    Raises
+    ------
+    ModelError
+        If the path holds no whole Keras model, or one with custom or Lambda layers.
+    """
+    if not path.exists():
+        raise ModelError(
+            f"{path} does not exist; give a .keras or .h5 file or a SavedModel folder"
+            f"{near_path(path)}"
+        )
+    if path.is_dir():
+        return _load_saved_model(path)
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+    except OSError as error:
+        raise ModelError(f"{path} can't be read: {error.strerror}") from error
+    if magic.startswith(_ZIP_MAGIC):
+        return _load_zip(path)
+    if magic == _HDF5_MAGIC:
+        return _load_hdf5(path)
+    raise ModelError(f"{path} is no Keras model; give a .keras or .h5 file or a SavedModel folder")
+
+
+def _load_zip(path: Path) -> Any:
+    if not zipfile.is_zipfile(path):
+        raise ModelError(f"{path} is truncated or damaged; copy it again")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            config = json.loads(archive.read("config.json"))
+            version = json.loads(archive.read("metadata.json"))["keras_version"]
+    except KeyError as error:
+        raise ModelError(f"{path} is a zip file but no Keras model; {_SAVE_AGAIN}") from error
+    except (ValueError, zipfile.BadZipFile, OSError) as error:
+        raise ModelError(f"{path} is damaged; copy it again, or {_SAVE_AGAIN}") from error
+    _check(path, config)
+    return _open(path, version, ".keras")
+
+
+def _load_hdf5(path: Path) -> Any:
+    import_keras()
+    import h5py
+
+    try:
+        with h5py.File(path) as file:
+            config = file.attrs.get("model_config")
+            version = file.attrs.get("keras_version", "2")
+    except OSError as error:
+        raise ModelError(f"{path} is truncated or damaged; copy it again") from error
+    if config is None:
+        raise ModelError(f"{path} holds weights but no model; {_SAVE_AGAIN}")
+    _check(path, json.loads(config))
+    text = version.decode() if isinstance(version, bytes) else str(version)
+    return _open(path, text, ".h5", ".hdf5")
+
+
+def _load_saved_model(path: Path) -> Any:
+    metadata = path / "keras_metadata.pb"
+    if not metadata.is_file():
+        what = "a SavedModel without a Keras graph" if _is_saved_model(path) else "no SavedModel"
+        raise ModelError(f"the folder {path} is {what}; {_SAVE_AGAIN}")
+    import_tf_keras()
+    from google.protobuf.message import DecodeError
+    from tf_keras.protobuf.saved_metadata_pb2 import SavedMetadata
+
+    try:
+        nodes = SavedMetadata.FromString(metadata.read_bytes()).nodes
+        described = {node.node_path: json.loads(node.metadata) for node in nodes if node.metadata}
+        root = described["root"]
+    except (DecodeError, KeyError, ValueError) as error:
+        raise ModelError(f"{metadata} is damaged; copy the folder again") from error
+    # Every node is revived by its own description, whatever the root says of it.
+    _check(path, root, *described.values())
+    return _open(path, "2")
+
+
+def _is_saved_model(path: Path) -> bool:
+    return (path / "saved_model.pb").is_file()
+
+
+def _open(path: Path, version: str, *suffixes: str) -> Any:
+    """Load with the generation of Keras that wrote the file; it goes by the suffix."""
+    if suffixes and path.suffix not in suffixes:
+        raise ModelError(f"{path} has the wrong suffix; rename it to {path.stem}{suffixes[0]}")
+    keras = import_keras() if version.startswith("3") else import_tf_keras()
+    try:
+        with quiet():
+            return keras.models.load_model(path, compile=False)
+    except EdgesegError:
+        raise
+    except Exception as error:
+        # Keras raises almost anything on a damaged or foreign file.
+        raise ModelError(
+            f"{path}, saved by Keras {version}, can't be loaded by {keras.__version__}: "
+            f"{reason_of(error)}; {_SAVE_AGAIN}"
+        ) from error
+
+
+def _check(path: Path, root: Any, *others: Any) -> None:
+    """Refuse a description that would need code beside Keras itself, naming the layers."""
+    if not isinstance(root, dict):
+        raise ModelError(f"{path} does not describe a model; {_SAVE_AGAIN}")
+    if not _has_graph(root):
+        raise ModelError(
+            f"{path} holds the subclassed model {root.get('class_name')}, which has no layer "
+            "graph; build it with keras.Model(inputs, outputs) and save it again"
+        )
+    foreign = sorted(set(_foreign([root, *others])))
+    if foreign:
+        raise ModelError(
+            f"{path} has custom or Lambda layers, which are never run: {', '.join(foreign)}; "
+            "replace them by built-in Keras layers"
+        )
+
+
+def _has_graph(root: Any) -> bool:
+    # The Sequential models of early Keras list their layers without a name around them.
+    config = root.get("config")
+    return isinstance(config, list) or (isinstance(config, dict) and "layers" in config)
+
+
+def _foreign(value: Any, owner: str = "?") -> Iterator[str]:
+    """Yield ``name (kind)`` of every layer, however deep, that is a Lambda or not Keras's own."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _foreign(item, owner)
+    if not isinstance(value, dict):
+        return
+    kind = str(value.get("class_name", ""))
+    owner = _name(value, owner)
+    if re.split(r"[.>]", kind)[-1].strip("_").lower() == "lambda":
+        yield f"{owner} ({kind})"
+    layers = value.get("layers")
+    for layer in layers if isinstance(layers, list) else ():
+        if isinstance(layer, dict) and not _is_built_in(layer):
+            yield f"{_name(layer, owner)} ({layer.get('class_name')})"
+    for item in value.values():
+        yield from _foreign(item, owner)
+
+
+def _name(described: dict[str, Any], otherwise: str) -> str:
+    config = described.get("config")
+    inner = config.get("name") if isinstance(config, dict) else None
+    return str(described.get("name") or inner or otherwise)
+
+
+def _is_built_in(layer: dict[str, Any]) -> bool:
+    """Say whether a layer's description names a class of Keras itself."""
+    kind, module = str(layer.get("class_name", "")), layer.get("module")
+    if kind in _MODELS | _OPERATORS:
+        return True
+    if module is not None:
+        return f"{module}.".startswith(_BUILT_IN)
+    return hasattr(import_tf_keras().layers, kind)

@@ -1,0 +1,1 @@
+"""Row tiles with halo: each slice divided over several boards."""

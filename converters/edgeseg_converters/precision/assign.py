@@ -1,0 +1,157 @@
+"""The precision of each piece: quantized where the recipe says so and where that pays."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from edgeseg.bundle.bundle_file import pack
+from edgeseg.bundle.manifest import Decoding
+from edgeseg.inference.banded import runner_of
+from edgeseg.inference.engine import Interpreter
+from edgeseg.text.units import format_bytes
+from edgeseg_converters.arrays import ModelInput
+from edgeseg_converters.compress.calibration import spread
+from edgeseg_converters.compress.recipe import Precision, Recipe
+from edgeseg_converters.partition import Cut
+from edgeseg_converters.precision.quantize import setups, sparse
+from edgeseg_converters.precision.sensitivity import dice_losses
+from edgeseg_converters.precision.sparse_encoding import where_smaller
+from edgeseg_converters.tflite.export import Compiled, ConverterSetup, compile_graph
+
+SENSITIVITY_SLICES = 8
+_NOISE = 1.1
+"""Times that differ by less count as equal."""
+_TURNS = 25
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The pieces as they go into the bundle, and why they are as they are.
+
+    Attributes
+    ----------
+    exact
+        The pieces in float32, in order.
+    compiled
+        Those that go into the bundle.
+    precisions
+        What each computes in; ``none`` is float32.
+    losses
+        Dice that quantizing each piece alone costs, None where it was not measured.
+    notes
+        What the user should know, a line each.
+    """
+
+    exact: tuple[Compiled, ...]
+    compiled: tuple[Compiled, ...]
+    precisions: tuple[Precision, ...]
+    losses: tuple[float | None, ...]
+    notes: tuple[str, ...] = ()
+
+
+def rounds(recipe: Recipe) -> int:
+    """Count how often :func:`compile_pieces` advances for each piece."""
+    quantized = recipe.quantize != "none"
+    measured = quantized and recipe.dice_tolerance is not None
+    return 1 + quantized + measured + recipe.sparse_encoding
+
+
+def compile_pieces(
+    cut: Cut,
+    recipe: Recipe,
+    images: Sequence[ModelInput],
+    decoding: Decoding,
+    advance: Callable[..., None],
+) -> Chosen:
+    """Compile every piece in the precision of the recipe, or in float32 where that is better.
+
+    With a ``dice_tolerance`` in the recipe, a piece stays in float32 if quantizing it alone
+    costs more Dice, or makes it larger or slower. Times are those of this machine: another one
+    may choose otherwise. Without a tolerance every piece is quantized.
+
+    Parameters
+    ----------
+    images
+        Slices to calibrate int8 and to measure on, (1, H, W, C) each.
+    advance
+        Called :func:`rounds` times a piece.
+
+    Raises
+    ------
+    ModelError
+        If a piece can't be compiled.
+    """
+
+    def compiled(how: Iterable[ConverterSetup | None], note: str) -> tuple[Compiled, ...]:
+        made = []
+        for piece, setup in zip(cut.pieces, how, strict=True):
+            banding = cut.bandings.get(piece.name)
+            made.append(compile_graph(piece, cut.network.weights, setup, banding))
+            advance(note=note)
+        return tuple(made)
+
+    count = len(cut.pieces)
+    plain: Precision = "none"
+    exact = compiled([None] * count, "compiling pieces")
+    chosen = Chosen(exact, exact, (plain,) * count, (None,) * count)
+    if recipe.quantize != "none":
+        lower = (recipe.quantize,) * count
+        rough = compiled(setups(lower, exact, images), f"compiling pieces in {recipe.quantize}")
+        chosen = replace(chosen, compiled=rough, precisions=lower)
+    if recipe.quantize != "none" and recipe.dice_tolerance is not None:
+        few = spread(images, SENSITIVITY_SLICES)
+        losses = []
+        for loss in dice_losses(exact, chosen.compiled, few, decoding, {}):
+            losses.append(loss)
+            advance(note="measuring what quantizing costs")
+        chosen = _worthwhile(chosen, losses, recipe.dice_tolerance)
+    if recipe.sparse_encoding:
+        again = map(sparse, setups(chosen.precisions, exact, images))
+        encoding = where_smaller(chosen.compiled, compiled(again, "encoding zeros"))
+        chosen = replace(chosen, compiled=encoding.pieces, notes=(*chosen.notes, encoding.note))
+    return chosen
+
+
+def _worthwhile(lower: Chosen, losses: Sequence[float], tolerance: float) -> Chosen:
+    """Put pieces back to float32 that lose too much, or gain nothing."""
+    compiled, precisions, notes = list(lower.compiled), list(lower.precisions), []
+    for index, (before, after, loss) in enumerate(
+        zip(lower.exact, lower.compiled, losses, strict=True)
+    ):
+        drawback = _loses(loss, tolerance) or _grows(before, after) or _slows(before, after)
+        if drawback is not None:
+            name, precision = before.graph.name, precisions[index]
+            notes.append(f"{name} is kept in float32: {precision} {drawback}")
+            compiled[index], precisions[index] = before, "none"
+    return Chosen(lower.exact, tuple(compiled), tuple(precisions), tuple(losses), tuple(notes))
+
+
+def _loses(loss: float, tolerance: float) -> str | None:
+    if loss <= tolerance:
+        return None
+    return f"alone costs {loss:.4f} Dice, limit {tolerance:.4f}"
+
+
+def _grows(before: Compiled, after: Compiled) -> str | None:
+    small, large = len(pack(before.model)), len(pack(after.model))
+    if large <= small:
+        return None
+    return f"makes it larger ({format_bytes(large)} against {format_bytes(small)} packed)"
+
+
+def _slows(before: Compiled, after: Compiled) -> str | None:
+    fast, slow = _taking_turns(before, after)
+    if slow <= _NOISE * fast:
+        return None
+    return f"makes it slower ({slow:.2f} against {fast:.2f} ms)"
+
+
+def _taking_turns(*pieces: Compiled) -> list[float]:
+    """Return the shortest run of each piece in ms; what disturbs one turn disturbs all pieces."""
+    runners = [runner_of(piece, Interpreter(piece.model)) for piece in pieces]
+    shortest = [float("inf")] * len(pieces)
+    for turn in range(_TURNS + 1):
+        for index, runner in enumerate(runners):
+            runner.run_on_zeros()
+            if turn:  # the first run warms up
+                shortest[index] = min(shortest[index], 1e3 * runner.seconds)
+    return shortest

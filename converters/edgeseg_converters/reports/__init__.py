@@ -1,0 +1,1 @@
+"""What a conversion or an inspection tells, for programs and for people."""

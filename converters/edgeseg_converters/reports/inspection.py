@@ -1,0 +1,130 @@
+"""Shows what a network is made of and what each layer costs, as a table and as JSON."""
+
+import msgspec
+from rich.table import Table
+
+from edgeseg.network.cost import LayerCost, layer_cost, live_bytes, peak_live_bytes
+from edgeseg.network.graph import Graph
+from edgeseg.output.terminal import figure_table
+from edgeseg.text.units import format_bytes, format_count
+
+_NUMBERS = (
+    "shape",
+    "params",
+    "FLOPs",
+    "profiler",
+    "pointwise",
+    "output",
+    "live",
+)
+
+
+class Figures(msgspec.Struct, frozen=True):
+    """Cost of everything from the input to a layer, the layer included."""
+
+    parameters: int
+    flops: int
+    flops_profiler: int
+    flops_pointwise: int
+    activation_bytes: int
+
+
+class InspectedLayer(msgspec.Struct, frozen=True):
+    """One layer: its own cost, the bytes alive at a cut after it, and the cost up to it."""
+
+    name: str
+    kind: str
+    output_shape: tuple[int, ...]
+    parameters: int
+    flops: int
+    flops_profiler: int
+    flops_pointwise: int
+    activation_bytes: int
+    live_bytes: int
+    cumulative: Figures
+
+
+class Inspection(msgspec.Struct, frozen=True):
+    """A network's totals and its layers in topological order."""
+
+    model: str
+    input_shape: tuple[int, ...]
+    parameters: int
+    flops: int
+    flops_profiler: int
+    flops_pointwise: int
+    activation_bytes: int
+    peak_live_bytes: int
+    layers: tuple[InspectedLayer, ...]
+
+
+def inspect(graph: Graph) -> Inspection:
+    """Count parameters, FLOPs and bytes of every layer, and of all layers up to it.
+
+    Parameters
+    ----------
+    graph
+        A network with batch size one; every figure is for one image.
+    """
+    total = LayerCost()
+    reports: list[InspectedLayer] = []
+    for layer, alive in zip(graph.layers, live_bytes(graph), strict=True):
+        cost = layer_cost(graph, layer)
+        total += cost
+        report = InspectedLayer(
+            name=layer.name,
+            kind=layer.kind,
+            output_shape=layer.output.shape,
+            live_bytes=alive,
+            cumulative=_figures(total),
+            **msgspec.structs.asdict(_figures(cost)),
+        )
+        reports.append(report)
+    return Inspection(
+        model=graph.name,
+        input_shape=graph.inputs[0].shape,
+        peak_live_bytes=peak_live_bytes(graph),
+        layers=tuple(reports),
+        **msgspec.structs.asdict(_figures(total)),
+    )
+
+
+def render(inspection: Inspection) -> Table:
+    """Lay the inspection out as a table of 100 columns."""
+    table = figure_table(
+        ("layer", "kind"),
+        _NUMBERS,
+        title=f"{inspection.model}: input {_extents(inspection.input_shape)}",
+        caption=(
+            f"{inspection.parameters:,} parameters, {inspection.flops:,} FLOPs "
+            f"(profiler {inspection.flops_profiler:,}, pointwise {inspection.flops_pointwise:,}); "
+            f"at most {format_bytes(inspection.peak_live_bytes)} alive at once"
+        ),
+    )
+    for layer in inspection.layers:
+        table.add_row(
+            layer.name,
+            layer.kind,
+            _extents(layer.output_shape),
+            format_count(layer.parameters),
+            format_count(layer.flops),
+            format_count(layer.flops_profiler),
+            format_count(layer.flops_pointwise),
+            format_bytes(layer.activation_bytes),
+            format_bytes(layer.live_bytes),
+        )
+    return table
+
+
+def _figures(cost: LayerCost) -> Figures:
+    return Figures(
+        parameters=cost.parameters,
+        flops=cost.flops,
+        flops_profiler=cost.flops_profiler,
+        flops_pointwise=cost.flops_pointwise,
+        activation_bytes=cost.activation_bytes,
+    )
+
+
+def _extents(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape[1:]))

@@ -1,0 +1,54 @@
+"""Pads a tile only where the image is padded, so that a convolution makes no rows of no use."""
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from edgeseg.network.graph import Layer
+from edgeseg_converters.rewrite.rows import RowMap, Rows
+
+Margins: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
+"""Rows above and below, columns left and right."""
+
+_CONVOLUTIONS = frozenset({"Conv2D", "DepthwiseConv2D", "SeparableConv2D", "WinogradConv2D"})
+
+
+def margins(layer: Layer, rows: RowMap, tile: Rows) -> Margins | None:
+    """Return the padding that lets a convolution do without its own, where rows are spared by it.
+
+    TFLite pads all sides or none. With its own padding a convolution makes rows at the edges
+    between tiles that nobody may read; without, its input is padded before. XNNPACK takes both
+    for one operation, which copies nothing.
+
+    Parameters
+    ----------
+    layer
+        The whole layer.
+    rows
+        Its arithmetic.
+    tile
+        Rows that it reads.
+
+    Returns
+    -------
+    Margins or None
+        None where the layer is to pad.
+    """
+    if layer.kind not in _CONVOLUTIONS or layer.config["padding"] != "same" or rows.step > 1:
+        return None
+    above = -rows.low if tile.start == 0 else 0
+    below = rows.high if tile.stop == rows.height else 0
+    if above + below == rows.high - rows.low:
+        return None
+    across = (layer.config["kernel_size"][1] - 1) * layer.config["dilation_rate"][1]
+    return (above, below), (across // 2, across - across // 2)
+
+
+def without_padding(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a convolution whose input is padded already."""
+    return {**config, "padding": "valid"}
+
+
+def rows_made(rows: RowMap, tile: Rows) -> Rows:
+    """Return the output rows of a tile that is padded with its margins."""
+    start = 0 if tile.start == 0 else tile.start - rows.low
+    return Rows(start, rows.made_height if tile.stop == rows.height else tile.stop - rows.high)

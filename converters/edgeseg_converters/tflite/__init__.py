@@ -1,0 +1,1 @@
+"""TFLite out: export of pieces, and the check against the uncut model."""

@@ -1,0 +1,1 @@
+"""The boards file and the placement of pieces on boards."""

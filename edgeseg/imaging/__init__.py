@@ -1,0 +1,1 @@
+"""Scans in, masks out: NIfTI, PNG and DICOM behind one protocol."""

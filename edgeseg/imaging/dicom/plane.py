@@ -1,0 +1,165 @@
+"""One slice of a DICOM series: where it lies, and how its stored values become HU."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from edgeseg.errors import VolumeError
+from edgeseg.imaging.dicom.files import reading
+from edgeseg.imaging.dicom.header import LOCALIZER, DicomImage
+
+_GROUPS = ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence")
+_UNIT_TOLERANCE = 1e-2
+_HU_TYPES = {"", "HU", "US"}
+"""US means that nobody says; older scanners do so of HU."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rescale:
+    """How stored values become HU: ``slope * stored + intercept``; padding becomes air.
+
+    Attributes
+    ----------
+    padding
+        Lowest and highest stored value that stands for no tissue, or None.
+    """
+
+    slope: float
+    intercept: float
+    padding: tuple[int, int] | None
+
+    @property
+    def whole(self) -> bool:
+        """Whether whole stored values become whole HU."""
+        return self.slope.is_integer() and self.intercept.is_integer()
+
+
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """One axial slice, of a file of its own or a frame of a file.
+
+    Attributes
+    ----------
+    frame
+        Which frame of the file, from 0.
+    number
+        What the scanner calls it.
+    size
+        Rows and columns.
+    spacing
+        Distance in mm of rows and of columns.
+    position
+        Centre of the first pixel, LPS mm, (3,).
+    directions
+        Of increasing columns and of increasing rows, (2, 3).
+    thickness
+        In mm, where it is known.
+    """
+
+    image: DicomImage
+    frame: int
+    number: int
+    size: tuple[int, int]
+    spacing: tuple[float, float]
+    position: NDArray[np.float64]
+    directions: NDArray[np.float64]
+    thickness: float | None
+    rescale: Rescale
+
+    @property
+    def normal(self) -> NDArray[np.float64]:
+        """Unit vector through the slice; that of an axial one points to the head."""
+        return np.asarray(np.cross(*self.directions))
+
+    @property
+    def height(self) -> float:
+        """Where it lies along the normal, in mm; z of an axial slice."""
+        return float(self.position @ self.normal)
+
+
+def planes_of(image: DicomImage) -> Iterator[Plane]:
+    """Yield the slices of a file: one, or one a frame of an enhanced CT; localizers are left out.
+
+    Raises
+    ------
+    VolumeError
+        If the header lacks what tells position or HU, or is damaged.
+    """
+    header = image.header
+    with reading(image.entry.name):
+        if _GROUPS[0] not in header:
+            yield _plane(image, header, 0, int(header.get("InstanceNumber") or 0))
+            return
+        for frame in range(len(header[_GROUPS[0]].value)):
+            groups = _frame_header(header, frame)
+            if LOCALIZER.upper() not in (groups.get("FrameType") or ()):
+                yield _plane(image, groups, frame, frame + 1)
+
+
+def _frame_header(header: Dataset, frame: int) -> Dataset:
+    """Return what a single-frame file would say of one frame."""
+    flat = Dataset()
+    for keyword in ("Rows", "Columns", "PixelRepresentation"):
+        setattr(flat, keyword, header.get(keyword))
+    shared = header.get(_GROUPS[1]) or [Dataset()]
+    for groups in (shared[0], header[_GROUPS[0]].value[frame]):
+        for element in groups:
+            if element.VR == "SQ" and element.value:
+                flat.update(element.value[0])
+    return flat
+
+
+def _plane(image: DicomImage, header: Dataset, frame: int, number: int) -> Plane:
+    name = image.entry.name
+    for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"):
+        if not header.get(keyword):
+            raise VolumeError(f"{name} has no {keyword}; export the series again")
+    directions = np.array(header.ImageOrientationPatient, np.float64).reshape(2, 3)
+    if not np.allclose(directions @ directions.T, np.eye(2), atol=_UNIT_TOLERANCE):
+        raise VolumeError(f"{name} has an orientation that is none; export the series again")
+    row_mm, col_mm = map(float, header.PixelSpacing)
+    if not (0 < row_mm < np.inf and 0 < col_mm < np.inf):
+        raise VolumeError(f"{name} has pixels of {row_mm} x {col_mm} mm; export the series again")
+    thickness = header.get("SliceThickness") or header.get("SpacingBetweenSlices")
+    return Plane(
+        image=image,
+        frame=frame,
+        number=number,
+        size=(int(header.Rows), int(header.Columns)),
+        spacing=(row_mm, col_mm),
+        position=np.array(header.ImagePositionPatient, np.float64),
+        directions=directions,
+        thickness=abs(float(thickness)) or None if thickness else None,
+        rescale=_rescale(header, name),
+    )
+
+
+def _rescale(header: Dataset, name: str) -> Rescale:
+    slope, intercept = header.get("RescaleSlope"), header.get("RescaleIntercept")
+    if slope is None or intercept is None or not float(slope):
+        raise VolumeError(f"{name} has no rescale slope and intercept: no HU; export it again")
+    unit = str(header.get("RescaleType") or "").upper()
+    if unit not in _HU_TYPES:
+        raise VolumeError(f"{name} holds no HU by its RescaleType; choose a series of HU")
+    return Rescale(float(slope), float(intercept), _padding(header))
+
+
+def _padding(header: Dataset) -> tuple[int, int] | None:
+    first: Any = header.get("PixelPaddingValue")
+    if first is None:
+        return None
+    last: Any = header.get("PixelPaddingRangeLimit")
+    signed = header.get("PixelRepresentation") == 1
+    low, high = sorted(
+        _stored(int(v), signed=signed) for v in (first, first if last is None else last)
+    )
+    return low, high
+
+
+def _stored(value: int, *, signed: bool) -> int:
+    """Read a padding value as pixels are read; files write signed ones as unsigned."""
+    return value - 2**16 if signed and value >= 2**15 else value

@@ -1,0 +1,142 @@
+"""Slices in the order of their positions: the grid they make, and what is wrong with it.
+
+Positions are DICOM's, LPS in mm; the affine is NIfTI's, RAS in mm.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeseg.errors import VolumeError
+from edgeseg.imaging.dicom.plane import Plane
+
+SAME_MM = 0.01
+"""Slices nearer than this lie at one place."""
+
+_ROUNDING_MM = 0.1
+_UNEVEN = 0.05
+_PARALLEL = 1e-3
+_TILT_DEGREES = 0.1
+_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+_NAMED = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """Slices at even distances.
+
+    Attributes
+    ----------
+    planes
+        In the order of their positions along the normal.
+    affine
+        4x4, from (column, row, slice) to RAS+ mm; a tilted gantry's shear is in it.
+    tilt
+        By how many degrees slices are shifted against each other, 0 where they are not.
+    """
+
+    planes: tuple[Plane, ...]
+    affine: NDArray[np.float64]
+    tilt: float
+
+
+def unlike(planes: Sequence[Plane]) -> str | None:
+    """Say how slices differ that can't make one volume, or None."""
+    sizes = sorted({plane.size for plane in planes})
+    if len(sizes) > 1:
+        return f"images of {_in_words(sizes)} pixels"
+    spacings = np.array([plane.spacing for plane in planes])
+    if np.ptp(spacings, axis=0).max() > _PARALLEL * spacings.max():
+        low, high = spacings.min(), spacings.max()
+        return f"pixels of {low:.4g} to {high:.4g} mm"
+    directions = np.array([plane.directions for plane in planes])
+    if np.ptp(directions, axis=0).max() > _PARALLEL:
+        return "images of several orientations"
+    frames = {plane.image.header.get("FrameOfReferenceUID") for plane in planes}
+    return "images of several positionings of the patient" if len(frames) > 1 else None
+
+
+def by_height(planes: Sequence[Plane]) -> list[list[Plane]]:
+    """Sort slices along their normal; those at one height come together."""
+    groups: list[list[Plane]] = []
+    for plane in sorted(planes, key=lambda plane: plane.height):
+        if groups and plane.height - groups[-1][0].height < SAME_MM:
+            groups[-1].append(plane)
+        else:
+            groups.append([plane])
+    return groups
+
+
+def spacing_mm(planes: Sequence[Plane]) -> float | None:
+    """Return the distance of most slices in mm, or None where nothing tells it."""
+    heights = np.array([group[0].height for group in by_height(planes)])
+    if len(heights) > 1:
+        return float(np.median(np.diff(heights)))
+    return planes[0].thickness
+
+
+def stack(planes: Sequence[Plane]) -> Stack:
+    """Make one grid of slices that are sorted and lie at heights of their own.
+
+    Raises
+    ------
+    VolumeError
+        If slices are missing, or do not lie at even distances on a line; it says where.
+    """
+    first = planes[0]
+    step = first.normal * (first.thickness or 1.0)
+    if len(planes) > 1:
+        _check_even(planes)
+        step = (planes[-1].position - first.position) / (len(planes) - 1)
+        _check_straight(planes, step)
+    affine = np.eye(4)
+    affine[:3, 0] = first.directions[0] * first.spacing[1]
+    affine[:3, 1] = first.directions[1] * first.spacing[0]
+    affine[:3, 2], affine[:3, 3] = step, first.position
+    along = float(step @ first.normal)
+    aside = float(np.linalg.norm(step - along * first.normal))
+    tilt = float(np.degrees(np.arctan2(aside, along)))
+    return Stack(tuple(planes), _TO_RAS @ affine, tilt if tilt > _TILT_DEGREES else 0.0)
+
+
+def _check_even(planes: Sequence[Plane]) -> None:
+    gaps = np.diff([plane.height for plane in planes])
+    usual = float(np.median(gaps))
+    wrong = np.flatnonzero(np.abs(gaps - usual) > max(_ROUNDING_MM, _UNEVEN * usual))
+    if not wrong.size:
+        return
+    missing = [round(gaps[index] / usual) - 1 for index in wrong]
+    places = [_between(planes[index], planes[index + 1]) for index in wrong[:_NAMED]]
+    where = ", ".join(places) + (" and elsewhere" if wrong.size > _NAMED else "")
+    if all(count > 0 for count in missing):
+        lost = "a slice is" if sum(missing) == 1 else f"{sum(missing)} slices are"
+        raise VolumeError(f"{lost} missing {where}; export the series again")
+    raise VolumeError(
+        f"slices lie {usual:.4g} mm apart, but {gaps[wrong[0]]:.4g} mm {where}; choose a series "
+        "of even slices, or export this one again"
+    )
+
+
+def _check_straight(planes: Sequence[Plane], step: NDArray[np.float64]) -> None:
+    """Hold every slice to the line from the first to the last."""
+    on_line = planes[0].position + np.outer(np.arange(len(planes)), step)
+    apart = np.linalg.norm([plane.position for plane in planes] - on_line, axis=1)
+    worst = int(np.argmax(apart))
+    if apart[worst] > max(_ROUNDING_MM, float(np.linalg.norm(step)) / 2):
+        raise VolumeError(
+            f"image {planes[worst].number} lies {apart[worst]:.3g} mm beside the line of the "
+            "others; choose a series of even slices"
+        )
+
+
+def _between(lower: Plane, upper: Plane) -> str:
+    return (
+        f"between images {lower.number} and {upper.number} "
+        f"({lower.height:.4g} and {upper.height:.4g} mm)"
+    )
+
+
+def _in_words(sizes: Sequence[tuple[int, int]]) -> str:
+    return " and ".join(f"{rows} x {cols}" for rows, cols in sizes)

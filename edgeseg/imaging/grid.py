@@ -1,0 +1,169 @@
+"""Where the voxels of a NIfTI lie: as the file stores them and as a display shows them."""
+
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from nibabel.orientations import axcodes2ornt, inv_ornt_aff, io_orientation, ornt_transform
+from nibabel.spatialimages import HeaderDataError
+from numpy.typing import NDArray
+
+from edgeseg.errors import VolumeError
+from edgeseg.imaging.slices import SliceGeometry
+
+_DISPLAY = axcodes2ornt(("S", "P", "L"))
+_AXES = ("slices", "rows", "columns")
+_READABLE = "give a .nii or .nii.gz file"
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """The grid of a volume; display orientation is that of :class:`edgeseg.imaging.scan.Slices`.
+
+    Attributes
+    ----------
+    shape
+        The three extents as stored.
+    affine
+        4x4, from voxel indices of the file to RAS+ mm.
+    """
+
+    shape: tuple[int, ...]
+    affine: NDArray[np.float64]
+
+    @cached_property
+    def orientation(self) -> NDArray[np.float64]:
+        """How nibabel turns display orientation into the file's."""
+        return np.asarray(ornt_transform(_DISPLAY, io_orientation(self.affine)))
+
+    @cached_property
+    def to_file(self) -> NDArray[np.float64]:
+        """4x4, from (slice, row, column) to voxel indices of the file."""
+        to_display = ornt_transform(io_orientation(self.affine), _DISPLAY)
+        return np.asarray(inv_ornt_aff(to_display, self.shape))
+
+    @property
+    def to_mm(self) -> NDArray[np.float64]:
+        """4x4, from (slice, row, column) to RAS+ mm."""
+        return self.affine @ self.to_file
+
+    @cached_property
+    def extents(self) -> tuple[int, int, int]:
+        """Numbers of slices, rows and columns."""
+        slices, rows, cols = (self.shape[int(axis)] for axis in self.orientation[:, 0])
+        return slices, rows, cols
+
+    @cached_property
+    def spacing(self) -> tuple[float, float, float]:
+        """Distances in mm of slices, rows and columns."""
+        slice_mm, row_mm, col_mm = np.linalg.norm(self.to_mm[:3, :3], axis=0).tolist()
+        return slice_mm, row_mm, col_mm
+
+    @cached_property
+    def geometry(self) -> SliceGeometry:
+        """Size and spacing of every slice."""
+        return SliceGeometry(*self.extents[1:], *self.spacing[1:])
+
+    @property
+    def numbers(self) -> range:
+        """The number of each slice as the file counts from 0, from feet to head."""
+        step = int(self.to_file[:3, 0].sum())
+        return range(self.extents[0])[::step]
+
+    def mismatch(self, other: "Grid", tolerance_mm: float) -> str | None:
+        """Say how this grid differs from another, or None where every voxel lies on its like.
+
+        Both are taken in display orientation, so how the files store them does not count.
+
+        Parameters
+        ----------
+        tolerance_mm
+            How far voxels of the same index may lie apart.
+        """
+        if self.extents != other.extents:
+            return size_mismatch(self.extents, other.extents)
+        # The voxel behind a single slice stands for its thickness.
+        ends = [(0, max(1, extent - 1)) for extent in self.extents]
+        corners = np.array([(*corner, 1) for corner in product(*ends)]).T
+        apart = np.linalg.norm(((self.to_mm - other.to_mm) @ corners)[:3], axis=0).max()
+        if apart <= tolerance_mm:
+            return None
+        if not np.allclose(self.spacing, other.spacing, 1e-3, 0):
+            return f"its spacing is {_by(self.spacing)} mm and not {_by(other.spacing)} mm"
+        return f"its corners lie up to {apart:.3g} mm elsewhere"
+
+
+def size_mismatch(extents: tuple[int, ...], others: tuple[int, ...]) -> str | None:
+    """Say how two sizes differ, each (slices, rows, columns) or, of a picture, (rows, columns)."""
+    return None if extents == others else f"it has {_in_words(extents)} and not {_in_words(others)}"
+
+
+def read_grid(path: Path) -> Grid:
+    """Read the header of a NIfTI; no voxel is read.
+
+    Raises
+    ------
+    VolumeError
+        If its header can't be read, or as for :func:`grid_of`.
+    """
+    with as_volume_error(path):
+        return grid_of(nib.load(path), path)
+
+
+def grid_of(image: Any, path: Path) -> Grid:
+    """Return the grid of an image that nibabel opened.
+
+    Raises
+    ------
+    VolumeError
+        If it is no NIfTI, has no three axes or several frames, is empty, is no grey image, or has
+        a singular affine.
+    """
+    if not isinstance(image, nib.Nifti1Image):
+        raise VolumeError(f"{path} is no NIfTI; {_READABLE}")
+    shape = tuple(int(extent) for extent in image.shape)
+    if len(shape) < 3:
+        raise VolumeError(f"{path} is {len(shape)}-D; give a 3-D volume, or one slice as a PNG")
+    if any(extent < 1 for extent in shape):
+        raise VolumeError(f"{path} is empty: its shape is {shape}; export the scan again")
+    if any(extent > 1 for extent in shape[3:]):
+        raise VolumeError(f"{path} has several frames: its shape is {shape}; save one as 3-D")
+    if image.get_data_dtype().kind not in "iuf":
+        raise VolumeError(f"{path} holds colours or complex numbers; give a CT volume in HU")
+    affine = np.asarray(image.affine, np.float64)
+    if not np.isfinite(affine).all() or np.linalg.matrix_rank(affine[:3, :3]) < 3:
+        raise VolumeError(f"{path} has a singular affine; repair its qform and sform, then retry")
+    return Grid(shape[:3], affine)
+
+
+@contextmanager
+def as_volume_error(path: Path) -> Iterator[None]:
+    """Say in one line what keeps nibabel from reading a file."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise VolumeError(f"{path} does not exist; {_READABLE}") from None
+    except ImageFileError:
+        raise VolumeError(f"{path} is no NIfTI; {_READABLE}") from None
+    except MemoryError:
+        raise VolumeError(f"{path} is too large for this machine's memory; crop it") from None
+    except (OSError, EOFError, zlib.error, ValueError, HeaderDataError) as error:
+        reason = " ".join(str(error).split())
+        raise VolumeError(f"{path} is truncated or damaged ({reason}); copy it again") from None
+
+
+def _in_words(extents: tuple[int, ...]) -> str:
+    words = zip(extents, _AXES[-len(extents) :], strict=True)
+    return ", ".join(f"{extent} {axis}" for extent, axis in words)
+
+
+def _by(spacing: tuple[float, ...]) -> str:
+    return " x ".join(f"{extent:.4g}" for extent in spacing)

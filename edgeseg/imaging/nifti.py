@@ -1,0 +1,205 @@
+"""CT volumes as NIfTI: read in display orientation, masks written in the file's own geometry."""
+
+import gzip
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import nibabel as nib
+import numpy as np
+from nibabel.openers import ImageOpener
+from nibabel.orientations import apply_orientation
+from numpy.typing import NDArray
+
+from edgeseg.errors import UsageError, VolumeError
+from edgeseg.files.atomic import atomic_path, check_writable
+from edgeseg.imaging.grid import Grid, as_volume_error, grid_of
+from edgeseg.imaging.slices import Hounsfield, Mask, SliceGeometry
+
+AIR = -1024
+_PART_BYTES = 32 * 2**20
+_COMPRESSION = 6
+NIFTI = (".nii", ".nii.gz")
+
+
+@dataclass(frozen=True)
+class NiftiScan:
+    """A CT volume in HU, in display orientation; see :class:`edgeseg.imaging.scan.Scan`.
+
+    Attributes
+    ----------
+    voxels
+        (slices, rows, columns), int16 or float32.
+    grid
+        Where they lie.
+    header
+        The file's NIfTI header.
+    """
+
+    path: Path
+    voxels: Hounsfield
+    grid: Grid
+    header: Any
+    warning: str | None
+    windowed: bool = False
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Distances in mm of slices, rows and columns."""
+        return self.grid.spacing
+
+    @property
+    def affine(self) -> NDArray[np.float64]:
+        """4x4, from voxel indices of the file to RAS+ mm."""
+        return self.grid.affine
+
+    @property
+    def to_file(self) -> NDArray[np.float64]:
+        """4x4, from (slice, row, column) to voxel indices of the file."""
+        return self.grid.to_file
+
+    @property
+    def orientation(self) -> NDArray[np.float64]:
+        """How nibabel turns display orientation into the file's."""
+        return self.grid.orientation
+
+    def __len__(self) -> int:
+        """Return the number of slices."""
+        return len(self.voxels)
+
+    def slice(self, index: int) -> Hounsfield:
+        """Return one slice in HU, (rows, columns)."""
+        image: Hounsfield = self.voxels[index]
+        return image
+
+    def geometry(self, _index: int) -> SliceGeometry:
+        """Return size and spacing of one slice; all are alike."""
+        return self.grid.geometry
+
+    def name(self, index: int) -> str:
+        """Return the number of one slice as the file counts, from 0."""
+        return f"slice {self.grid.numbers[index]}"
+
+    def check_output(self, output: Path) -> None:
+        """Refuse early an output that :meth:`write` could not write.
+
+        Raises
+        ------
+        UsageError
+            If it is named like no NIfTI, or is the input itself.
+        OutputError
+            If it can't be written.
+        """
+        if not output.name.lower().endswith(NIFTI):
+            raise UsageError(f"{output} is no .nii.gz; the mask of a volume is written as a NIfTI")
+        if output.resolve() == self.path.resolve():
+            raise UsageError(f"{output} is the input; give another output")
+        check_writable(output)
+
+    def write(self, output: Path, masks: Sequence[Mask]) -> None:
+        """Write one mask a slice as a label NIfTI in the file's own geometry.
+
+        Raises
+        ------
+        OutputError
+            If it can't be written; nothing half-written is left.
+        """
+        labels = apply_orientation(np.stack(masks), self.orientation)
+        header = self.header.copy()
+        header.extensions.clear()  # they may name the patient
+        header.set_data_dtype(np.uint8)
+        header.set_data_shape(labels.shape)
+        header.set_slope_inter(1, 0)
+        header["cal_min"] = header["cal_max"] = 0
+        header["descrip"] = b"edgeseg labels, research use only"
+        kind: Any = nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image
+        # An affine equal to the header's own leaves qform, sform and their codes as they are.
+        image = kind(labels, self.affine, header)
+        with atomic_path(output) as target, _writing(target) as stream:
+            image.to_stream(stream)
+
+
+@contextmanager
+def _writing(target: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
+    """Open a NIfTI to write, compressed if its name says so; the same content, the same bytes."""
+    with target.open("wb") as file:
+        if target.suffix.lower() != ".gz":
+            yield file
+            return
+        with gzip.GzipFile("", "wb", _COMPRESSION, file, mtime=0) as stream:
+            yield stream
+
+
+def read_volume(path: Path) -> NiftiScan:
+    """Read a CT volume of any orientation; oblique ones turn to the nearest axes.
+
+    HU are kept as int16 where the file holds whole numbers, else as float32. Voxels that are no
+    numbers (as outside of the field of view of a resampled scan) become air, with a warning.
+
+    Raises
+    ------
+    VolumeError
+        If it is no NIfTI, is truncated, has no three axes or several frames, is empty, is no
+        grey image, mostly holds no numbers, or has a singular affine.
+    """
+    with as_volume_error(path):
+        opened: Any = nib.load(path)
+        grid = grid_of(opened, path)
+        voxels = _allocate(opened, grid.extents)
+        with _streamed(path, opened) as image:
+            # Writing through this view of the file's order fills the display order.
+            missing = _fill(apply_orientation(voxels, grid.orientation), image)
+    if 2 * missing > voxels.size:
+        share = f"{missing} of {voxels.size}"
+        raise VolumeError(f"{path}: {share} voxels are no numbers; export the scan again")
+    warning = f"{missing} voxels of {path} are no numbers; read as air" if missing else None
+    return NiftiScan(path, voxels, grid, opened.header, warning)
+
+
+@contextmanager
+def _streamed(path: Path, opened: Any) -> Iterator[Any]:
+    """Open a NIfTI anew so that its compressed stream is read once, not again for every part."""
+    stream: Any = ImageOpener(path)
+    with stream:
+        yield opened.from_file_map(opened.make_file_map({"image": stream}))
+        # The decompressor meets the checksum, which stands behind the last voxel.
+        while stream.read(_PART_BYTES):
+            pass
+
+
+def _allocate(image: Any, shape: tuple[int, ...]) -> Hounsfield:
+    """Make room in the smallest type that holds the file's HU."""
+    proxy = image.dataobj
+    whole = image.get_data_dtype().kind in "iu" and float(proxy.inter).is_integer()
+    if whole and proxy.slope == 1:
+        return np.empty(shape, np.int16)
+    return np.empty(shape, np.float32)
+
+
+def _fill(target: NDArray[Any], image: Any) -> int:
+    """Read the file once, part by part; return how many voxels are no numbers.
+
+    nibabel scales in float64: the parts keep that from ever being held whole.
+    """
+    step = max(1, _PART_BYTES // (8 * target[..., 0].size))
+    frame = (0,) * (len(image.shape) - 3)
+    missing = 0
+    for start in range(0, target.shape[2], step):
+        part = np.asarray(image.dataobj[(..., slice(start, start + step), *frame)])
+        missing += _store(part, target[..., start : start + step])
+    return missing
+
+
+def _store(part: NDArray[Any], target: NDArray[Any]) -> int:
+    """Copy a part of the file to its place; return how many voxels are no numbers."""
+    if target.dtype == np.int16:
+        limits = np.iinfo(np.int16)
+        target[...] = np.clip(part, limits.min, limits.max)
+        return 0
+    with np.errstate(over="ignore"):
+        target[...] = part
+    lost = ~np.isfinite(target)
+    target[lost] = AIR
+    return int(np.count_nonzero(lost))

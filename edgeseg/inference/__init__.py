@@ -1,0 +1,1 @@
+"""Runs one TFLite piece in this process, and measures what it takes."""

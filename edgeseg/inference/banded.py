@@ -1,0 +1,85 @@
+"""Runs a piece band by band of its rows, so that its activations take the memory of one band."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeseg.bundle.manifest import Bands, Port
+from edgeseg.inference.engine import Interpreter
+
+
+class Runner(Protocol):
+    """A piece that is loaded."""
+
+    @property
+    def seconds(self) -> float:
+        """Time of the last inference alone, without the copies in and out."""
+
+    def run(self, arrays: Iterable[NDArray[Any]]) -> list[NDArray[Any]]:
+        """Run once on inputs in file order; returns fresh outputs in file order."""
+
+    def run_on_zeros(self) -> None:
+        """Run once on zeros and leave the outputs inside."""
+
+
+class Described(Protocol):
+    """A piece, compiled or from a bundle."""
+
+    @property
+    def outputs(self) -> tuple[Port, ...]:
+        """The ports it makes."""
+
+    @property
+    def bands(self) -> Bands | None:
+        """How it computes its rows."""
+
+
+def runner_of(piece: Described, interpreter: Interpreter) -> Runner:
+    """Let an interpreter that holds the file of a piece run the piece."""
+    if piece.bands is None:
+        return interpreter
+    return _BandRunner(interpreter, piece.outputs, piece.bands)
+
+
+def band_of(bands: Bands, number: int, arrays: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+    """Yield the rows that one band reads of each input (N, H, W, C), in file order, as views."""
+    for array, strips in zip(arrays, bands.inputs, strict=True):
+        start = strips.starts[number]
+        yield array[:, start : start + strips.rows]
+
+
+class _BandRunner:
+    """Runs a file once a band; rows that two bands make are taken from either, half and half."""
+
+    def __init__(self, interpreter: Interpreter, outputs: Sequence[Port], bands: Bands) -> None:
+        self._interpreter = interpreter
+        self._outputs = outputs
+        self._bands = bands
+        self.seconds = 0.0
+
+    def run(self, arrays: Iterable[NDArray[Any]]) -> list[NDArray[Any]]:
+        whole = list(arrays)
+        made = [np.empty(port.shape, port.dtype) for port in self._outputs]
+        self.seconds = 0.0
+        for band in range(self._bands.count):
+            self._run_band(band, whole, made)
+        return made
+
+    def run_on_zeros(self) -> None:
+        self.seconds = 0.0
+        for _ in range(self._bands.count):
+            self._interpreter.run_on_zeros()
+            self.seconds += self._interpreter.seconds
+
+    def _run_band(
+        self, band: int, whole: Sequence[NDArray[Any]], made: Sequence[NDArray[Any]]
+    ) -> None:
+        def take(number: int, output: NDArray[Any]) -> None:
+            strips = self._bands.outputs[number]
+            (start, stop), first = strips.kept[band], strips.starts[band]
+            made[number][:, start:stop] = output[:, start - first : stop - first]
+
+        self._interpreter.run_and_show(band_of(self._bands, band, whole), take)
+        self.seconds += self._interpreter.seconds

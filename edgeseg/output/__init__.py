@@ -1,0 +1,1 @@
+"""Terminal, HTML pages, plots; native chatter kept off them."""

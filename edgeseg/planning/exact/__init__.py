@@ -1,0 +1,1 @@
+"""Lower bounds, branch and bound, and the mixed-integer formulation."""

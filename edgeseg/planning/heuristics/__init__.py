@@ -1,0 +1,1 @@
+"""Placements found quickly, without a proof."""

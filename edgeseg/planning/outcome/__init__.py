@@ -1,0 +1,1 @@
+"""What a placement would do: load, latency, simulation, objective."""

@@ -1,0 +1,143 @@
+"""A problem as arrays, so that many assignments of pieces to boards are worked out at once.
+
+An assignment is a row of board numbers, one a piece: arrays of shape (N, pieces). Links are
+numbered like the boards; the coordinator's comes last.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeseg.planning.problem.problem import Problem
+
+Floats = NDArray[np.float64]
+Assignments = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Tables:
+    """A problem as arrays: P pieces, F flows, B boards, B + 1 links."""
+
+    problem: Problem
+
+    @cached_property
+    def seconds(self) -> Floats:
+        """Seconds of a piece on one core, (P, B)."""
+        return np.array([piece.seconds for piece in self.problem.pieces], float)
+
+    @cached_property
+    def cores(self) -> Floats:
+        """Cores of each board, (B,)."""
+        return np.array([board.cores for board in self.problem.boards], float)
+
+    @cached_property
+    def base(self) -> Floats:
+        """Bytes of each worker itself and of what its cores take on the way, (B,)."""
+        working = self.problem.working_bytes
+        bytes_ = [board.base_memory + board.cores * working for board in self.problem.boards]
+        return np.array(bytes_, float)
+
+    @cached_property
+    def limit(self) -> Floats:
+        """Bytes that each board may take, (B,)."""
+        return np.array([board.memory_limit for board in self.problem.boards], float)
+
+    @cached_property
+    def resident(self) -> Floats:
+        """Bytes that a loaded piece keeps, (P,)."""
+        return np.array([piece.resident_bytes for piece in self.problem.pieces], float)
+
+    @cached_property
+    def peak(self) -> Floats:
+        """Bytes that loading a piece takes, (P,)."""
+        return np.array([piece.peak_bytes for piece in self.problem.pieces], float)
+
+    @cached_property
+    def wire(self) -> Floats:
+        """Bytes of a flow on the wire, (F,)."""
+        return np.array([flow.wire_bytes for flow in self.problem.flows], float)
+
+    @cached_property
+    def held(self) -> Floats:
+        """Bytes of a flow in memory, (F,)."""
+        return np.array([flow.held_bytes for flow in self.problem.flows], float)
+
+    @cached_property
+    def made(self) -> Floats:
+        """Which piece makes a flow, (F, P) of 0 and 1."""
+        makers = [() if f.producer is None else (f.producer,) for f in self.problem.flows]
+        return self._incidence(makers)
+
+    @cached_property
+    def read(self) -> Floats:
+        """Which pieces read a flow, (F, P) of 0 and 1."""
+        return self._incidence([flow.readers for flow in self.problem.flows])
+
+    @cached_property
+    def maker(self) -> NDArray[np.int64]:
+        """Number of the piece that makes a flow, 0 for the image, (F,)."""
+        return np.array([flow.producer or 0 for flow in self.problem.flows], np.int64)
+
+    @cached_property
+    def last_reader(self) -> NDArray[np.int64]:
+        """Number of the last piece that reads a flow, (F,)."""
+        return np.array([max(flow.readers, default=0) for flow in self.problem.flows], np.int64)
+
+    @cached_property
+    def read_before(self) -> Floats:
+        """How many of the pieces before each end read a flow, (P + 1, F)."""
+        return np.vstack([np.zeros(len(self.problem.flows)), np.cumsum(self.read.T, axis=0)])
+
+    @cached_property
+    def seconds_before(self) -> Floats:
+        """Seconds of all pieces before each end on one core, (P + 1, B)."""
+        return np.vstack([np.zeros(len(self.problem.boards)), np.cumsum(self.seconds, axis=0)])
+
+    @cached_property
+    def least_bytes(self) -> float:
+        """Bytes that the pieces and one slice take at least, on all boards together."""
+        least = self.resident.sum()
+        return float(least if self.problem.merged else least + self.held.sum())
+
+    @cached_property
+    def images(self) -> NDArray[np.bool_]:
+        """Which flows the coordinator sends, (F,)."""
+        return np.array([flow.producer is None for flow in self.problem.flows])
+
+    @cached_property
+    def masks(self) -> NDArray[np.bool_]:
+        """Which flows go back to the coordinator, (F,)."""
+        return np.array([flow.returns for flow in self.problem.flows])
+
+    @cached_property
+    def up(self) -> Floats:
+        """Bytes a second out of each machine, (B + 1,)."""
+        links = (*self.problem.links, self.problem.coordinator)
+        return np.array([link.up for link in links], float)
+
+    @cached_property
+    def down(self) -> Floats:
+        """Bytes a second into each machine, (B + 1,)."""
+        links = (*self.problem.links, self.problem.coordinator)
+        return np.array([link.down for link in links], float)
+
+    @cached_property
+    def delay(self) -> Floats:
+        """Seconds one way between each machine and the network, (B + 1,)."""
+        links = (*self.problem.links, self.problem.coordinator)
+        return np.array([link.latency for link in links], float)
+
+    def _incidence(self, pieces: Sequence[tuple[int, ...]]) -> Floats:
+        matrix = np.zeros((len(pieces), len(self.problem.pieces)))
+        for flow, numbers in enumerate(pieces):
+            matrix[flow, list(numbers)] = 1
+        return matrix
+
+
+@lru_cache(maxsize=64)
+def tables_of(problem: Problem) -> Tables:
+    """Return the arrays of a problem, made once."""
+    return Tables(problem)

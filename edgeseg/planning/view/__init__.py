@@ -1,0 +1,1 @@
+"""A plan as data for programs, as tables and as a picture."""

@@ -1,0 +1,154 @@
+"""Scores of predicted masks against the truth, case by case, as the KiTS challenge counts them."""
+
+import csv
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+import msgspec
+import numpy as np
+
+from edgeseg.errors import VolumeError
+from edgeseg.files.atomic import atomic_path
+from edgeseg.imaging.grid import Grid, size_mismatch
+from edgeseg.imaging.nifti import read_volume
+from edgeseg.imaging.png import PICTURE, read_pictures
+from edgeseg.imaging.slices import Mask
+from edgeseg.labelled.labels import KITS_VALUES, to_kits
+from edgeseg.output.terminal import RESEARCH_NOTE
+from edgeseg.scoring.dice import KITS_TOLERANCES_MM, region_dice, region_surface_dice
+from edgeseg.scoring.pairing import CasePair
+from edgeseg.scoring.surface_dice import bounding_box
+
+_COLUMNS = {"kidney_and_mass": "kidney", "mass": "masses", "tumor": "tumor"}
+_SAME_PLACE_MM = 1e-3
+"""How far two grids may differ anywhere: headers keep 32-bit numbers."""
+
+
+class Score(msgspec.Struct, frozen=True):
+    """Dice and surface Dice of one case by region; pictures have no surface Dice."""
+
+    case: str
+    dice: dict[str, float]
+    surface_dice: dict[str, float] | None
+
+
+class Evaluation(msgspec.Struct, frozen=True):
+    """The scores of all cases, their mean over cases, and the tolerances of surface Dice."""
+
+    cases: tuple[Score, ...]
+    average: Score
+    tolerances_mm: Mapping[str, float]
+    research_note: str = RESEARCH_NOTE
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """A label mask and where its voxels lie.
+
+    Attributes
+    ----------
+    values
+        (slices, rows, columns) in display orientation, or (rows, columns) of a picture.
+    grid
+        None for a picture.
+    """
+
+    values: Mask
+    grid: Grid | None
+
+
+def score(pair: CasePair) -> Score:
+    """Compare one prediction with its truth.
+
+    Raises
+    ------
+    VolumeError
+        If a file can't be read, holds anything but KiTS labels, or the two do not lie on one grid.
+    """
+    truth, prediction = read_labels(pair.truth), read_labels(pair.prediction)
+    if problem := _mismatch(prediction, truth):
+        raise VolumeError(
+            f"{pair.prediction} does not lie on the grid of {pair.truth}: {problem}; "
+            "give the mask of that very scan"
+        )
+    box = bounding_box((truth.values != 0) | (prediction.values != 0))
+    cropped = truth.values[box], prediction.values[box]
+    surface = region_surface_dice(*cropped, truth.grid.spacing) if truth.grid else None
+    return Score(pair.case, region_dice(*cropped), surface)
+
+
+def read_labels(path: Path) -> Labels:
+    """Read a NIfTI or PNG of KiTS labels, 0 to 3.
+
+    Raises
+    ------
+    VolumeError
+        If it can't be read or holds other values.
+    """
+    if path.suffix.lower() == PICTURE:
+        return Labels(to_kits(read_pictures(path).slice(0), KITS_VALUES, path), None)
+    volume = read_volume(path)
+    values = np.empty(volume.voxels.shape, np.uint8)
+    for index, plane in enumerate(volume.voxels):
+        values[index] = to_kits(plane, KITS_VALUES, path)
+    return Labels(values, volume.grid)
+
+
+def evaluate(pairs: Sequence[CasePair], scored: Callable[[], object] = lambda: None) -> Evaluation:
+    """Score all pairs, one after another; ``scored`` is called after each.
+
+    Raises
+    ------
+    VolumeError
+        As for :func:`score`.
+    """
+    cases = []
+    for pair in pairs:
+        cases.append(score(pair))
+        scored()
+    return Evaluation(tuple(cases), average(cases), KITS_TOLERANCES_MM)
+
+
+def average(scores: Sequence[Score]) -> Score:
+    """Return the mean over cases, each case with equal weight."""
+    dice = _mean([one.dice for one in scores])
+    surface = [one.surface_dice for one in scores if one.surface_dice is not None]
+    return Score("average", dice, _mean(surface) if surface else None)
+
+
+def write_csv(target: Path, evaluation: Evaluation) -> None:
+    """Write a row a case and the row ``average`` as the KiTS challenge does, eight decimals.
+
+    Raises
+    ------
+    OutputError
+        If it can't be written; nothing half-written is left.
+    """
+    with atomic_path(target) as path, path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["caseID", *figures(evaluation.average)])
+        for one in (*evaluation.cases, evaluation.average):
+            writer.writerow([one.case, *(f"{value:.8f}" for value in figures(one).values())])
+
+
+def figures(one: Score) -> dict[str, float]:
+    """Return all figures of a case by their names in ``evaluation.csv``."""
+    measures = {"Dice": one.dice, "SD": one.surface_dice or {}}
+    return {
+        f"{measure}_{_COLUMNS[region]}": value
+        for measure, values in measures.items()
+        for region, value in values.items()
+    }
+
+
+def _mismatch(prediction: Labels, truth: Labels) -> str | None:
+    """Say how the grids of two masks differ; of a picture only the size is known."""
+    if prediction.grid and truth.grid:
+        return prediction.grid.mismatch(truth.grid, _SAME_PLACE_MM)
+    return size_mismatch(prediction.values.shape, truth.values.shape)
+
+
+def _mean(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {name: fmean(one[name] for one in figures) for name in figures[0]}

@@ -1,0 +1,1 @@
+"""Units and suggestions: numbers and names as people write them."""

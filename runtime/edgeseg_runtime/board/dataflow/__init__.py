@@ -1,0 +1,1 @@
+"""Which step fires next, its computation, and where its tensors go."""

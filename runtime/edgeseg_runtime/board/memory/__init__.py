@@ -1,0 +1,1 @@
+"""The byte budget of a worker: ledger, reservations, spool, allocator."""

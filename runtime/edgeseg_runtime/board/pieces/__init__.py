@@ -1,0 +1,1 @@
+"""Pieces of a worker: loaded, kept by hash, lent to work threads."""

@@ -1,0 +1,1 @@
+"""Messages between coordinator and workers: layout, sockets, keys, assignments."""

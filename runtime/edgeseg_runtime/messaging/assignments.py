@@ -1,0 +1,145 @@
+"""What each board is told: a placement, taken apart into one assignment a board. Pure."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+
+from edgeseg.boards.placement import Lane, Placement, handovers_of, slice_bytes, waiting_bytes
+from edgeseg.bundle.manifest import Manifest, Piece, Port
+from edgeseg_runtime.messaging.wire import Assignment, Peer, Routes
+
+
+def assignment_for(
+    board: str, manifest: Manifest, placement: Placement, epoch: int, boards: Mapping[str, Peer]
+) -> Assignment:
+    """Return what one board does in a placement: pieces, routes in each lane, peers, bytes.
+
+    ``boards`` says of every board where it listens and which key it has.
+    """
+    lanes = {n: lane for n, lane in enumerate(placement.lanes) if board in lane.members}
+    routes = tuple(_routes(board, manifest, number, lane) for number, lane in lanes.items())
+    here = {name for route in routes for name in route.pieces}
+    pieces = tuple(piece for piece in manifest.pieces if piece.name in here)
+    read = {port.tensor for piece in pieces for port in piece.inputs}
+    made = (port for piece in manifest.pieces for port in piece.outputs)
+    peers = {name for route in routes for names in route.destinations.values() for name in names}
+    senders = {name for lane in lanes.values() for name in _senders(board, manifest, lane)}
+    return Assignment(
+        epoch=epoch,
+        pieces=pieces,
+        sources=tuple(port for port in (_image(manifest), *made) if port.tensor in read),
+        routes=routes,
+        peers={name: boards[name] for name in sorted(peers)},
+        input=manifest.input.tensor,
+        output=manifest.output,
+        preprocessing=manifest.preprocessing,
+        decoding=manifest.decoding,
+        reserved_bytes=sum(
+            _reserved(manifest, lane, route)
+            for lane, route in zip(lanes.values(), routes, strict=True)
+        ),
+        shifts=tuple(shift for lane in lanes.values() for shift in lane.shifts),
+        spool_bytes=sum(
+            lane.window * waiting_bytes(manifest, lane.shifts) for lane in lanes.values()
+        ),
+        admits=tuple(key for name in sorted(senders) if (key := boards[name].public_key)),
+    )
+
+
+def trial_of(manifest: Manifest, pieces: Sequence[Piece], epoch: int) -> Assignment:
+    """Return the order to load pieces that are to be tried one at a time: without routes."""
+    read = {port.tensor for piece in pieces for port in piece.inputs}
+    made = (port for piece in manifest.pieces for port in piece.outputs)
+    return Assignment(
+        epoch=epoch,
+        pieces=tuple(pieces),
+        sources=tuple(port for port in (_image(manifest), *made) if port.tensor in read),
+        routes=(),
+        peers={},
+        input=manifest.input.tensor,
+        output=manifest.output,
+        preprocessing=manifest.preprocessing,
+        decoding=manifest.decoding,
+        reserved_bytes=tried_bytes(manifest, pieces),
+    )
+
+
+def tried_bytes(manifest: Manifest, pieces: Iterable[Piece]) -> int:
+    """Bytes of tensors while pieces are tried one at a time."""
+    return max(slice_bytes(manifest, frozenset({piece.name})) for piece in pieces)
+
+
+def readers(manifest: Manifest, lane: Lane, tensor: str) -> tuple[str, ...]:
+    """Boards of a lane on which some piece reads the tensor, in the order of the pieces."""
+    return tuple(
+        dict.fromkeys(
+            lane.boards[piece.name]
+            for piece in manifest.pieces
+            if any(port.tensor == tensor for port in piece.inputs)
+        )
+    )
+
+
+def contradiction(assignment: Assignment) -> str | None:
+    """Say what makes an assignment impossible to carry out, or None."""
+    names = {piece.name for piece in assignment.pieces}
+    sources = {port.tensor for port in assignment.sources}
+    if len(names) < len(assignment.pieces):
+        return "two pieces have the same name"
+    for piece in assignment.pieces:
+        if not piece.inputs or not sources.issuperset(port.tensor for port in piece.inputs):
+            return f"nobody makes what {piece.name} reads"
+    if assignment.shifts and not _runs_in_shifts(assignment):
+        return "its shifts are not all pieces of one lane, in their order"
+    for routes in assignment.routes:
+        if not names.issuperset(routes.pieces):
+            return f"lane {routes.lane} runs a piece that is not among the pieces"
+        if not set(assignment.peers).issuperset(chain(*routes.destinations.values())):
+            return f"lane {routes.lane} sends to a board that is not among the peers"
+    return None
+
+
+def _runs_in_shifts(assignment: Assignment) -> bool:
+    """Tell whether the shifts hold each piece once, in order, and there is one lane for them."""
+    order = tuple(piece.name for piece in assignment.pieces)
+    shifted = tuple(chain(*assignment.shifts))
+    return len(assignment.routes) == 1 and all(assignment.shifts) and shifted == order
+
+
+def _routes(board: str, manifest: Manifest, number: int, lane: Lane) -> Routes:
+    pieces = [piece for piece in manifest.pieces if lane.boards[piece.name] == board]
+    ahead = handovers_of(manifest, lane)
+    made = [port.tensor for piece in pieces for port in piece.outputs]
+    wanted = {
+        tensor: tuple(name for name in readers(manifest, lane, tensor) if name != board)
+        for tensor in made
+    }
+    return Routes(
+        lane=number,
+        pieces=tuple(piece.name for piece in pieces),
+        destinations={tensor: names for tensor, names in wanted.items() if names},
+        window=lane.window,
+        handovers={piece.name: ahead[piece.name] for piece in pieces},
+    )
+
+
+def _reserved(manifest: Manifest, lane: Lane, routes: Routes) -> int:
+    """Bytes of slices in flight; in shifts only images wait in memory, as 8-bit values."""
+    if lane.shifts:
+        return lane.window * math.prod(manifest.input.shape)
+    return lane.window * slice_bytes(manifest, frozenset(routes.pieces))
+
+
+def _senders(board: str, manifest: Manifest, lane: Lane) -> set[str]:
+    """Boards of a lane that make a tensor which the board reads."""
+    return {
+        lane.boards[piece.name]
+        for piece in manifest.pieces
+        for port in piece.outputs
+        if board in readers(manifest, lane, port.tensor)
+    } - {board}
+
+
+def _image(manifest: Manifest) -> Port:
+    """Return the port that the image comes from: float32, whatever the first piece reads."""
+    return Port(tensor=manifest.input.tensor, shape=manifest.input.shape)

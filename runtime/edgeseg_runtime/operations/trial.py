@@ -1,0 +1,62 @@
+"""A timed run of what a board is for: a tiny piece that is always there, or all of a bundle."""
+
+import statistics
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import numpy as np
+
+from edgeseg.bundle.bundle_file import Bundle
+from edgeseg.inference.banded import runner_of
+from edgeseg.inference.engine import Interpreter
+
+PROBE_FLOPS = 2 * 3 * 3 * 8 * 8 * (126**2 + 124**2 + 122**2 + 120**2)
+"""Four 3x3 convolutions of eight channels without padding, from 128 x 128."""
+
+_ROUNDS = 9
+
+
+@dataclass(frozen=True)
+class ProbeTiming:
+    """How long the tiny piece takes, and how far from 1 what it makes of ones is."""
+
+    seconds: float
+    worst_error: float
+
+
+def run_probe() -> ProbeTiming:
+    """Run the tiny piece on one core; the median of nine runs counts.
+
+    Raises
+    ------
+    EdgesegError
+        If no engine is installed, or it refuses the piece.
+    """
+    with as_file(files("edgeseg_runtime.operations") / "probe.tflite") as path:
+        interpreter = Interpreter(path)
+    (port,) = interpreter.inputs
+    ones = np.ones(port.shape, port.dtype)
+    times, worst = [], 0.0
+    for _ in range(_ROUNDS):
+        (made,) = interpreter.run([ones])
+        times.append(interpreter.seconds)
+        worst = max(worst, float(np.abs(made - 1).max()))
+    return ProbeTiming(statistics.median(times), worst)
+
+
+def run_bundle(path: Path) -> float:
+    """Run every piece of a bundle on zeros, one after the other; return seconds a slice.
+
+    Raises
+    ------
+    BundleError
+        If the bundle can't be read.
+    """
+    bundle, seconds = Bundle(path), 0.0
+    for piece in bundle.manifest.pieces:
+        runner = runner_of(piece, Interpreter(bundle.piece(piece)))
+        runner.run_on_zeros()
+        runner.run_on_zeros()
+        seconds += runner.seconds
+    return seconds

@@ -1,0 +1,1 @@
+"""Slices in, masks out: the segmenter, its checkpoint and its dry run."""

@@ -1,0 +1,274 @@
+"""Slices in, masks out: a bundle deployed on boards, ready to segment scan after scan."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import Self
+
+from edgeseg import __version__
+from edgeseg.boards.boards_file import BoardEntry, LinkEntry
+from edgeseg.boards.placement import Placement
+from edgeseg.bundle.bundle_file import Bundle
+from edgeseg.bundle.manifest import Manifest
+from edgeseg.imaging.scan import Slices
+from edgeseg.imaging.slices import Mask, SliceGeometry, to_model, to_native
+from edgeseg.planning.outcome.objective import Objective
+from edgeseg.planning.planner import Plan
+from edgeseg.planning.problem.problem import Problem
+from edgeseg_runtime.coordination.backlog import PendingSlice, Result
+from edgeseg_runtime.coordination.coordinator import Coordinator
+from edgeseg_runtime.coordination.placing import Placer
+from edgeseg_runtime.coordination.run import FailoverRun, Tell
+from edgeseg_runtime.local_workers import LocalWorkers, this_machine
+from edgeseg_runtime.messaging.keys import KeyPair
+from edgeseg_runtime.results.run_report import (
+    RunReport,
+    board_reports,
+    lane_reports,
+    piece_reports,
+    planned_fares,
+)
+from edgeseg_runtime.segmentation.arrays import as_slices
+from edgeseg_runtime.segmentation.checkpoint import Checkpoint
+
+PATIENCE_SECONDS = 60.0
+"""How long boards are waited for without which nothing goes on."""
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """The masks of a scan, one a slice in its own grid, and how the run went."""
+
+    masks: tuple[Mask, ...]
+    report: RunReport
+
+    @property
+    def mask(self) -> Mask:
+        """The masks as one array (slices, rows, columns); all slices must have one size."""
+        stacked: Mask = np.stack(self.masks)
+        return stacked
+
+
+class Segmenter:
+    """A context manager that holds a bundle ready on boards.
+
+    Parameters
+    ----------
+    bundle
+        Path of a ``.edgeseg`` file.
+    boards
+        Endpoints or entries of running workers; without any, workers are started on this
+        machine for as long as the block lasts.
+    local
+        How many workers to start on this machine (by default from its cores and memory).
+    memory_limit
+        Bytes that each of them may take (by default a share of what is available).
+    coordinator
+        The link of this machine, for planning (by default what loopback or gigabit brings).
+    objective
+        What is planned for: ``throughput``, or ``latency`` or ``memory`` with one slice at a time.
+    keys
+        This machine's own, for boards that have a public key.
+    patience
+        Seconds to wait for boards to come back without which nothing goes on.
+    tell
+        Called with one line when a board is lost, comes back, or is left out.
+
+    Raises
+    ------
+    BundleError, BoardError, PlacementError
+        On entering, if the bundle can't be read, a board not be reached, or nothing fits.
+
+    Examples
+    --------
+    >>> with Segmenter("kidney.edgeseg") as segmenter:  # doctest: +SKIP
+    ...     mask = segmenter.segment("ct.nii.gz").mask
+    """
+
+    def __init__(  # noqa: PLR0913 - one keyword a choice
+        self,
+        bundle: Path | str,
+        boards: Sequence[str | BoardEntry] = (),
+        *,
+        local: int | None = None,
+        memory_limit: int | None = None,
+        coordinator: LinkEntry | None = None,
+        objective: Objective = "throughput",
+        keys: KeyPair | None = None,
+        patience: float = PATIENCE_SECONDS,
+        tell: Tell | None = None,
+    ) -> None:
+        self._bundle = Bundle(Path(bundle))
+        self._entries = tuple(_entry(number, board) for number, board in enumerate(boards, start=1))
+        self._local = local
+        self._memory_limit = memory_limit
+        self._link = coordinator or LinkEntry()
+        self._keys = keys
+        self._objective: Objective = objective
+        # Nobody starts a worker of this machine again.
+        self._patience = patience if boards else 0.0
+        self._tell = tell or (lambda _: None)
+        self._stack = ExitStack()
+
+    @property
+    def bundle(self) -> Bundle:
+        """The bundle."""
+        return self._bundle
+
+    @property
+    def manifest(self) -> Manifest:
+        """The manifest of the bundle."""
+        return self._bundle.manifest
+
+    @property
+    def planned(self) -> tuple[Problem, Plan]:
+        """What was planned last, and the plan."""
+        return self._recovery.problem, self._recovery.plan
+
+    @property
+    def placement(self) -> Placement:
+        """Which board runs which piece."""
+        return self._recovery.plan.placement
+
+    def __enter__(self) -> Self:
+        """Start or reach the boards, place the pieces and load them."""
+        with ExitStack() as stack:
+            self._reach(stack)
+            self._recovery.begin()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Release the boards; stop the workers that were started here."""
+        self._stack.close()
+
+    def segment(
+        self,
+        scan: Slices | Path | str | NDArray[Any],
+        *,
+        spacing_mm: tuple[float, float] | None = None,
+        progress: Callable[[], None] | None = None,
+        checkpoint: Checkpoint | None = None,
+    ) -> Segmentation:
+        """Segment a scan.
+
+        Boards that are lost are gone on without; masks and progress are the same.
+
+        Parameters
+        ----------
+        scan
+            An open scan, the path of one, or HU as an array (rows, columns) or
+            (slices, rows, columns): rows anterior to posterior, columns right to left.
+        spacing_mm
+            Row and column spacing of an array's pixels; unknown if left out.
+        progress
+            Called after each slice.
+        checkpoint
+            Keeps each mask as it comes, and has those of slices that need not be done again.
+
+        Raises
+        ------
+        VolumeError
+            If the scan can't be used.
+        BoardError, PlacementError
+            If boards are lost without which nothing goes on, and none comes back in time.
+        """
+        slices = as_slices(scan, spacing_mm)
+        masks = dict(checkpoint.masks) if checkpoint is not None else {}
+        to_do = [index for index in range(len(slices)) if index not in masks]
+        returned, start = self._coordinator.received_bytes, time.perf_counter()
+        for result in self._recovery.stream(self._images(slices, to_do)):
+            mask = self._native(result, slices.geometry(result.index))
+            masks[result.index] = mask
+            if checkpoint is not None:
+                checkpoint.keep(result.index, mask)
+            if progress is not None:
+                progress()
+        seconds = time.perf_counter() - start
+        self._recovery.finish()
+        ordered = tuple(masks[index] for index in range(len(slices)))
+        returned = self._coordinator.received_bytes - returned
+        return Segmentation(ordered, self._report(len(slices), len(to_do), seconds, returned))
+
+    def rehearse(self) -> tuple[Problem, Plan]:
+        """Return what entering would decide: boards are reached and planned for, none is loaded.
+
+        Raises
+        ------
+        BundleError, BoardError, PlacementError
+            As entering.
+        """
+        with ExitStack() as stack:
+            self._reach(stack)
+            self._recovery.rehearse()
+            return self.planned
+
+    def _reach(self, stack: ExitStack) -> None:
+        """Start or reach the boards; the stack releases them."""
+        self._bundle.check()
+        entries = self._entries or stack.enter_context(
+            LocalWorkers(this_machine(self._local, self._memory_limit))
+        )
+        self._coordinator = Coordinator(self._bundle, entries, self._keys, tolerant=True)
+        stack.callback(self._coordinator.close)
+        placer = Placer(self.manifest, entries, self._link, self._objective)
+        self._recovery = FailoverRun(self._coordinator, placer, self._patience, self._tell)
+
+    def _images(self, slices: Slices, indices: Sequence[int]) -> Iterator[PendingSlice]:
+        preprocessing = self.manifest.preprocessing
+        for index in indices:
+            geometry = slices.geometry(index)
+            grey = to_model(slices.slice(index), geometry, preprocessing, windowed=slices.windowed)
+            yield PendingSlice(index, geometry, np.ascontiguousarray(grey))
+
+    def _native(self, result: Result, geometry: SliceGeometry) -> Mask:
+        if result.kind == "mask":
+            return result.array
+        return to_native(
+            result.array, geometry, self.manifest.preprocessing, self.manifest.decoding
+        )
+
+    def _report(self, slices: int, done: int, seconds: float, returned_bytes: int) -> RunReport:
+        plan, journal, speaker = self._recovery.plan, self._recovery.journal, self._coordinator
+        absent = {**plan.left_out, **speaker.fleet.absent}
+        boards = board_reports(
+            speaker.boards,
+            replace(plan.placement, left_out=absent),
+            planned_fares(self._recovery.problem, plan.prediction, done),
+            journal.work,
+            speaker.versions(),
+        )
+        return RunReport(
+            edgeseg=__version__,
+            model=self.manifest.model_name,
+            model_sha256=self.manifest.model_sha256,
+            slices=slices,
+            seconds=seconds,
+            slices_per_second=done / seconds,
+            planned_slices_per_second=plan.prediction.rate,
+            planned_from_estimates=self._recovery.problem.estimated,
+            wire_bytes=returned_bytes + sum(board.received_bytes for board in boards),
+            boards=boards,
+            lanes=lane_reports(self._recovery.problem, plan),
+            pieces=piece_reports(journal.work),
+            epochs=journal.epochs,
+            losses=tuple(journal.losses),
+            replayed_slices=journal.replayed,
+            resumed_slices=slices - done,
+        )
+
+
+def _entry(number: int, board: str | BoardEntry) -> BoardEntry:
+    return board if isinstance(board, BoardEntry) else BoardEntry(f"board-{number}", board)

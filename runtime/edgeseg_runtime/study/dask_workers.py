@@ -1,0 +1,92 @@
+"""How many workers of what size this machine gives a study."""
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import psutil
+
+from edgeseg.boards.boards_file import WORKER_BASE
+from edgeseg.boards.placement import pieces_and_slices, slice_bytes
+from edgeseg.bundle.manifest import Manifest
+from edgeseg.text.units import MIB
+from edgeseg_runtime.local_workers import share_machine, this_machine, usable
+from edgeseg_runtime.study.segmenter_cache import BOARDS_VARIABLE
+
+HEAD_RESOURCE = "GROUP"
+"""What a Dask worker offers one of if it has a group of boards."""
+
+PROCESS_BYTES = 192 * MIB
+"""About what a Dask worker takes before any volume."""
+
+_VOXEL_BYTES = 8
+"""A voxel as float32, its label, and both in the file's order."""
+
+_PACKED = 4
+"""How much larger a volume may be than its files, compressed ones among them."""
+
+
+@dataclass(frozen=True)
+class WorkerSpec:
+    """One Dask worker: cores, bytes of memory, and the boards file of the group it heads."""
+
+    cores: int
+    memory_limit: int
+    boards: Path | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What it is told beside what Dask tells it."""
+        return {BOARDS_VARIABLE: str(self.boards)} if self.boards else {}
+
+    @property
+    def resources(self) -> dict[str, float]:
+        """What it offers to tasks."""
+        return {HEAD_RESOURCE: 1} if self.boards else {}
+
+
+def staff_of(cores: int, available: int, volumes: int, need: int) -> tuple[WorkerSpec, ...]:
+    """Divide a machine into equal workers, together of four fifths of what is available.
+
+    There is one a core, fewer where there are fewer volumes, or where memory is short: half of a
+    worker's memory is for its volume and half for the pieces, and either may ``need`` so much.
+    Pure.
+    """
+    count = max(1, min(cores, volumes, usable(available) // (2 * need)))
+    share = share_machine(cores, available, count, None)
+    return (WorkerSpec(share.cores, share.memory_limit),) * count
+
+
+def local_staff(manifest: Manifest, scans: Sequence[Path]) -> tuple[WorkerSpec, ...]:
+    """Divide this machine for a bundle and the largest of some scans."""
+    cores = len(os.sched_getaffinity(0))
+    available = psutil.virtual_memory().available
+    volume = PROCESS_BYTES + max(map(_volume_bytes, scans))
+    return staff_of(cores, available, len(scans), max(volume, _pieces_bytes(manifest)))
+
+
+def heads(boards: Sequence[Path]) -> tuple[WorkerSpec, ...]:
+    """Return a worker for each group of boards, with equal shares of this machine's memory."""
+    share = this_machine(len(boards), None)
+    return tuple(WorkerSpec(1, share.memory_limit, path.absolute()) for path in boards)
+
+
+def _pieces_bytes(manifest: Manifest) -> int:
+    """Return what a worker takes that runs all pieces, one slice waiting while another is done."""
+    everything = frozenset(piece.name for piece in manifest.pieces)
+    return WORKER_BASE + pieces_and_slices(manifest.pieces, 2 * slice_bytes(manifest, everything))
+
+
+def _volume_bytes(path: Path) -> int:
+    """Return about what a scan takes in memory; one that can't be read is found out later."""
+    if path.is_dir():
+        return _PACKED * sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    try:
+        header: Any = nib.load(path).header
+    except (OSError, ValueError, nib.filebasedimages.ImageFileError):
+        return _PACKED * path.stat().st_size
+    return _VOXEL_BYTES * math.prod(map(int, header.get_data_shape()))

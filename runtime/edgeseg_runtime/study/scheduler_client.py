@@ -1,0 +1,175 @@
+"""Hands volumes to a Dask cluster, a few at a time, and tells what became of each."""
+
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from edgeseg.errors import EdgesegError
+from edgeseg_runtime.study.dask_workers import HEAD_RESOURCE
+from edgeseg_runtime.study.record import Failure, VolumeOutcome, VolumeTask
+from edgeseg_runtime.study.task import release, segment_volume
+
+LOOK_SECONDS = 1.0
+"""How often workers that come and go are looked for."""
+
+_LEAST_TRIES = 2
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A volume to be done, and the workers whose boards have failed it."""
+
+    order: VolumeTask
+    failed_at: tuple[str, ...] = ()
+
+
+def where_next(failed_at: Sequence[str], workers: Sequence[str]) -> tuple[str, ...]:
+    """Choose workers for a volume that boards have failed; none if it was tried enough.
+
+    It is tried wherever it was not yet, and at least twice. Pure.
+    """
+    untried = tuple(worker for worker in workers if worker not in failed_at)
+    if not untried and len(failed_at) < _LEAST_TRIES:
+        return tuple(workers)
+    return untried
+
+
+class SchedulerClient:
+    """Follows the volumes of one study through a cluster.
+
+    No more of them are at the scheduler than there are workers: what waits at a worker would be
+    blamed together with the volume that ends it.
+
+    Parameters
+    ----------
+    client
+        Of the cluster.
+    groups
+        Whether only heads of groups may take volumes.
+    tell
+        Called with one line if a worker is lost.
+    """
+
+    def __init__(self, client: Any, *, groups: bool, tell: Callable[[str], None]) -> None:
+        self._client = client
+        self._resources = {HEAD_RESOURCE: 1} if groups else None
+        self._tell = tell
+        self._names: Mapping[str, str] = {}
+        self._running: dict[Any, Attempt] = {}
+        self._done: SimpleQueue[Any] = SimpleQueue()
+
+    def wait_for_workers(self, seconds: float, remedy: str) -> None:
+        """Wait until there is a worker.
+
+        Raises
+        ------
+        EdgesegError
+            If none comes in time.
+        """
+        deadline = time.monotonic() + seconds
+        while not self._look():
+            if time.monotonic() > deadline:
+                raise EdgesegError(f"no worker came within {seconds:.0f} s; {remedy}")
+            time.sleep(LOOK_SECONDS / 4)
+
+    def outcomes(self, orders: Sequence[VolumeTask]) -> Iterator[VolumeOutcome]:
+        """Yield what became of each volume, as they end.
+
+        Raises
+        ------
+        EdgesegError
+            If the scheduler is lost.
+        """
+        waiting = deque(Attempt(order) for order in orders)
+        while waiting or self._running:
+            workers = self._look()
+            while waiting and len(self._running) < len(workers):
+                self._submit(waiting.popleft(), workers)
+            for attempt, outcome in self._ended():
+                again = self._again(attempt, outcome)
+                if again is None:
+                    yield outcome
+                else:
+                    waiting.appendleft(again)
+
+    def release(self) -> None:
+        """Let the workers release their boards: the study is over."""
+        with suppress(OSError):
+            self._client.run(release, workers=list(self._names), on_error="ignore")
+
+    def _look(self) -> tuple[str, ...]:
+        """Return the addresses of the workers that may take volumes now."""
+        try:
+            seen = self._client.scheduler_info(n_workers=-1)["workers"]
+        except OSError as error:
+            raise _lost_scheduler() from error
+        names = {
+            address: str(worker["name"])
+            for address, worker in seen.items()
+            if self._resources is None or HEAD_RESOURCE in worker["resources"]
+        }
+        for address, name in self._names.items():
+            if address not in names:
+                self._tell(f"worker {name} was lost; what it had begun is done again")
+        self._names = names
+        return tuple(names)
+
+    def _submit(self, attempt: Attempt, workers: Sequence[str]) -> None:
+        chosen = where_next(attempt.failed_at, workers) if attempt.failed_at else ()
+        future = self._client.submit(
+            segment_volume,
+            attempt.order,
+            key=f"edgeseg-volume-{uuid.uuid4().hex}",
+            pure=False,
+            resources=self._resources,
+            workers=list(chosen) or None,
+        )
+        self._running[future] = attempt
+        future.add_done_callback(self._done.put)
+
+    def _ended(self) -> Iterator[tuple[Attempt, VolumeOutcome]]:
+        """Yield the volumes that have ended, after a moment even if none has."""
+        with suppress(Empty):
+            future = self._done.get(timeout=LOOK_SECONDS)
+            attempt = self._running.pop(future)
+            yield attempt, _outcome(attempt.order, future)
+
+    def _again(self, attempt: Attempt, outcome: VolumeOutcome) -> Attempt | None:
+        """Return another attempt where boards have failed a volume that was not tried enough."""
+        if not isinstance(outcome, Failure) or outcome.at is None:
+            return None
+        failed_at = (*attempt.failed_at, outcome.at)
+        if not where_next(failed_at, tuple(self._names)):
+            return None
+        self._tell(f"{outcome.volume}: {outcome.error}; trying again")
+        return Attempt(attempt.order, failed_at)
+
+
+def _outcome(order: VolumeTask, future: Any) -> VolumeOutcome:
+    from distributed import KilledWorker
+
+    if future.status == "finished":
+        outcome: VolumeOutcome = future.result()
+        return outcome
+    if future.status != "error":
+        raise _lost_scheduler()
+    error = future.exception()
+    if isinstance(error, KilledWorker):
+        return Failure(
+            order.volume,
+            f"{error.allowed_failures + 1} workers in turn were lost over it, killed or for want "
+            "of memory; give workers more memory, or segment it by itself",
+        )
+    return Failure(order.volume, f"unexpected {type(error).__name__}: {error}")
+
+
+def _lost_scheduler() -> EdgesegError:
+    return EdgesegError(
+        "the connection to the Dask scheduler was lost; run the same command again when it is "
+        "back: finished volumes are skipped"
+    )

@@ -1,0 +1,140 @@
+"""Steps compute what the uncut model does, in any number of threads, also through the disk."""
+
+import threading
+import weakref
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edgeseg.bundle.bundle_file import Bundle
+from edgeseg.bundle.manifest import Manifest, Port
+from edgeseg.imaging.slices import SliceGeometry, to_input, to_probabilities
+from edgeseg.inference.engine import Interpreter
+from edgeseg_runtime.board.dataflow.compute import Computer
+from edgeseg_runtime.board.dataflow.decoder import Decoder
+from edgeseg_runtime.board.dataflow.executor import Executor, Firing, Tensors
+from edgeseg_runtime.board.memory.spool import Spool, Spooled
+from edgeseg_runtime.board.pieces.pool import load, store
+from edgeseg_runtime.board.pieces.steps import Step, readers_of
+from edgeseg_runtime.messaging.wire import Job, Routes
+
+_JOB = Job(1, 0, 0, SliceGeometry(512, 512))
+
+
+@pytest.fixture
+def opened(tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bundle:
+    """A bundle whose pieces are in a cache of their own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    bundle = Bundle(tiny_bundle)
+    for piece in bundle.manifest.pieces:
+        store(piece, bundle.packed_piece(piece))
+    return bundle
+
+
+@pytest.fixture
+def grey() -> NDArray[np.uint8]:
+    """An 8-bit image."""
+    image: NDArray[np.uint8] = np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8)
+    return image
+
+
+@pytest.fixture
+def expected(uncut_bundle: Path, grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The probabilities of the uncut model."""
+    uncut = Bundle(uncut_bundle)
+    interpreter = Interpreter(uncut.piece(uncut.manifest.pieces[0]))
+    (output,) = interpreter.run([to_input(grey, uncut.manifest.preprocessing)])
+    return to_probabilities(output)
+
+
+def _computer(manifest: Manifest, steps: list[Step], spool: Spool | None) -> Computer:
+    image = Port(manifest.input.tensor, manifest.input.shape)
+    made = [port for piece in manifest.pieces for port in piece.outputs]
+    sources = {port.tensor: port for port in (image, *made)}
+    decoder = Decoder(manifest.output, manifest.preprocessing, manifest.decoding)
+    return Computer(sources, image.tensor, decoder, spool, readers_of(steps))
+
+
+def test_two_threads_compute_what_one_does(
+    opened: Bundle, grey: NDArray[np.uint8], expected: NDArray[np.uint8]
+) -> None:
+    manifest = opened.manifest
+    step = Step(manifest.pieces)
+    computer = _computer(manifest, [step], None)
+    made: list[Tensors] = []
+
+    def work(crew: list[Interpreter]) -> None:
+        for _ in range(10):
+            firing = Firing(_JOB, step, {manifest.input.tensor: grey})
+            computed = computer.compute(crew, firing)
+            made.append(computed.outputs)
+            assert list(computed.times) == [piece.name for piece in manifest.pieces]
+            assert all(0 < t.seconds < t.busy_seconds for t in computed.times.values())
+
+    crews = load([step], threads=1, copies=2)[step.name]
+    threads = [threading.Thread(target=work, args=(crew,)) for crew in crews]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 20
+    for outputs in made:
+        np.testing.assert_array_equal(outputs[manifest.output.tensor], expected)
+
+
+def test_what_nobody_reads_again_is_gone_before_inference_takes_memory(
+    opened: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = opened.manifest
+    step = Step(manifest.pieces[1:])
+    first = step.pieces[0]
+    computer = _computer(manifest, [step], None)
+    crew = load([step], threads=1, copies=1)[step.name][0]
+    ports = {port.tensor: port for piece in step.pieces for port in piece.inputs}
+    arrays = {name: np.ones(ports[name].shape, ports[name].dtype) for name in step.reads}
+    later = {port.tensor for piece in step.pieces[1:] for port in piece.inputs}
+    known = {name: weakref.ref(array) for name, array in arrays.items()}
+    firing = Firing(_JOB, step, dict(arrays))
+    arrays.clear()
+    alive: list[set[str]] = []
+    run = crew[0]._engine.invoke
+
+    def invoke() -> None:
+        alive.append({name for name, array in known.items() if array() is not None})
+        run()
+
+    monkeypatch.setattr(crew[0]._engine, "invoke", invoke)
+    computer.compute(crew, firing)
+    assert {port.tensor for port in first.inputs} - later
+    assert alive == [known.keys() & later]
+    assert all(array() is None for array in known.values())
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3])
+def test_what_passes_between_shifts_goes_through_the_disk(
+    opened: Bundle, grey: NDArray[np.uint8], expected: NDArray[np.uint8], tmp_path: Path, cut: int
+) -> None:
+    """Each tensor is written once, whoever reads it, and gone when the last has done so."""
+    manifest = opened.manifest
+    steps = [Step(manifest.pieces[:cut]), Step(manifest.pieces[cut:])]
+    names = tuple(piece.name for piece in manifest.pieces)
+    executor = Executor({s.name: s for s in steps}, {0: Routes(0, names, {}, 1)})
+    spool = Spool(tmp_path, 2**20)
+    computer = _computer(manifest, steps, spool)
+    executor.offer(_JOB, manifest.input.tensor, grey)
+    for step in steps:
+        crew = load([step], threads=1, copies=1, ready=False)[step.name][0]
+        firing = executor.next(frozenset({step.name}))
+        assert firing is not None
+        outputs = computer.compute(crew, firing).outputs
+        for tensor, held in outputs.items():
+            if executor.reads(0, tensor):
+                assert isinstance(held, Spooled)
+                executor.offer(_JOB, tensor, held)
+        assert executor.held_bytes == 0
+    np.testing.assert_array_equal(outputs[manifest.output.tensor], expected)
+    assert spool.held_bytes == 0
+    assert list(spool.folder.iterdir()) == []
+    spool.close()

@@ -1,0 +1,73 @@
+"""What freed tensors leave in a worker's heap: used again, and given back where it grows scarce."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+_TESTS = Path(__file__).parents[3]
+
+_CODE = """
+import sys
+import numpy as np
+from msgspec.structs import replace
+from manifests import chain_manifest
+from edgeseg.inference.measure import resident_bytes
+from edgeseg.inference.process_memory import reuse_freed_memory
+from edgeseg.boards.placement import Lane, Placement
+from edgeseg_runtime.board.memory.allocator import Heap
+from edgeseg_runtime.board.memory.ledger import Ledger
+from edgeseg_runtime.messaging.assignments import assignment_for
+from edgeseg_runtime.messaging.wire import Peer
+
+MIB = 2**20
+room, reserved, in_shifts = int(sys.argv[1]) * MIB, 24 * MIB, sys.argv[2] == "shifts"
+reuse_freed_memory()
+manifest = chain_manifest([1, 1])
+names = tuple(piece.name for piece in manifest.pieces)
+lane = Lane(dict.fromkeys(names, "a"), 3, tuple((name,) for name in names) if in_shifts else ())
+peers = {"a": Peer("tcp://127.0.0.1:9")}
+assignment = assignment_for("a", manifest, Placement((lane,), {}), 1, peers)
+start = resident_bytes()
+ledger = Ledger(start + room + reserved, start)
+ledger.enter("slices", reserved)
+heap = Heap(replace(assignment, reserved_bytes=reserved), ledger)
+tensors = [np.ones(MIB, np.uint8) for _ in range(30)]
+small = [bytes(1000) for _ in range(1000)]  # what keeps the heap from shrinking at its end
+del tensors
+heap.tend()
+print((resident_bytes() - start) // MIB)
+"""
+
+
+@dataclass(frozen=True)
+class _Case:
+    """MiB beside what is entered, how it works, and the MiB that stay of 30 that were freed."""
+
+    room: int
+    mode: str
+    kept: bool
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(_Case(24, "together", kept=True), id="room for gaps"),
+        pytest.param(_Case(20, "together", kept=True), id="no room for all gaps, but for these"),
+        pytest.param(_Case(10, "together", kept=False), id="another slice might not fit"),
+        pytest.param(_Case(24, "shifts", kept=False), id="shifts leave nothing behind"),
+    ],
+)
+def test_freed_memory_stays_while_there_is_room(case: _Case) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", _CODE, str(case.room), case.mode],
+        capture_output=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": str(_TESTS / "support")},
+        text=True,
+    )
+    assert (int(ran.stdout) >= 29) == case.kept
+    assert case.kept or int(ran.stdout) <= 4

@@ -1,0 +1,97 @@
+"""What is entered before anything is held: all of it, and never more than the limit."""
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from manifests import KIB, manifests
+
+from edgeseg.boards.boards_file import Board
+from edgeseg.boards.placement import (
+    Lane,
+    Placement,
+    most_alive,
+    pieces_and_slices,
+    slice_bytes,
+    waiting_bytes,
+    working_bytes,
+)
+from edgeseg.bundle.manifest import Manifest
+from edgeseg.errors import BoardError
+from edgeseg.planning.outcome.load import score
+from edgeseg.planning.problem.problem import problem_of, sources_of
+from edgeseg_runtime.board.memory.ledger import Ledger
+from edgeseg_runtime.board.memory.reservation import enter
+from edgeseg_runtime.board.pieces.steps import steps_of
+from edgeseg_runtime.messaging.assignments import assignment_for, contradiction
+from edgeseg_runtime.messaging.wire import Peer
+
+_BOARDS = {"a": Peer("tcp://127.0.0.1:7000")}
+
+
+def _lane(manifest: Manifest, window: int, cuts: list[int]) -> Lane:
+    names = tuple(piece.name for piece in manifest.pieces)
+    edges = [0, *sorted(cuts), len(names)]
+    shifts = [names[start:end] for start, end in itertools.pairwise(edges)]
+    return Lane(dict.fromkeys(names, "a"), window, tuple(filter(None, shifts)) if cuts else ())
+
+
+@given(
+    manifests(),
+    st.integers(1, 5),
+    st.lists(st.integers(1, 5), unique=True, max_size=3),
+    st.integers(1, 4),
+    st.integers(0, 5000),
+)
+def test_pieces_slices_and_conversions_are_entered_or_refused(
+    manifest: Manifest, window: int, cuts: list[int], cores: int, limit: int
+) -> None:
+    cuts = [cut for cut in cuts if cut < len(manifest.pieces)]
+    lane = _lane(manifest, window, cuts)
+    assignment = assignment_for("a", manifest, Placement((lane,), {}), 1, _BOARDS)
+    assert contradiction(assignment) is None
+    assert assignment.spool_bytes == window * waiting_bytes(manifest, lane.shifts)
+    pieces = {piece.name: piece for piece in manifest.pieces}
+    if lane.shifts:
+        groups = [[pieces[name] for name in shift] for shift in lane.shifts]
+        assert [list(step.pieces) for step in steps_of(assignment).values()] == groups
+        need = max(pieces_and_slices(g, window * 64 + most_alive(g)) for g in groups)
+    else:
+        groups = [list(manifest.pieces)]
+        need = pieces_and_slices(groups[0], window * slice_bytes(manifest, frozenset(pieces)))
+    image, mask = manifest.input.tensor, manifest.output.tensor
+    need += cores * working_bytes(manifest.pieces, sources_of(manifest.pieces), image, mask)
+    ledger = Ledger(limit * KIB, 0)
+    try:
+        copies = enter(assignment, ledger, cores)
+    except BoardError:
+        assert need > ledger.limit
+        assert ledger.held <= ledger.limit
+        return
+    assert need <= ledger.held <= ledger.limit
+    assert 1 <= copies <= cores
+    more = max(pieces_and_slices(g, most_alive(g) if cuts else 0) for g in groups)
+    assert copies == cores or more > ledger.free
+    assert ledger.held == need + (copies - 1) * more
+
+
+@given(manifests(), st.data(), st.integers(1, 4), st.booleans())
+def test_what_is_planned_is_what_is_entered(
+    manifest: Manifest, data: st.DataObject, window: int, sealed: bool
+) -> None:
+    """However the pieces are spread: a board never refuses what the plan says it has room for."""
+    names = ("a", "b", "c")
+    boards = {p.name: data.draw(st.sampled_from(names)) for p in manifest.pieces}
+    entries = {n: Peer("tcp://127.0.0.1:7000", n * 40 if sealed else None) for n in names}
+    placement = Placement((Lane(boards, window),), {})
+    problem = problem_of(manifest.pieces, [Board(name, 2**40) for name in names])
+    row = [[names.index(boards[piece.name]) for piece in manifest.pieces]]
+    planned = score(replace(problem, sealed=sealed), np.array(row)).memory(window)[0]
+    for number, name in enumerate(names):
+        if name in placement.members:
+            ledger = Ledger(2**40, 0)
+            assert enter(assignment_for(name, manifest, placement, 1, entries), ledger, 1) == 1
+            assert ledger.held <= planned[number]
+            assert planned[number] - ledger.held <= problem.working_bytes

@@ -1,0 +1,118 @@
+"""The way to one board: when it counts as lost, and what a new connection leaves behind."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+import zmq
+from talking import Sockets
+
+from edgeseg.boards.boards_file import BoardEntry
+from edgeseg_runtime.coordination.board_connection import SLOWEST_LINK, BoardConnection
+from edgeseg_runtime.messaging.transport import Listener, PeerSocket
+from edgeseg_runtime.messaging.wire import AnyMessage, Hello, PieceData, Ping, Pong, Welcome
+
+_SILENCE = 0.2
+
+
+@pytest.fixture
+def listener(sockets: Sockets) -> Listener:
+    return sockets.listener()
+
+
+@pytest.fixture
+def contact(sockets: Sockets, listener: Listener) -> Iterator[BoardConnection]:
+    entry = BoardEntry("pi", listener.endpoint)
+    with zmq.Context() as context:
+
+        def connect() -> PeerSocket:
+            return PeerSocket(context, listener.endpoint, watched=True)
+
+        contact = BoardConnection(entry, connect, zmq.Poller())
+        yield contact
+        contact.close()
+
+
+def _heard(listener: Listener) -> list[AnyMessage]:
+    """Return what comes in until nothing more does."""
+    heard = []
+    while listener.socket.poll(300):
+        received = listener.receive()
+        if received is not None:
+            heard.append(received.message)
+    return heard
+
+
+def test_silence_counts_from_the_first_ping_without_an_answer(contact: BoardConnection) -> None:
+    time.sleep(_SILENCE)
+    assert contact.trouble(_SILENCE) is None, "nothing was asked"
+    contact.ping("s")
+    assert contact.trouble(_SILENCE) is None
+    time.sleep(_SILENCE)
+    contact.ping("s")
+    assert contact.trouble(_SILENCE) == "no word for 0.2 s"
+
+
+def test_a_word_ends_the_silence(contact: BoardConnection, listener: Listener) -> None:
+    contact.ping("s")
+    assert listener.socket.poll(5000)
+    received = listener.receive()
+    assert received is not None
+    time.sleep(_SILENCE)
+    listener.send(received.sender, Pong(7, 0, 0, {}))
+    assert contact.link.socket.poll(5000)
+    assert [message for message, _ in contact.hear()] == [Pong(7, 0, 0, {})]
+    assert contact.trouble(_SILENCE) is None
+    assert contact.pong == Pong(7, 0, 0, {})
+
+
+def test_a_ping_behind_a_large_piece_is_given_time(contact: BoardConnection) -> None:
+    contact.send(PieceData(1, "0" * 64), bytes(round(0.5 * SLOWEST_LINK)))
+    contact.ping("s")
+    time.sleep(2 * _SILENCE)
+    assert contact.trouble(_SILENCE) is None
+    time.sleep(0.5)
+    assert contact.trouble(_SILENCE) is not None
+
+
+def test_it_says_hello_once_over_each_connection(
+    contact: BoardConnection, listener: Listener
+) -> None:
+    for _ in range(3):
+        contact.greet("s")
+    (hello,) = _heard(listener)
+    assert isinstance(hello, Hello)
+    assert (hello.session, hello.board) == ("s", "pi")
+    contact.greet("s", again=True)
+    contact.renew()
+    contact.greet("s")
+    assert len(_heard(listener)) in (1, 2), "the old connection may have been too quick"
+
+
+def test_a_new_connection_knows_nothing_of_the_old(
+    contact: BoardConnection, listener: Listener
+) -> None:
+    contact.ping("s")
+    time.sleep(_SILENCE)
+    contact.renew()
+    assert contact.trouble(_SILENCE) is None
+    contact.ping("s")
+    assert _heard(listener)[-1] == Ping("s")
+
+
+def test_it_is_a_board_once_its_worker_has_said_so(
+    contact: BoardConnection, listener: Listener
+) -> None:
+    assert contact.board is None
+    contact.greet("s")
+    assert listener.socket.poll(5000)
+    received = listener.receive()
+    assert received is not None
+    listener.send(received.sender, Welcome(1000, 10, 4, {}))
+    assert contact.link.socket.poll(5000)
+    list(contact.hear())
+    assert contact.board is not None
+    assert (contact.board.name, contact.board.cores) == ("pi", 4)
+    assert contact.received_bytes > 0
+    contact.renew()
+    assert contact.received_bytes > 0

@@ -1,0 +1,67 @@
+"""How a machine is divided among the workers of a study."""
+
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgeseg.bundle.bundle_file import Bundle
+from edgeseg_runtime.study.dask_workers import heads, local_staff, staff_of
+
+_GIB = 2**30
+
+
+@pytest.mark.parametrize(
+    ("machine", "count", "cores_each"),
+    [
+        ((4, 16 * _GIB, 100, _GIB // 2), 4, 1),
+        ((8, 16 * _GIB, 3, _GIB // 2), 3, 2),  # one each
+        ((8, 4 * _GIB, 100, _GIB // 2), 3, 2),  # as many as there is memory for
+        ((4, _GIB // 2, 100, _GIB), 1, 4),  # one is tried in any case
+    ],
+)
+def test_there_are_as_many_workers_as_can_be_used(
+    machine: tuple[int, int, int, int], count: int, cores_each: int
+) -> None:
+    staff = staff_of(*machine)
+    assert len(staff) == count
+    assert {hand.cores for hand in staff} == {cores_each}
+    assert {hand.boards for hand in staff} == {None}
+
+
+@given(st.integers(1, 64), st.integers(_GIB, 64 * _GIB), st.integers(1, 999), st.integers(1, _GIB))
+def test_they_never_have_more_than_the_machine(
+    cores: int, available: int, volumes: int, need: int
+) -> None:
+    staff = staff_of(cores, available, volumes, need)
+    assert sum(hand.cores for hand in staff) <= cores
+    assert sum(hand.memory_limit for hand in staff) <= available * 4 // 5
+    assert len(staff) == 1 or all(hand.memory_limit >= 2 * need for hand in staff)
+
+
+def test_a_large_volume_gets_a_larger_share(tiny_bundle: Path, tmp_path: Path) -> None:
+    """By its header alone: nothing of it is read."""
+    manifest = Bundle(tiny_bundle).manifest
+    small, large = tmp_path / "small.nii", tmp_path / "large.nii"
+    image: Any = nib.Nifti1Image(np.zeros((8, 8, 8), np.int16), np.eye(4))
+    nib.save(image, small)
+    content = bytearray(small.read_bytes())
+    content[42:48] = np.array([2048, 2048, 30000], "<i2").tobytes()  # a terabyte
+    large.write_bytes(content)
+    several = [small] * 64
+    assert len(local_staff(manifest, [*several, large])) == 1
+    assert len(local_staff(manifest, several)) >= 1
+    (tmp_path / "broken.nii").write_bytes(b"hello")
+    assert local_staff(manifest, [tmp_path, tmp_path / "broken.nii"])
+
+
+def test_every_group_has_a_head(tmp_path: Path) -> None:
+    first, second = heads([tmp_path / "a.toml", Path("b.toml")])
+    assert first.resources == second.resources == {"GROUP": 1}
+    assert first.environment == {"EDGESEG_BOARDS": str(tmp_path / "a.toml")}
+    assert Path(second.environment["EDGESEG_BOARDS"]).is_absolute()
+    assert first.cores == 1

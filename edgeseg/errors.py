@@ -1,4 +1,9 @@
-"""One tree of errors: each carries one line for the user and the exit code of its kind."""
+"""One tree of errors, each with the exit code of its kind, and how messages name parameters."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+Spelling = Callable[[str], str]
 
 
 class EdgesegError(Exception):
@@ -11,7 +16,7 @@ class EdgesegError(Exception):
 
 
 class UsageError(EdgesegError):
-    """The command or the call itself is wrong: flags, values, combinations."""
+    """The command or the call itself is wrong: parameters, values, combinations."""
 
     exit_code = 2
 
@@ -46,3 +51,34 @@ class PlacementError(EdgesegError):
 
 class WireError(EdgesegError):
     """A message from the network breaks the protocol."""
+
+
+def field_name(field: str) -> str:
+    """Return what the caller knows a parameter as, for a message.
+
+    In Python that is the parameter's own name, such as ``max_partitions``; while a command of
+    the command line runs it is the flag, such as ``--max-partitions``. Messages are to be written
+    when they are needed: a constant would keep the spelling of the import.
+    """
+    return _spelling(field)
+
+
+@contextmanager
+def fields_spelled(spelling: Spelling) -> Iterator[None]:
+    """Let messages of the whole process name parameters as ``spelling`` does, for a block.
+
+    It holds for all threads, since messages come from threads that work for a command.
+    """
+    global _spelling  # noqa: PLW0603 - like a locale: how this process talks to its user
+    before, _spelling = _spelling, spelling
+    try:
+        yield
+    finally:
+        _spelling = before
+
+
+def _as_in_python(field: str) -> str:
+    return field
+
+
+_spelling: Spelling = _as_in_python

@@ -8,6 +8,7 @@ from pathlib import Path
 from edgeseg.boards.boards_file import BoardsFile, read_boards
 from edgeseg.bundle.bundle_file import write_bundle
 from edgeseg.bundle.manifest import FORMAT, Manifest
+from edgeseg.errors import field_name
 from edgeseg.files.atomic import write_json
 from edgeseg.output.terminal import detail, progress
 from edgeseg_converters.arrays import ModelInput
@@ -142,7 +143,7 @@ def convert(  # noqa: PLR0913 - one keyword a flag
     compressed = compress(prepared.network, settings.recipe, slices)
     network, images = compressed.network, spread(prepared.images, MAX_SLICES)
     cut = cut_network(network, strategy, settings.request)
-    detail(f"--strategy {strategy} makes {len(cut.pieces)} pieces of it")
+    detail(f"{field_name('strategy')} {strategy} makes {len(cut.pieces)} pieces of it")
 
     # A step for the uncut model, one for the check, and two a piece for measuring it.
     steps = 2 + (rounds(settings.recipe) + 2) * len(cut.pieces)
@@ -204,7 +205,8 @@ def _checked(  # noqa: PLR0913, PLR0917 - all that pieces are compiled and check
         return cut, chosen, check
     note = (
         f"the quickest pieces change a probability by {check.max_abs_difference:.3g}, more than "
-        f"{cut.tolerance:g}: those of the same bits are taken; --tolerance allows more"
+        f"{cut.tolerance:g}: those of the same bits are taken; {field_name('tolerance')} allows "
+        "more"
     )
     exact = replace(cut.otherwise, notes=(note, *cut.otherwise.notes))
     return _checked(exact, uncut, prepared, recipe, images, partial(advance, 0))

@@ -10,7 +10,7 @@ import msgspec
 
 from edgeseg.boards.boards_file import BoardsFile
 from edgeseg.bundle.manifest import Preprocessing
-from edgeseg.errors import UsageError
+from edgeseg.errors import UsageError, field_name
 from edgeseg.network.graph import Tensor
 from edgeseg.text.suggestions import did_you_mean
 from edgeseg_converters.compress.recipe import Recipe
@@ -49,28 +49,32 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Refuse what can't be done."""
-        _require_one_of("--strategy", self.strategy, STRATEGIES)
-        _require_one_of("--metric", self.metric, METRICS)
-        _require_positive("--max-complexity", self.max_complexity)
-        _require_positive("--max-partitions", self.max_partitions)
-        _require_positive("--spacing", self.spacing_mm)
-        _require_positive("--max-activations", self.max_activations)
-        _require_positive("--tolerance", self.tolerance)
+        _require_one_of("strategy", self.strategy, STRATEGIES)
+        _require_one_of("metric", self.metric, METRICS)
+        _require_positive("max_complexity", self.max_complexity)
+        _require_positive("max_partitions", self.max_partitions)
+        _require_positive("spacing_mm", self.spacing_mm)
+        _require_positive("max_activations", self.max_activations)
+        _require_positive("tolerance", self.tolerance)
         if self.ways is not None and self.ways < 2:
-            raise UsageError(f"--ways is {self.ways}; give at least 2 tiles or branches")
-        _require_use("--ways", self.ways, self.strategy, DIVIDING)
-        _require_use("--boards", self.boards, self.strategy, PLACING)
-        _require_use("--tolerance", self.tolerance, self.strategy, TOLERANT)
+            raise UsageError(
+                f"{field_name('ways')} is {self.ways}; give at least 2 tiles or branches"
+            )
+        _require_use("ways", self.ways, self.strategy, DIVIDING)
+        _require_use("boards", self.boards, self.strategy, PLACING)
+        _require_use("tolerance", self.tolerance, self.strategy, TOLERANT)
         for entry in self.boards.board if self.boards is not None else ():
             _ = entry.expected  # says what is lacking
         low, high = self.window
         if not -math.inf < low < high < math.inf:
-            raise UsageError(f"--window is {low:g},{high:g}; give two HU, the lower one first")
+            raise UsageError(
+                f"{field_name('window')} is {low:g},{high:g}; give two HU, the lower one first"
+            )
         step = self.recipe.needs_slices
         if step is not None and self.calibration is None:
             raise UsageError(
-                f"{step} needs slices to work on; give --calibration with a folder of PNG slices "
-                "or a NIfTI file"
+                f"{step} needs slices to work on; give {field_name('calibration')} with a folder "
+                "of PNG slices or a NIfTI file"
             )
 
     @property
@@ -108,20 +112,22 @@ class Settings:
         }
 
 
-def _require_one_of(flag: str, value: str, known: Collection[str]) -> None:
+def _require_one_of(field: str, value: str, known: Collection[str]) -> None:
     if value not in known:
         near = did_you_mean(value, known)
-        raise UsageError(f"{flag} is {value!r}; choose one of {', '.join(known)}{near}")
-
-
-def _require_use(flag: str, value: object, strategy: str, users: AbstractSet[str]) -> None:
-    if value is not None and strategy not in users:
         raise UsageError(
-            f"{flag} tells --strategy {strategy} nothing; leave it out, or choose one of "
-            f"{', '.join(sorted(users & STRATEGIES.keys()))}"
+            f"{field_name(field)} is {value!r}; choose one of {', '.join(known)}{near}"
         )
 
 
-def _require_positive(flag: str, value: float | None) -> None:
+def _require_use(field: str, value: object, strategy: str, users: AbstractSet[str]) -> None:
+    if value is not None and strategy not in users:
+        raise UsageError(
+            f"{field_name(field)} tells {field_name('strategy')} {strategy} nothing; leave it out, "
+            f"or choose one of {', '.join(sorted(users & STRATEGIES.keys()))}"
+        )
+
+
+def _require_positive(field: str, value: float | None) -> None:
     if value is not None and not 0 < value < math.inf:
-        raise UsageError(f"{flag} is {value:g}; give a number above 0")
+        raise UsageError(f"{field_name(field)} is {value:g}; give a number above 0")

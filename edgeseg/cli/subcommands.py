@@ -8,14 +8,24 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from edgeseg.cli.config import settle
+from edgeseg.cli.fields import flag_spelling
 from edgeseg.cli.options import add_common
+from edgeseg.errors import Spelling, fields_spelled
 
 GROUP = "edgeseg.commands"
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
 class Command(TyperCommand):
-    """A command whose flags on the command line win over those from a file."""
+    """A command whose flags on the command line win over those from a file.
+
+    Attributes
+    ----------
+    spelling
+        How its messages name parameters of the library.
+    """
+
+    spelling: Spelling
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read its flags; what is wrong with them is known to be wrong with this command."""
@@ -29,7 +39,8 @@ class Command(TyperCommand):
     def invoke(self, ctx: Any) -> Any:
         """Run it."""
         settle(ctx)
-        return super().invoke(ctx)
+        with fields_spelled(self.spelling):
+            return super().invoke(ctx)
 
 
 class CommandGroup(TyperGroup):
@@ -73,8 +84,10 @@ class Subcommands(Mapping[str, Any]):
         return len(self._entries)
 
     def _load(self, name: str) -> Any:
+        function = self._entries[name].load()
         alone = typer.Typer(add_completion=False)
-        alone.command(name, cls=Command, context_settings=SETTINGS)(self._entries[name].load())
-        command = typer.main.get_command(alone)
+        alone.command(name, cls=Command, context_settings=SETTINGS)(function)
+        command: Any = typer.main.get_command(alone)
+        command.spelling = flag_spelling(function, command.params)
         add_common(command.params, self._common)
         return command

@@ -15,7 +15,7 @@ from edgeseg.boards.link import LOOPBACK
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.bundle.manifest import Manifest
 from edgeseg.demo.sample import KIDNEYS, sample
-from edgeseg.errors import EdgesegError, OutputError, PlacementError
+from edgeseg.errors import EdgesegError, OutputError, PlacementError, field_name
 from edgeseg.imaging.formats import read_scan
 from edgeseg.output.terminal import console
 from edgeseg.planning.planner import plan
@@ -42,7 +42,8 @@ def run(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"can't make {folder} ({error.strerror}); give --output") from None
+        remedy = f"give {field_name('output')}"
+        raise OutputError(f"can't make {folder} ({error.strerror}); {remedy}") from None
     ct = sample()
     bundle, mask = folder / "kidney.edgeseg", folder / "mask.nii.gz"
     _edgeseg("convert", model, "-o", bundle, "--max-partitions", 6, "--window", "0,255")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from edgeseg.errors import UsageError, VolumeError
+from edgeseg.errors import UsageError, VolumeError, field_name
 from edgeseg.imaging.dicom.extra import need_dicom
 from edgeseg.imaging.dicom.files import ZIP, is_dicom
 from edgeseg.imaging.nifti import NIFTI, read_volume
@@ -39,7 +39,7 @@ def read_scan(path: Path, series: str | None = None) -> Scan:
 
         return read_dicom(path, series)
     if series is not None:
-        raise UsageError(f"--series is for DICOM, and {path} is none")
+        raise UsageError(f"{field_name('series')} is for DICOM, and {path} is none")
     if path.is_dir() or path.suffix.lower() == PICTURE:
         return read_pictures(path)
     if not path.name.lower().endswith(NIFTI):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from edgeseg.errors import EdgesegError
+from edgeseg.errors import EdgesegError, field_name
 
 
 def require_matplotlib() -> Any:
@@ -18,5 +18,7 @@ def require_matplotlib() -> Any:
         import matplotlib.figure
         import matplotlib.ticker
     except ModuleNotFoundError:
-        raise EdgesegError("--plot needs matplotlib: pip install 'edgeseg[convert]'") from None
+        raise EdgesegError(
+            f"{field_name('plot')} needs matplotlib: pip install 'edgeseg[convert]'"
+        ) from None
     return matplotlib

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgeseg.boards.boards_file import BoardEntry, LinkEntry, read_boards
 from edgeseg.bundle.signature import read_verify_key, verify_bundle
-from edgeseg.errors import BoardError, PlacementError, UsageError
+from edgeseg.errors import BoardError, PlacementError, UsageError, field_name
 from edgeseg.files.atomic import check_writable, write_json
 from edgeseg.imaging.dicom.output import check_dicom_seg, write_dicom_seg
 from edgeseg.imaging.formats import read_scan
@@ -116,7 +116,8 @@ def _saying_what_is_kept(kept: Checkpoint, slices: int) -> Iterator[None]:
     except (BoardError, PlacementError, KeyboardInterrupt) as error:
         if not kept.masks:
             raise
-        line = f"{len(kept.masks)} of {slices} slices are kept in {kept.path}: add --resume"
+        line = f"{len(kept.masks)} of {slices} slices are kept in {kept.path}: add "
+        line += field_name("resume")
         if isinstance(error, KeyboardInterrupt):
             note(line)
             raise
@@ -128,16 +129,18 @@ def _boards(request: SegmentRequest) -> tuple[tuple[str | BoardEntry, ...], Link
     given = [
         name
         for name, value in (
-            ("--local", request.local),
-            ("--board", request.endpoints),
-            ("--boards", request.boards_file),
+            (field_name("local"), request.local),
+            (field_name("endpoints"), request.endpoints),
+            (field_name("boards_file"), request.boards_file),
         )
         if value
     ]
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} exclude each other; give one")
-    if request.memory_limit and given and given != ["--local"]:
-        raise UsageError("--memory-limit is for local workers; a board states its own")
+    if request.memory_limit and given and given != [field_name("local")]:
+        raise UsageError(
+            f"{field_name('memory_limit')} is for local workers; a board states its own"
+        )
     if request.boards_file is None:
         return request.endpoints, None
     file = read_boards(request.boards_file)

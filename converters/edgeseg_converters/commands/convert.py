@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from edgeseg.cli.fields import spells_fields
 from edgeseg.output.html import check_page
 from edgeseg.output.terminal import console, emit_json, note, note_table
 from edgeseg.text.units import parse_bytes
@@ -51,6 +52,7 @@ class PreferenceName(str, Enum):
     memory = "memory"
 
 
+@spells_fields(spacing_mm="spacing")
 def convert(
     model: Annotated[
         Path,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.bundle.manifest import Manifest
-from edgeseg.errors import BundleError, ModelError, UsageError, VolumeError
+from edgeseg.errors import BundleError, ModelError, UsageError, VolumeError, field_name
 from edgeseg.labelled import LabelledSlice, by_patient, read_labelled
 from edgeseg.output.terminal import progress
 from edgeseg.scoring.dice import KITS_REGIONS
@@ -152,7 +152,8 @@ def check_labels(manifest: Manifest) -> None:
         if names[value].casefold() not in _MEANING.get(value, set()) | {f"label {value}"}:
             raise ModelError(
                 f"{manifest.model_name} paints {names[value]!r} as {value}, which the labels do "
-                "not know: theirs are 1 kidney, 2 tumor, 3 cyst; compile it with these --labels"
+                "not know: theirs are 1 kidney, 2 tumor, 3 cyst; compile it with these "
+                f"{field_name('labels')}"
             )
 
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 
 from edgeseg.bundle.manifest import Preprocessing
-from edgeseg.errors import VolumeError
+from edgeseg.errors import VolumeError, field_name
 from edgeseg.imaging.formats import read_scan
 from edgeseg.imaging.scan import Slices
 from edgeseg.imaging.slices import Grey, to_input, to_model
@@ -91,5 +91,5 @@ def _remedy(scan: Slices, chosen: Sequence[int], window: tuple[float, float]) ->
     low, high = window
     return (
         f"its values run from {lowest:g} to {highest:g} where the window is {low:g} to {high:g} "
-        "HU; give a CT in HU, or another --window"
+        f"HU; give a CT in HU, or another {field_name('window')}"
     )

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias, cast, get_args
 
 import msgspec
 
-from edgeseg.errors import UsageError
+from edgeseg.errors import UsageError, field_name
 from edgeseg.text.suggestions import did_you_mean, near_key, near_path
 
 PrunedShare: TypeAlias = Annotated[float, msgspec.Meta(ge=0, lt=1)]
@@ -150,14 +150,20 @@ def chosen_recipe(
         recipe = read_recipe(str(recipe))
     if recipe is not None:
         if prune_ratio is not None or quantize is not None:
-            raise UsageError("--recipe stands instead of --prune-ratio and --quantize; give either")
+            raise UsageError(
+                f"{field_name('recipe')} stands instead of {field_name('prune_ratio')} and "
+                f"{field_name('quantize')}; give either"
+            )
         return recipe
     if quantize is not None and quantize not in PRECISIONS:
         near = did_you_mean(quantize, PRECISIONS)
-        raise UsageError(f"--quantize is {quantize!r}; choose one of {', '.join(PRECISIONS)}{near}")
+        raise UsageError(
+            f"{field_name('quantize')} is {quantize!r}; choose one of {', '.join(PRECISIONS)}{near}"
+        )
     if prune_ratio is not None and not 0 <= prune_ratio < math.inf:
         raise UsageError(
-            f"--prune-ratio is {prune_ratio}; give a number of at least 0, such as 0.5"
+            f"{field_name('prune_ratio')} is {prune_ratio}; give a number of at least 0, such as "
+            "0.5"
         )
     zeros = None if prune_ratio is None else Zeros(prune_ratio)
     return Recipe(zeros=zeros, quantize=cast(Precision, quantize or "none"))
@@ -174,7 +180,7 @@ def with_sparse_encoding(recipe: Recipe) -> Recipe:
     try:
         return msgspec.structs.replace(recipe, sparse_encoding=True)
     except ValueError as error:
-        raise UsageError(f"--sparse-encoding can't be used: {error}") from None
+        raise UsageError(f"{field_name('sparse_encoding')} can't be used: {error}") from None
 
 
 def read_recipe(name: str) -> Recipe:
@@ -191,8 +197,8 @@ def read_recipe(name: str) -> Recipe:
     path = Path(name)
     if path.suffix != _SUFFIX or not path.is_file():
         raise UsageError(
-            f"--recipe {name!r} is none of {', '.join(PRESETS)} and no {_SUFFIX} file; give either"
-            f"{did_you_mean(name, PRESETS) or near_path(path)}"
+            f"{field_name('recipe')} {name!r} is none of {', '.join(PRESETS)} and no {_SUFFIX} "
+            f"file; give either{did_you_mean(name, PRESETS) or near_path(path)}"
         )
     return _parse(path.read_bytes(), name)
 

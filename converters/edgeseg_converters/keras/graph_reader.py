@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeseg.errors import ModelError
+from edgeseg.errors import ModelError, field_name
 from edgeseg.network.graph import Graph, Layer, Tensor, WeightSpec
 from edgeseg_converters.keras.generations import (
     TensorKey,
@@ -157,13 +157,13 @@ def _image(functional: Any, input_shape: KerasShape | None) -> Tensor:
     shape = saved if input_shape is None else (*input_shape, *saved[len(input_shape) :])
     if len(shape) != len(saved) or None in shape:
         raise ModelError(
-            f"the model's input size is not fixed {saved}; give it with --input-shape "
-            + ("H,W" if saved[-1] else "H,W,C")
+            f"the model's input size is not fixed {saved}; give it with "
+            f"{field_name('input_shape')} {'H,W' if saved[-1] else 'H,W,C'}"
         )
     if saved[-1] not in (None, shape[-1]):
         raise ModelError(
             f"the model reads {saved[-1]} channels, not {shape[-1]}; leave the channels out of "
-            "--input-shape"
+            f"{field_name('input_shape')}"
         )
     return Tensor(maker_of(tensor).name, (1, *map(int, shape)))
 
@@ -214,7 +214,7 @@ def _shape(steps: list[_Step], image: Tensor) -> tuple[tuple[Layer, ...], dict[s
             raise ModelError(
                 f"layer {step.name!r} ({step.kind}) has weights of another shape than an input of "
                 f"{'x'.join(map(str, image.shape[1:]))} asks for; give the size the model was "
-                "trained at with --input-shape"
+                f"trained at with {field_name('input_shape')}"
             )
         made = Tensor(step.name, tuple(map(int, output.shape)))
         if made.elements < 1:
@@ -222,7 +222,8 @@ def _shape(steps: list[_Step], image: Tensor) -> tuple[tuple[Layer, ...], dict[s
             read = "x".join(map(str, tensors[step.inputs[0]].shape[1:]))
             raise ModelError(
                 f"layer {step.name!r} ({step.kind}) does not fit its input of {read}: its output "
-                "would have an extent of zero or negative; give a larger --input-shape"
+                f"would have an extent of zero or negative; give a larger "
+                f"{field_name('input_shape')}"
             )
         layers.append(Layer(step.name, step.kind, step.inputs, made, step.config, specs))
     return tuple(layers), {step.name: step.weights for step in steps if step.weights}

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Literal, TypeAlias
 
 from edgeseg.bundle.manifest import Decoding, Label
-from edgeseg.errors import ModelError, UsageError
+from edgeseg.errors import ModelError, UsageError, field_name
 from edgeseg.network.graph import Graph, Layer
 
 Activation: TypeAlias = Literal["sigmoid", "softmax"]
@@ -91,7 +91,8 @@ def decoding(
         )
     if labels is not None and (len(labels) != count or len(set(labels)) != count):
         raise UsageError(
-            f"--labels gives {len(labels)} names; the model needs {count}, all distinct"
+            f"{field_name('labels')} gives {len(labels)} names; the model needs {count}, all "
+            "distinct"
         )
     nested = labels is None and count == len(KITS) and not softmax
     painted = _NESTED if nested else tuple(range(1, count + 1))

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from edgeseg.errors import ModelError
+from edgeseg.errors import ModelError, field_name
 from edgeseg.network.graph import Layer, Tensor
 from edgeseg_converters.keras.depth_to_space import depth_to_space
 from edgeseg_converters.keras.generations import reason_of
@@ -83,7 +83,7 @@ def apply(kind: str, name: str, config: Mapping[str, Any], inputs: Sequence[Any]
         shapes = " and ".join("x".join(map(str, tensor.shape[1:])) for tensor in inputs)
         raise ModelError(
             f"layer {name!r} ({kind}) does not fit its input of {shapes}: {reason_of(error)}; "
-            "try another size with --input-shape"
+            f"try another size with {field_name('input_shape')}"
         ) from error
 
 

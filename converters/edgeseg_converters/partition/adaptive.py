@@ -2,7 +2,7 @@
 
 from typing import TypeAlias
 
-from edgeseg.errors import BudgetError
+from edgeseg.errors import BudgetError, field_name
 from edgeseg.network.graph import Graph
 from edgeseg_converters.fusion import fused_groups
 from edgeseg_converters.partition.complexity import complexity, format_complexity
@@ -40,7 +40,8 @@ def adaptive(graph: Graph, request: PartitionRequest) -> Partition:
     if len(runs) > most:
         raise BudgetError(
             f"{most} pieces of at most {format_complexity(bound, metric)} can't hold the model, "
-            f"it takes {len(runs)}; raise --max-partitions or --max-complexity"
+            f"it takes {len(runs)}; raise {field_name('max_partitions')} or "
+            f"{field_name('max_complexity')}"
         )
     return pieces_of(graph, runs)
 
@@ -79,6 +80,6 @@ def _check_groups(
         names = " + ".join(group)
         raise BudgetError(
             f"layer {names} alone needs {format_complexity(cost, metric)}, "
-            f"{format_complexity(cost - bound, metric)} more than --max-complexity "
+            f"{format_complexity(cost - bound, metric)} more than {field_name('max_complexity')} "
             f"{format_complexity(bound, metric)}; raise it"
         )

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from edgeseg.errors import UsageError
+from edgeseg.errors import UsageError, field_name
 from edgeseg.network.graph import ITEM_SIZE, Graph
 from edgeseg.text.units import format_bytes
 from edgeseg_converters.fusion import fused_groups
@@ -108,7 +108,9 @@ def in_branches(network: Network, ways: int, max_partitions: int | None = None) 
 def _ways(request: PartitionRequest) -> int:
     ways = request.parts
     if ways < 2:
-        raise UsageError(f"channels can't be divided {ways} ways; give --ways 2 or more")
+        raise UsageError(
+            f"channels can't be divided {ways} ways; give {field_name('ways')} 2 or more"
+        )
     return ways
 
 
@@ -164,7 +166,7 @@ def _refusal(
     graph: Graph, candidates: Sequence[_ChannelCandidate], reasons: Mapping[str, str], ways: int
 ) -> str:
     """Say why no pair is divided, by the one that comes nearest."""
-    other = "use another --strategy"
+    other = f"use another {field_name('strategy')}"
     if not candidates:
         heaviest = max(reasons, key=lambda name: graph.layer(name).parameters, default=None)
         why = "it has no convolutions" if heaviest is None else reasons[heaviest]
@@ -173,8 +175,8 @@ def _refusal(
     if not wide:
         widest = max(candidates, key=lambda candidate: candidate.channels)
         return (
-            f"--ways {ways} is more than the {widest.channels} channels of {widest.pair.first}, "
-            "the widest layer that can be divided; give fewer"
+            f"{field_name('ways')} {ways} is more than the {widest.channels} channels of "
+            f"{widest.pair.first}, the widest layer that can be divided; give fewer"
         )
     nearest = max(wide, key=lambda candidate: candidate.weights / candidate.traffic)
     return (

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from edgeseg.errors import BudgetError
+from edgeseg.errors import BudgetError, field_name
 from edgeseg.network.cost import graph_cost, peak_live_bytes
 from edgeseg.network.graph import ITEM_SIZE, Graph
 from edgeseg.text.units import format_bytes, format_count
@@ -44,8 +44,8 @@ def check_budget(partition: Partition, request: PartitionRequest) -> Partition:
     metric, bound, most = request.metric, request.max_complexity, request.max_partitions
     if most is not None and len(partition) > most:
         raise BudgetError(
-            f"this partition has {len(partition)} pieces and --max-partitions is {most}; "
-            f"allow {len(partition)} pieces or use --strategy adaptive"
+            f"this partition has {len(partition)} pieces and {field_name('max_partitions')} is "
+            f"{most}; allow {len(partition)} pieces or use {field_name('strategy')} adaptive"
         )
     for piece in partition:
         cost = METRICS[metric](piece)
@@ -53,7 +53,8 @@ def check_budget(partition: Partition, request: PartitionRequest) -> Partition:
             raise BudgetError(
                 f"{piece.name} ({piece.layers[0].name} to {piece.layers[-1].name}) needs "
                 f"{format_complexity(cost, metric)}, {format_complexity(cost - bound, metric)} more"
-                f" than --max-complexity; raise it or use --strategy adaptive"
+                f" than {field_name('max_complexity')}; raise it or use {field_name('strategy')} "
+                "adaptive"
             )
     return partition
 

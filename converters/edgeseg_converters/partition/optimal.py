@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from edgeseg.errors import BudgetError, PlacementError
+from edgeseg.errors import BudgetError, PlacementError, field_name
 from edgeseg.network.graph import Graph
 from edgeseg.output.terminal import working
 from edgeseg.planning.heuristics.baselines import EvaluatedPlacement as Placed
@@ -202,7 +202,7 @@ def _lack(graph: Graph, request: PartitionRequest) -> str:
         f"no cut was found whose pieces fit the boards: uncut, the network needs about "
         f"{format_bytes(need)} and room for slices, and the largest of {len(boards)} boards has "
         f"{format_bytes(most)} for both; raise the limits, add boards, or convert with "
-        "--max-activations or --quantize int8"
+        f"{field_name('max_activations')} or {field_name('quantize')} int8"
     )
 
 
@@ -212,4 +212,5 @@ def _notes(where: Placed, count: int, request: PartitionRequest) -> tuple[str, .
     told = f"{cut}: {does.rate:.3g} slices/s are predicted ({where.name}, before compiling)"
     if request.boards is not None:
         return (told,)
-    return (told, "every board is taken to hold the whole network; say what they have: --boards")
+    boards = field_name("boards")
+    return (told, f"every board is taken to hold the whole network; say what they have: {boards}")

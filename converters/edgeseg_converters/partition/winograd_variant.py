@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from edgeseg.errors import BudgetError, PlacementError
+from edgeseg.errors import BudgetError, PlacementError, field_name
 from edgeseg_converters.network import Network
 from edgeseg_converters.partition.request import Cut, PartitionRequest
 from edgeseg_converters.rewrite.winograd import (
@@ -39,16 +39,16 @@ def with_tolerance(
     if request.tolerance is None:
         return exact
     if request.precision != "none":
-        return exact.noted("--tolerance changes nothing: it is for float32")
+        return exact.noted(f"{field_name('tolerance')} changes nothing: it is for float32")
     fewer = with_fewer_products(network)
     if fewer.graph == network.graph:
         return exact.noted(
-            f"--tolerance changes nothing: no 3x3 convolution has {FEWEST_CHANNELS} channels and "
-            "next to no zeros"
+            f"{field_name('tolerance')} changes nothing: no 3x3 convolution has {FEWEST_CHANNELS} "
+            "channels and next to no zeros"
         )
     try:
         quick = cut(fewer)
     except (BudgetError, PlacementError) as error:
-        return exact.noted(f"products are as many as without --tolerance: {error}")
+        return exact.noted(f"products are as many as without {field_name('tolerance')}: {error}")
     quick = replace(quick, tolerance=request.tolerance, otherwise=exact)
     return quick.noted(FEWER_PRODUCTS)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from edgeseg.errors import UsageError
+from edgeseg.errors import UsageError, field_name
 from edgeseg_converters.compress.recipe import chosen_recipe, with_sparse_encoding
 from edgeseg_converters.search.choose import Preference
 from edgeseg_converters.search.ladder import Rung, ladder
@@ -36,16 +36,26 @@ def asked_search(
         If flags of a search stand alone, or one that it needs is missing.
     """
     if drop is None:
-        alone = {"--validate": validate, "--patients": patients, "--prefer": prefer}
+        alone = {
+            field_name("validate"): validate,
+            field_name("patients"): patients,
+            field_name("prefer"): prefer,
+        }
         for flag, value in alone.items():
             if value is not None:
-                raise UsageError(f"{flag} is part of a search; give --max-dice-drop too")
+                raise UsageError(
+                    f"{flag} is part of a search; give {field_name('max_dice_drop')} too"
+                )
         return None
     if validate is None:
-        raise UsageError("--max-dice-drop needs --validate with a folder of labelled slices")
+        raise UsageError(
+            f"{field_name('max_dice_drop')} needs {field_name('validate')} with a folder of "
+            "labelled slices"
+        )
     if calibration is None:
         raise UsageError(
-            "--max-dice-drop needs --calibration with slices of other patients than --validate's"
+            f"{field_name('max_dice_drop')} needs {field_name('calibration')} with slices of "
+            f"other patients than {field_name('validate')}'s"
         )
     names = None if patients is None else tuple(name.strip() for name in patients.split(","))
     return SearchGoal(drop, validate, calibration, names, cast(Preference, prefer or "size"))

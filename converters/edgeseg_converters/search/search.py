@@ -7,7 +7,14 @@ from typing import Any
 
 import msgspec
 
-from edgeseg.errors import BudgetError, EdgesegError, ModelError, OutputError, UsageError
+from edgeseg.errors import (
+    BudgetError,
+    EdgesegError,
+    ModelError,
+    OutputError,
+    UsageError,
+    field_name,
+)
 from edgeseg.files.atomic import atomic_path, check_writable, write_json
 from edgeseg.output.plotting import require_matplotlib
 from edgeseg_converters.compare.comparison import Comparison
@@ -78,9 +85,13 @@ def search(  # noqa: PLR0913 - one keyword a flag
     """
     target = Path(output)
     if not 0 <= drop <= 1:
-        raise UsageError(f"--max-dice-drop is {drop:g}; give a number in 0..1, such as 0.005")
+        raise UsageError(
+            f"{field_name('max_dice_drop')} is {drop:g}; give a number in 0..1, such as 0.005"
+        )
     if prefer not in PREFERENCES:
-        raise UsageError(f"--prefer is {prefer!r}; choose one of {', '.join(PREFERENCES)}")
+        raise UsageError(
+            f"{field_name('prefer')} is {prefer!r}; choose one of {', '.join(PREFERENCES)}"
+        )
     for file in (target, *([] if report is None else [Path(report)])):
         check_writable(file)
     require_matplotlib()

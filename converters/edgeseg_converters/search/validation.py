@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeseg.bundle.bundle_file import digest
-from edgeseg.errors import UsageError
+from edgeseg.errors import UsageError, field_name
 from edgeseg.imaging.formats import read_scan
 from edgeseg.labelled import LabelledSlice, read_labelled
 from edgeseg.labelled.pictures import patient_of
@@ -91,5 +91,6 @@ def _refuse(patients: set[str], calibration: Path) -> None:
     if patients:
         raise UsageError(
             f"{min(patients)} would be validated on, but {calibration} has slices of the same "
-            "patient; leave them out of --calibration, or choose others with --patients"
+            f"patient; leave them out of {field_name('calibration')}, or choose others with "
+            f"{field_name('patients')}"
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeseg.bundle.bundle_file import Bundle
-from edgeseg.errors import UsageError
+from edgeseg.errors import UsageError, field_name
 from edgeseg.files.atomic import check_writable
 from edgeseg.imaging.dicom.extra import need_dicom
 from edgeseg.imaging.scan import Scan
@@ -61,5 +61,7 @@ def _series(scan: Scan) -> "DicomScan":
     from edgeseg.imaging.dicom.scan import DicomScan
 
     if not isinstance(scan, DicomScan):
-        raise UsageError("--dicom-seg is for DICOM input: it names the images it was made from")
+        raise UsageError(
+            f"{field_name('dicom_seg')} is for DICOM input: it names the images it was made from"
+        )
     return scan

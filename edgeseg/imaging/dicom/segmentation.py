@@ -18,7 +18,7 @@ from pydicom.uid import generate_uid
 from edgeseg import __version__
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.bundle.manifest import Label
-from edgeseg.errors import VolumeError
+from edgeseg.errors import VolumeError, field_name
 from edgeseg.files.atomic import atomic_path
 from edgeseg.imaging.dicom.codes import meaning_of
 from edgeseg.imaging.dicom.files import lenient
@@ -67,7 +67,7 @@ def check_series(scan: DicomScan, bundle: Bundle) -> None:
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise VolumeError(
             f"{scan.path} has patient or study elements that allow no DICOM segmentation; leave "
-            "--dicom-seg out, or export the series again"
+            f"{field_name('dicom_seg')} out, or export the series again"
         ) from error
 
 

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from edgeseg.errors import UsageError, VolumeError
+from edgeseg.errors import UsageError, VolumeError, field_name
 from edgeseg.imaging.dicom.header import CT, DicomImage
 from edgeseg.imaging.dicom.plane import Plane, planes_of
 from edgeseg.imaging.dicom.stack import spacing_mm
@@ -71,8 +71,9 @@ def choose(series: Sequence[Series], wanted: str | None) -> Series:
     if wanted is None:
         if len(usable) > 1:
             raise UsageError(
-                f"holds {len(usable)} CT series: {_listed(usable)}; choose one with --series (its "
-                "number, a part of its description, or its UID), or give its folder alone"
+                f"holds {len(usable)} CT series: {_listed(usable)}; choose one with "
+                f"{field_name('series')} (its number, a part of its description, or its UID), or "
+                "give its folder alone"
             )
         return usable[0]
     matches = _matches(series, wanted)
@@ -81,10 +82,12 @@ def choose(series: Sequence[Series], wanted: str | None) -> Series:
         return found[0]
     if found:
         uids = "; ".join(f"{one.title} {one.uid}" for one in found)
-        raise UsageError(f"has {len(found)} series that --series {wanted} fits: {uids}; give a UID")
+        raise UsageError(
+            f"has {len(found)} series that {field_name('series')} {wanted} fits: {uids}; give a UID"
+        )
     if matches:
         raise UsageError(f"{matches[0].title} is no CT but {_kinds(matches)}; {_offer(usable)}")
-    raise UsageError(f"has no series that --series {wanted} fits; {_offer(usable)}")
+    raise UsageError(f"has no series that {field_name('series')} {wanted} fits; {_offer(usable)}")
 
 
 def left_out(series: Sequence[Series], chosen: Series) -> str | None:

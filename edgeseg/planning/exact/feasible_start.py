@@ -5,7 +5,7 @@ import numpy as np
 from edgeseg.errors import PlacementError
 from edgeseg.planning.exact.formulation import one_lane
 from edgeseg.planning.exact.memory_constraints import limit_lack
-from edgeseg.planning.outcome.feasibility import REMEDY
+from edgeseg.planning.outcome.feasibility import smaller_pieces
 from edgeseg.planning.outcome.load import score
 from edgeseg.planning.problem.arrays import Assignments, tables_of
 from edgeseg.planning.problem.problem import Problem
@@ -34,7 +34,9 @@ def feasible_start(problem: Problem, part: Problem, seconds: float) -> Assignmen
     limit_lack(model, 1, lack)
     solution = model.program.least(lack, seconds)
     if solution.values is None:
-        raise PlacementError(f"no placement was found in {seconds:.1f} s; add boards {REMEDY}")
+        raise PlacementError(
+            f"no placement was found in {seconds:.1f} s; add boards {smaller_pieces()}"
+        )
     chosen = np.array(solution.values)[np.array(model.share)].argmax(axis=1)
     found = np.asarray(chosen, np.int64)
     scores = score(part, found[None])
@@ -52,5 +54,5 @@ def _lack(problem: Problem, part: Problem, worst: int, need: float) -> str:
         f"the bundle needs {format_bytes(everything)} on one board; divided over "
         f"{len(part.boards)} of {len(problem.boards)} boards as evenly as their limits allow it "
         f"needs {format_bytes(need)} on {board.name}, which has "
-        f"{format_bytes(board.memory_limit)}; raise the limits, add boards, {REMEDY}"
+        f"{format_bytes(board.memory_limit)}; raise the limits, add boards, {smaller_pieces()}"
     )

@@ -2,14 +2,20 @@
 
 import numpy as np
 
-from edgeseg.errors import PlacementError
+from edgeseg.errors import PlacementError, field_name
 from edgeseg.planning.outcome.load import score
 from edgeseg.planning.outcome.objective import Objective
 from edgeseg.planning.problem.arrays import Floats, tables_of
 from edgeseg.planning.problem.problem import Problem
 from edgeseg.text.units import format_bytes
 
-REMEDY = "or convert into smaller pieces, with --max-activations or --quantize int8"
+
+def smaller_pieces() -> str:
+    """Return the remedy that helps where no board holds a piece, as the end of a message."""
+    return (
+        f"or convert into smaller pieces, with {field_name('max_activations')} or "
+        f"{field_name('quantize')} int8"
+    )
 
 
 def usable_boards(problem: Problem) -> list[int]:
@@ -26,7 +32,7 @@ def usable_boards(problem: Problem) -> list[int]:
         board = int(room[piece].argmax())
         raise PlacementError(
             f"{short(problem, piece, board)}, where it lacks "
-            f"least; raise that board's memory limit {REMEDY}"
+            f"least; raise that board's memory limit {smaller_pieces()}"
         )
     return [int(board) for board in np.flatnonzero((room >= 0).any(axis=0))]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgeseg.boards.placement import Lane
 from edgeseg.bundle.manifest import Manifest, Piece
-from edgeseg.errors import UsageError
+from edgeseg.errors import UsageError, field_name
 from edgeseg.files.atomic import atomic_path, check_writable
 from edgeseg.output.plotting import require_matplotlib
 from edgeseg.output.terminal import RESEARCH_NOTE
@@ -39,7 +39,9 @@ def check_plot(path: Path) -> None:
         If the name is no PNG or SVG, the folder can't be written, or matplotlib is missing.
     """
     if path.suffix.lower() not in (".png", ".svg"):
-        raise UsageError(f"--plot {path} is neither .png nor .svg; give a name that ends in one")
+        raise UsageError(
+            f"{field_name('plot')} {path} is neither .png nor .svg; give a name that ends in one"
+        )
     check_writable(path)
     require_matplotlib()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import zmq
 
 from edgeseg import __version__
-from edgeseg.errors import UsageError, WireError
+from edgeseg.errors import UsageError, WireError, field_name
 from edgeseg.inference.engine import engine_name
 from edgeseg.inference.measure import resident_bytes
 from edgeseg_runtime.board.admission import Admission, other_protocol
@@ -69,8 +69,8 @@ class Worker:
         if not is_local(endpoint) and not config.key and not config.insecure:
             raise UsageError(
                 f"{endpoint} can be reached from other machines and anybody there could use this "
-                "worker; make a key with edgeseg keygen and give it with --key, or add --insecure "
-                "on a network you trust"
+                f"worker; make a key with edgeseg keygen and give it with "
+                f"{field_name('key')}, or add {field_name('insecure')} on a network you trust"
             )
         self._lifeline = lifeline
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()

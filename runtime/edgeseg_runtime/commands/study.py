@@ -5,9 +5,11 @@ from typing import Annotated
 
 import typer
 
+from edgeseg.cli.fields import spells_fields
 from edgeseg.commands.plan import Goal
 
 
+@spells_fields(boards_files="boards")
 def study(
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A .edgeseg file.")],
     inputs: Annotated[

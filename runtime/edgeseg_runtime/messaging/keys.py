@@ -10,7 +10,7 @@ import msgspec
 import zmq
 
 from edgeseg.boards.boards_file import PublicKey
-from edgeseg.errors import UsageError
+from edgeseg.errors import UsageError, field_name
 from edgeseg.files.key_files import read_public_file, read_secret_file, write_key_files
 
 SECRET, PUBLIC = ".key", ".pub"
@@ -129,7 +129,10 @@ def key_places(key: str | None, authorized: str | None) -> tuple[Path, Path]:
         If there is no key to authorize for.
     """
     if key is None:
-        raise UsageError("--authorized needs --key, this worker's own; see edgeseg keygen")
+        raise UsageError(
+            f"{field_name('authorized')} needs {field_name('key')}, this worker's own; see "
+            "edgeseg keygen"
+        )
     file = Path(key)
     return file, Path(authorized) if authorized else file.parent / "authorized"
 

@@ -134,7 +134,7 @@ REFUSALS: dict[int, str] = {
     zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: "breaks off the handshake; see whether its public_key in "
     "the boards file is the one that edgeseg keygen made there",
     zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: "speaks with keys where this machine does not, or the "
-    "other way round; its public_key belongs in the boards file if its worker runs with --key",
+    "other way round; its public_key belongs in the boards file if its worker runs with a key",
 }
 """What a failed handshake means, by the event of a socket's monitor."""
 

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from edgeseg.boards.boards_file import WORKER_BASE
+from edgeseg.errors import field_name
 from edgeseg.text.units import MIB, format_bytes
 
 Status: TypeAlias = Literal["ok", "warn", "fail"]
@@ -64,12 +65,18 @@ def memory(limit: int, total: int, available: int, group: int | None) -> Finding
     if group is not None and group < total:
         found += f", {format_bytes(group)} for this group of processes"
     if limit < WORKER_BASE:
-        need = f"a worker takes {format_bytes(WORKER_BASE)} itself; raise --memory-limit"
+        need = (
+            f"a worker takes {format_bytes(WORKER_BASE)} itself; raise {field_name('memory_limit')}"
+        )
         return Finding("memory", "fail", found, need)
     if limit > min(total, group or total):
-        return Finding("memory", "fail", found, "it would be killed; lower --memory-limit")
+        return Finding(
+            "memory", "fail", found, f"it would be killed; lower {field_name('memory_limit')}"
+        )
     if limit > available:
-        return Finding("memory", "warn", found, "stop other programs or lower --memory-limit")
+        return Finding(
+            "memory", "warn", found, f"stop other programs or lower {field_name('memory_limit')}"
+        )
     return Finding("memory", "ok", found)
 
 
@@ -144,7 +151,9 @@ def port(endpoint: str, error: str | None, taken: bool) -> Finding:
         advice = "fine if that is the worker itself; else choose another port"
         return Finding("port", "warn", f"{endpoint} is in use", advice)
     if error is not None:
-        return Finding("port", "fail", f"{endpoint}: {error}", "choose another --listen")
+        return Finding(
+            "port", "fail", f"{endpoint}: {error}", f"choose another {field_name('listen')}"
+        )
     return Finding("port", "ok", f"{endpoint} is free")
 
 

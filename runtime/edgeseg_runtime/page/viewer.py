@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-from edgeseg.errors import UsageError
+from edgeseg.errors import UsageError, field_name
 from edgeseg.output.html import require_html
 
 _PACKAGE = "ipyniivue"
@@ -68,4 +68,6 @@ def _script() -> Path:
         path = Path(str(distribution(_PACKAGE).locate_file(_SCRIPT)))
         if path.is_file():
             return path
-    raise UsageError("--html needs the extra 'html'; install it with: pip install 'edgeseg[html]'")
+    raise UsageError(
+        f"{field_name('html')} needs the extra 'html'; install it with: pip install 'edgeseg[html]'"
+    )

@@ -21,7 +21,7 @@ from typing_extensions import Self
 
 from edgeseg.bundle.bundle_file import digest
 from edgeseg.bundle.manifest import Count, Extent, Manifest
-from edgeseg.errors import OutputError, UsageError
+from edgeseg.errors import OutputError, UsageError, field_name
 from edgeseg.imaging.scan import Slices
 from edgeseg.imaging.slices import Mask
 
@@ -207,8 +207,8 @@ def _check(path: Path, there: CheckpointKey, run: CheckpointKey, count: int, res
         )
     if not resume:
         raise UsageError(
-            f"{path} holds {count} of {run.slices} slices of a run that stopped; add --resume to "
-            "go on from there, or delete that file to begin anew"
+            f"{path} holds {count} of {run.slices} slices of a run that stopped; add "
+            f"{field_name('resume')} to go on from there, or delete that file to begin anew"
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from edgeseg.boards.boards_file import read_boards
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.bundle.signature import read_verify_key, verify_bundle
-from edgeseg.errors import EdgesegError, OutputError, UsageError
+from edgeseg.errors import EdgesegError, OutputError, UsageError, field_name
 from edgeseg.files.atomic import check_writable
 from edgeseg.output.html import require_html
 from edgeseg.output.terminal import emit_json, note, progress, working
@@ -97,11 +97,15 @@ def run(request: StudyRequest) -> None:
 def _check_flags(request: StudyRequest) -> None:
     if request.scheduler is not None and request.boards_files:
         raise UsageError(
-            "--boards is for groups that this machine heads; with --scheduler start their heads "
-            "where they are and add --groups"
+            f"{field_name('boards_files')} is for groups that this machine heads; with "
+            f"{field_name('scheduler')} start their heads where they are and add "
+            f"{field_name('groups')}"
         )
     if request.groups and request.scheduler is None:
-        raise UsageError("--groups is for --scheduler; here each --boards file is a group")
+        raise UsageError(
+            f"{field_name('groups')} is for {field_name('scheduler')}; here each "
+            f"{field_name('boards_files')} file is a group"
+        )
     for path in request.boards_files:
         read_boards(path)
     own_keys(request.key)

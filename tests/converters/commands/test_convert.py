@@ -188,28 +188,28 @@ def test_logits_are_completed_and_the_user_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
-        ({"quantize": "int8"}, UsageError, "--calibration"),
+        ({"quantize": "int8"}, UsageError, "calibration"),
         ({"strategy": "best"}, UsageError, "adaptive, block, layer"),
         ({"metric": "time"}, UsageError, "flops, parameters, memory"),
         ({"quantize": "int4"}, UsageError, "none, float16, dynamic, int8"),
-        ({"max_partitions": 0}, UsageError, "--max-partitions is 0"),
-        ({"max_complexity": -5}, UsageError, "--max-complexity is -5"),
-        ({"max_activations": 0}, UsageError, "--max-activations is 0"),
-        ({"tolerance": 0.0}, UsageError, "--tolerance is 0; give a number above 0"),
-        ({"tolerance": float("nan")}, UsageError, "--tolerance is nan"),
-        ({"tolerance": 1e-5, "strategy": "channel"}, UsageError, "tells --strategy channel noth"),
-        ({"max_activations": 9000, "max_partitions": 2}, BudgetError, "--max-partitions is 2"),
-        ({"window": (255.0, 0.0)}, UsageError, "--window is 255,0"),
-        ({"window": (0.0, float("nan"))}, UsageError, "--window"),
-        ({"spacing_mm": 0.0}, UsageError, "--spacing is 0"),
-        ({"prune_ratio": -1.0}, UsageError, "--prune-ratio is -1"),
-        ({"labels": ["kidney"]}, UsageError, "--labels gives 1 names; the model needs 3"),
+        ({"max_partitions": 0}, UsageError, "max_partitions is 0"),
+        ({"max_complexity": -5}, UsageError, "max_complexity is -5"),
+        ({"max_activations": 0}, UsageError, "max_activations is 0"),
+        ({"tolerance": 0.0}, UsageError, "tolerance is 0; give a number above 0"),
+        ({"tolerance": float("nan")}, UsageError, "tolerance is nan"),
+        ({"tolerance": 1e-5, "strategy": "channel"}, UsageError, "tells strategy channel noth"),
+        ({"max_activations": 9000, "max_partitions": 2}, BudgetError, "max_partitions is 2"),
+        ({"window": (255.0, 0.0)}, UsageError, "window is 255,0"),
+        ({"window": (0.0, float("nan"))}, UsageError, "window"),
+        ({"spacing_mm": 0.0}, UsageError, "spacing_mm is 0"),
+        ({"prune_ratio": -1.0}, UsageError, "prune_ratio is -1"),
+        ({"labels": ["kidney"]}, UsageError, "labels gives 1 names; the model needs 3"),
         ({"max_complexity": 1000}, BudgetError, "alone needs"),
-        ({"strategy": "data", "ways": 1}, UsageError, "--ways is 1; give at least 2"),
-        ({"ways": 2}, UsageError, "--ways tells --strategy adaptive nothing"),
+        ({"strategy": "data", "ways": 1}, UsageError, "ways is 1; give at least 2"),
+        ({"ways": 2}, UsageError, "ways tells strategy adaptive nothing"),
         ({"strategy": "optimal", "ways": 2}, UsageError, "choose one of auto, channel, data"),
         ({"strategy": "data", "ways": 33}, UsageError, "33 tiles are more than"),
-        ({"boards": BOARDS}, UsageError, "--boards tells --strategy adaptive nothing"),
+        ({"boards": BOARDS}, UsageError, "boards tells strategy adaptive nothing"),
         ({"strategy": "auto", "boards": UNSAID}, UsageError, "pi has no memory to plan with"),
         ({"strategy": "optimal", "boards": TINY}, PlacementError, "needs .* on pi, which has"),
     ],
@@ -302,7 +302,7 @@ def test_command_writes_json(plain: Path, tmp_path: Path) -> None:
 
 
 def test_command_refuses_a_senseless_window(plain: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--window"):
+    with pytest.raises(UsageError, match="window"):
         CliRunner().invoke(
             app, [str(plain), "-o", str(tmp_path / "m"), "--window", "0"], catch_exceptions=False
         )
@@ -396,9 +396,9 @@ def test_a_tolerance_takes_fewer_products_in_any_strategy(tmp_path: Path, strate
 def test_a_tolerance_without_wide_convolutions_changes_nothing(plain: Path, tmp_path: Path) -> None:
     made = converted(plain, tmp_path / "m.edgeseg", tolerance=1e-5)
     assert made.check.identical
-    assert made.notes[-1].startswith("--tolerance changes nothing: no 3x3 convolution has 128 ")
+    assert made.notes[-1].startswith("tolerance changes nothing: no 3x3 convolution has 128 ")
     made = converted(plain, tmp_path / "m.edgeseg", tolerance=1e-5, quantize="float16")
-    assert made.notes[-1] == "--tolerance changes nothing: it is for float32"
+    assert made.notes[-1] == "tolerance changes nothing: it is for float32"
 
 
 def test_divided_layers_are_reported_as_they_were(plain: Path, tmp_path: Path) -> None:

@@ -211,7 +211,7 @@ def test_a_model_of_unknown_size_is_read_at_the_size_given() -> None:
         layers.Conv2D(4, 3, padding="same"), layers.MaxPooling2D(2), shape=(None, None, 1)
     )
     message = refusal(model)
-    assert "--input-shape H,W" in message
+    assert "input_shape H,W" in message
     for shape in ((12, 20), (12, 20, 1)):
         graph = read_network(model, shape).graph
         assert graph.inputs[0].shape == (1, 12, 20, 1)
@@ -229,7 +229,7 @@ def test_a_nested_model_of_unknown_size_follows_the_outer_one() -> None:
 
 
 def test_unknown_channels_ask_for_all_three_numbers() -> None:
-    assert "--input-shape H,W,C" in refusal(chain(layers.ReLU(), shape=(None, None, None)))
+    assert "input_shape H,W,C" in refusal(chain(layers.ReLU(), shape=(None, None, None)))
 
 
 def test_channels_that_contradict_the_model() -> None:
@@ -239,7 +239,7 @@ def test_channels_that_contradict_the_model() -> None:
 def test_a_size_that_the_skips_do_not_fit() -> None:
     message = refusal(zoo.plain(keras), (30, 30))
     assert "(Concatenate) does not fit its input of" in message
-    assert "--input-shape" in message
+    assert "input_shape" in message
 
 
 def test_a_size_too_small_for_the_levels() -> None:

@@ -159,7 +159,7 @@ def test_few_pieces_divide_the_heaviest_pair_alone() -> None:
     cut = channel(network, PartitionRequest(ways=2, max_partitions=4))
     assert len(cut.pieces) == 4
     assert len(branches_of(cut, "conv_2")) == 2
-    with pytest.raises(BudgetError, match="--max-partitions is 3"):
+    with pytest.raises(BudgetError, match="max_partitions is 3"):
         channel(network, PartitionRequest(ways=2, max_partitions=3))
 
 
@@ -168,7 +168,7 @@ def test_complexity_bounds_the_stretches_too() -> None:
     bound = METRICS["flops"](network.graph) // 3
     cut = channel(network, PartitionRequest(ways=2, max_complexity=bound))
     assert all(METRICS["flops"](piece) <= bound for piece in cut.pieces)
-    with pytest.raises(BudgetError, match="more than --max-complexity"):
+    with pytest.raises(BudgetError, match="more than max_complexity"):
         channel(network, PartitionRequest(ways=2, max_complexity=1000))
 
 
@@ -197,12 +197,12 @@ def test_a_heavy_convolution_left_whole_is_noted() -> None:
 
 @pytest.mark.parametrize("ways", [-1, 0, 1])
 def test_fewer_than_two_ways_are_refused(ways: int) -> None:
-    with pytest.raises(UsageError, match=f"divided {ways} ways; give --ways 2 or more"):
+    with pytest.raises(UsageError, match=f"divided {ways} ways; give ways 2 or more"):
         channel(network_of("plain"), PartitionRequest(ways=ways))
 
 
 def test_more_ways_than_channels_are_refused() -> None:
-    with pytest.raises(UsageError, match="--ways 33 is more than the 32 channels of conv_0"):
+    with pytest.raises(UsageError, match="ways 33 is more than the 32 channels of conv_0"):
         channel(stack(32, 16), PartitionRequest(ways=33))
 
 

@@ -90,7 +90,7 @@ def test_a_network_that_fits_stays_whole(family: str) -> None:
     assert "left whole" in made.notes[0]
     unknown = cut(family)
     assert len(unknown.pieces) == 1
-    assert "--boards" in unknown.notes[1]
+    assert "boards" in unknown.notes[1]
 
 
 @pytest.mark.parametrize("room", [(1,), (0.5, 0.6), (0.3,) * 3, (0.9, 0.4, 0.2, 0)])

@@ -118,7 +118,7 @@ def test_strided_convolution_begins_a_block() -> None:
 @pytest.mark.parametrize("strategy", ["block", "layer"])
 def test_fixed_strategies_refuse_a_budget_they_break(strategy: str) -> None:
     graph = graph_of("plain")
-    with pytest.raises(BudgetError, match=r"needs .* more than --max-complexity"):
+    with pytest.raises(BudgetError, match=r"needs .* more than max_complexity"):
         cut(graph, strategy, max_complexity=1)
-    with pytest.raises(BudgetError, match="--max-partitions is 1"):
+    with pytest.raises(BudgetError, match="max_partitions is 1"):
         cut(graph, strategy, max_partitions=1)

@@ -160,7 +160,7 @@ def test_a_limit_that_cannot_be_kept_is_said() -> None:
 
 def test_more_pieces_than_allowed_are_refused() -> None:
     request = PartitionRequest(max_partitions=1, max_activations=20000)
-    with pytest.raises(BudgetError, match="--max-partitions is 1"):
+    with pytest.raises(BudgetError, match="max_partitions is 1"):
         cut_network(network_of("plain"), "adaptive", request)
 
 

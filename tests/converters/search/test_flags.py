@@ -26,11 +26,11 @@ def test_a_search_has_a_limit_and_two_folders() -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ((0.01, None, SLICES, None, None), "needs --validate"),
-        ((0.01, LABELLED, None, None, None), "needs --calibration"),
-        ((None, LABELLED, SLICES, None, None), "--validate is part of a search"),
-        ((None, None, SLICES, "a", None), "--patients is part of a search"),
-        ((None, None, SLICES, None, "size"), "--prefer is part of a search"),
+        ((0.01, None, SLICES, None, None), "needs validate"),
+        ((0.01, LABELLED, None, None, None), "needs calibration"),
+        ((None, LABELLED, SLICES, None, None), "validate is part of a search"),
+        ((None, None, SLICES, "a", None), "patients is part of a search"),
+        ((None, None, SLICES, None, "size"), "prefer is part of a search"),
     ],
 )
 def test_half_a_search_is_refused(flags: Any, message: str) -> None:
@@ -57,5 +57,5 @@ def test_a_recipe_stands_alone(tmp_path: Path) -> None:
 
 
 def test_what_cant_be_sparse_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"--sparse-encoding can't be used: .*dynamic"):
+    with pytest.raises(UsageError, match=r"sparse_encoding can't be used: .*dynamic"):
         asked_rungs(None, None, "dynamic", sparse_encoding=True)

@@ -249,9 +249,9 @@ def test_nothing_within_the_drop_names_the_best_and_writes_nothing(
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
-        ({"drop": 1.5}, UsageError, "--max-dice-drop is 1.5"),
-        ({"drop": -0.1}, UsageError, "--max-dice-drop"),
-        ({"drop": float("nan")}, UsageError, "--max-dice-drop"),
+        ({"drop": 1.5}, UsageError, "max_dice_drop is 1.5"),
+        ({"drop": -0.1}, UsageError, "max_dice_drop"),
+        ({"drop": float("nan")}, UsageError, "max_dice_drop"),
         ({"prefer": "speed"}, UsageError, "size, latency, memory"),
         ({"patients": ["p9"]}, UsageError, "no slices of 'p9'"),
         ({"strategy": "best"}, UsageError, "adaptive, block, layer"),

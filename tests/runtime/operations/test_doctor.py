@@ -91,4 +91,4 @@ def test_keys_are_read(tmp_path: Path) -> None:
     secret.unlink()
     assert _finding("keys", config).status == "fail"
     alone = WorkerConfig(authorized=str(folder))
-    assert "needs --key" in _finding("keys", alone).found
+    assert "needs key" in _finding("keys", alone).found

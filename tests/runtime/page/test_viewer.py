@@ -27,7 +27,7 @@ def test_without_the_extra_one_line_names_it(monkeypatch: pytest.MonkeyPatch) ->
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr("edgeseg_runtime.page.viewer.distribution", none)
-    with pytest.raises(UsageError, match=r"--html needs .* pip install 'edgeseg\[html\]'"):
+    with pytest.raises(UsageError, match=r"html needs .* pip install 'edgeseg\[html\]'"):
         require_viewer()
 
 

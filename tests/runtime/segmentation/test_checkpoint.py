@@ -67,7 +67,7 @@ def test_a_file_without_a_mask_is_removed(tmp_path: Path) -> None:
 
 def test_hours_of_work_are_not_overwritten(tmp_path: Path) -> None:
     content = _filled(tmp_path).read_bytes()
-    with pytest.raises(UsageError, match=r"holds 3 of 9 slices.*add --resume"):
+    with pytest.raises(UsageError, match=r"holds 3 of 9 slices.*add resume"):
         _checkpoint(tmp_path, resume=False)
     assert _filled(tmp_path).read_bytes().startswith(content)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeAlias
 
-from edgeseg.errors import ModelError, UsageError
+from edgeseg.errors import ModelError, UsageError, field_name
 from edgeseg.output.terminal import progress
 from edgeseg_converters.arrays import ModelInput
 from edgeseg_converters.compress.augmentation import batches
@@ -123,7 +123,9 @@ def _quantization_aware(
 
 def _check(network: Network, teacher: Network, images: Sequence[ModelInput]) -> None:
     if not images:
-        raise UsageError("fine-tuning needs unlabelled slices; give them with --calibration")
+        raise UsageError(
+            f"fine-tuning needs unlabelled slices; give them with {field_name('calibration')}"
+        )
     shapes = [
         tuple(
             one.graph.tensors[name].shape for name in (one.graph.inputs[0].name, *one.graph.outputs)

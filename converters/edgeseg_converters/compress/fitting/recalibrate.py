@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeseg.errors import UsageError
+from edgeseg.errors import UsageError, field_name
 from edgeseg.network.graph import Layer
 from edgeseg.output.terminal import progress
 from edgeseg_converters.arrays import ModelInput
@@ -43,7 +43,9 @@ def recalibrate(network: Network, images: Sequence[ModelInput]) -> Network:
     if not norms:
         return network
     if not images:
-        raise UsageError("pruning a network with batch normalization needs --calibration")
+        raise UsageError(
+            f"pruning a network with batch normalization needs {field_name('calibration')}"
+        )
     forward = Forward(network.graph, images)
     with progress(len(norms), "recalibrating batch normalization") as advance:
         for layer in norms:

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeseg.errors import UsageError
+from edgeseg.errors import UsageError, field_name
 from edgeseg.network.graph import Layer, WeightSpec
 from edgeseg.output.terminal import progress
 from edgeseg_converters.arrays import ModelInput
@@ -103,8 +103,8 @@ def by_taylor(network: Network, channels: Channels, images: Sequence[ModelInput]
     """
     if not images:
         raise UsageError(
-            "importance 'taylor' looks at slices; give --calibration with a folder of PNG slices "
-            "or a NIfTI file"
+            f"importance 'taylor' looks at slices; give {field_name('calibration')} with a "
+            "folder of PNG slices or a NIfTI file"
         )
     images = spread(images, _SLICES)
     makers = tuple(dict.fromkeys(layer for group in channels.groups for layer in group.layers))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from edgeseg.errors import UsageError
+from edgeseg.errors import UsageError, field_name
 from edgeseg_converters.compress.fitting.im2col import Kernel
 from edgeseg_converters.compress.prune.kernels import with_kernels
 from edgeseg_converters.network import Network
@@ -25,7 +25,9 @@ def prune_below_threshold(network: Network, ratio: float) -> Network:
         If the ratio is negative or no number.
     """
     if not ratio >= 0 or ratio == float("inf"):
-        raise UsageError(f"--prune-ratio is {ratio}; give a number of at least 0, such as 0.5")
+        raise UsageError(
+            f"{field_name('prune_ratio')} is {ratio}; give a number of at least 0, such as 0.5"
+        )
     return with_kernels(network, lambda _, kernel: _prune(kernel, ratio))
 
 

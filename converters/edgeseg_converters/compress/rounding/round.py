@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from edgeseg.errors import UsageError
+from edgeseg.errors import UsageError, field_name
 from edgeseg_converters.arrays import ModelInput
 from edgeseg_converters.compress.calibration import spread
 from edgeseg_converters.compress.fitting.im2col import Matrix, Unrolled, unrolled
@@ -36,7 +36,7 @@ def round_weights(network: Network, images: Sequence[ModelInput], request: Round
         If there are no images.
     """
     if not images:
-        raise UsageError("rounding looks at slices; give --calibration")
+        raise UsageError(f"rounding looks at slices; give {field_name('calibration')}")
     images = varied(images, network.graph)
     original = Original(network)
     kernels = {

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edgeseg.errors import UsageError
+from edgeseg.errors import UsageError, field_name
 from edgeseg.network.cost import graph_cost
 from edgeseg.network.graph import ITEM_SIZE, Graph
 from edgeseg.planning.outcome.latency import latencies
@@ -98,10 +98,13 @@ def tile_count(graph: Graph, request: PartitionRequest) -> int:
     ways = request.parts
     rows = rows_of(graph.inputs[0].shape) or 1
     if ways < 2:
-        raise UsageError(f"rows can't be divided into {ways} tiles; ask for at least 2 (--ways)")
+        raise UsageError(
+            f"rows can't be divided into {ways} tiles; ask for at least 2 ({field_name('ways')})"
+        )
     if ways > rows:
         raise UsageError(
-            f"{ways} tiles are more than the image's {rows} rows; ask for at most {rows} (--ways)"
+            f"{ways} tiles are more than the image's {rows} rows; ask for at most {rows} "
+            f"({field_name('ways')})"
         )
     return ways
 
@@ -146,7 +149,7 @@ def _spans(
     useful = [(rows, span) for rows, span in spans if graph_cost(graph.subgraph("", span)).flops]
     if not useful:
         group, reason = next(iter(reasons.items()))
-        raise UsageError(f"no rows can be divided: {reason}; use another --strategy")
+        raise UsageError(f"no rows can be divided: {reason}; use another {field_name('strategy')}")
     return useful
 
 

@@ -1,6 +1,6 @@
 """The byte budget of a board: nothing is held that was not entered here first."""
 
-from edgeseg.errors import BoardError
+from edgeseg.errors import BoardError, field_name
 from edgeseg.text.units import format_bytes
 
 
@@ -24,7 +24,7 @@ class Ledger:
         if base > limit:
             raise BoardError(
                 f"a memory limit of {format_bytes(limit)} is less than the {format_bytes(base)} "
-                "that the worker itself takes; raise --memory-limit"
+                f"that the worker itself takes; raise {field_name('memory_limit')}"
             )
 
     @property

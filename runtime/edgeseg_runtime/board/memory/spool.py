@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeseg.errors import BoardError
+from edgeseg.errors import BoardError, field_name
 from edgeseg.files.cache import cache_folder
 from edgeseg.text.units import format_bytes
 
@@ -60,7 +60,8 @@ class Spool:
         if limit > free:
             raise BoardError(
                 f"tensors between shifts take {format_bytes(limit)} of disk, {format_bytes(free)} "
-                f"are free in {root}; free some, or give the worker a --spool folder elsewhere"
+                f"are free in {root}; free some, or give the worker a "
+                f"{field_name('spool')} folder elsewhere"
             )
         self._limit = limit
         self._mutex = threading.Lock()
@@ -208,5 +209,5 @@ def _unusable(folder: Path, error: Exception) -> BoardError:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return BoardError(
         f"can't spool tensors in {folder}: {reason.lower()}; free some space, or give the worker "
-        "a --spool folder elsewhere"
+        f"a {field_name('spool')} folder elsewhere"
     )

@@ -84,5 +84,5 @@ def test_without_batch_normalization_the_network_comes_back() -> None:
 
 
 def test_no_images_are_refused() -> None:
-    with pytest.raises(UsageError, match="needs --calibration"):
+    with pytest.raises(UsageError, match="needs calibration"):
         recalibrate(read_network(zoo.batch_norm(keras)), [])

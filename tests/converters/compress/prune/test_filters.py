@@ -336,5 +336,5 @@ def test_an_importance_that_can_not_be_measured_is_refused() -> None:
     none: Sequence[Any] = ()
     with pytest.raises(UsageError, match="batch_norm"):
         prune_filters(network_of("plain"), Filters(0.5, importance="batch_norm"), none)
-    with pytest.raises(UsageError, match="--calibration"):
+    with pytest.raises(UsageError, match="calibration"):
         prune_filters(network_of("plain"), Filters(0.5, importance="taylor"), none)

@@ -95,7 +95,7 @@ def test_a_network_without_batch_norm_is_refused() -> None:
 
 def test_taylor_without_slices_is_refused() -> None:
     network = network_of("plain")
-    with pytest.raises(UsageError, match="--calibration"):
+    with pytest.raises(UsageError, match="calibration"):
         by_taylor(network, trace_channels(network.graph), [])
 
 

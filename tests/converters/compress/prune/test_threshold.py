@@ -48,5 +48,5 @@ def test_sparsity_counts_zeros_of_kernels_alone() -> None:
 
 @pytest.mark.parametrize("ratio", [-0.1, float("nan"), float("inf")])
 def test_senseless_ratio_is_refused(ratio: float) -> None:
-    with pytest.raises(UsageError, match="--prune-ratio"):
+    with pytest.raises(UsageError, match="prune_ratio"):
         prune_below_threshold(NETWORK, ratio)

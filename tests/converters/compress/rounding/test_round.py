@@ -112,5 +112,5 @@ def test_the_same_twice() -> None:
 
 
 def test_slices_are_needed() -> None:
-    with pytest.raises(UsageError, match="--calibration"):
+    with pytest.raises(UsageError, match="calibration"):
         round_weights(network_of("plain"), [], Rounding(2.0))

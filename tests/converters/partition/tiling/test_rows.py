@@ -150,9 +150,9 @@ def test_a_budget_takes_the_fastest_division_that_keeps_to_it() -> None:
     free = data(network, request)
     few = data(network, PartitionRequest(boards=request.boards, max_partitions=5))
     assert len(few.pieces) <= 5 < len(free.pieces)
-    with pytest.raises(BudgetError, match="--max-partitions is 2"):
+    with pytest.raises(BudgetError, match="max_partitions is 2"):
         data(network, PartitionRequest(max_partitions=2))
-    with pytest.raises(BudgetError, match="more than --max-complexity"):
+    with pytest.raises(BudgetError, match="more than max_complexity"):
         data(network, PartitionRequest(max_complexity=1000))
 
 

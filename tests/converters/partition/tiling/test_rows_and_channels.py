@@ -49,7 +49,7 @@ def branches_of(cut: Cut) -> list[tuple[int, str]]:
 def test_pieces_of_every_family_give_the_uncut_output_or_it_is_refused(family: str) -> None:
     network = network_of(family)
     if family in WITHOUT_PAIRS:
-        with pytest.raises(UsageError, match=r"no two convolutions .*; use another --strategy"):
+        with pytest.raises(UsageError, match=r"no two convolutions .*; use another strategy"):
             divided(network, PartitionRequest(ways=2))
         return
     cut = divided(network, PartitionRequest(ways=2))

@@ -169,5 +169,5 @@ def test_what_is_no_scan_is_told_what_is(tmp_path: Path) -> None:
     with pytest.raises(VolumeError, match="is no scan; give a NIfTI, 8-bit PNG slices, or DICOM"):
         read_scan(tmp_path / "scan.mha")
     (tmp_path / "ct.nii").write_bytes(bytes(1000))
-    with pytest.raises(UsageError, match="--series is for DICOM"):
+    with pytest.raises(UsageError, match="series is for DICOM"):
         read_scan(tmp_path / "ct.nii", "3")

@@ -35,7 +35,7 @@ def test_several_series_are_listed(study: Path) -> None:
         read_scan(study)
     said = str(caught.value)
     assert "holds 2 CT series: series 3 'CT Body 3.0' (20 slices, 2 mm apart)" in said
-    assert "; series 4 'Thick 4.0' (10 slices, 4 mm apart); choose one with --series" in said
+    assert "; series 4 'Thick 4.0' (10 slices, 4 mm apart); choose one with series" in said
     assert "\n" not in said
     assert NAME not in said
 
@@ -52,11 +52,11 @@ def test_a_series_is_chosen_by_uid(study: Path) -> None:
 
 
 def test_a_choice_that_fits_none_or_several_is_refused(study: Path) -> None:
-    with pytest.raises(UsageError, match="no series that --series 7 fits; choose of: series 3"):
+    with pytest.raises(UsageError, match="no series that series 7 fits; choose of: series 3"):
         read_scan(study, "7")
     for file in (study / "thick").iterdir():
         change(file, setting(SeriesNumber=3))
-    with pytest.raises(UsageError, match=r"has 2 series that --series 3 fits: .* give a UID"):
+    with pytest.raises(UsageError, match=r"has 2 series that series 3 fits: .* give a UID"):
         read_scan(study, "3")
 
 

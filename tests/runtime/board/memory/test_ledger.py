@@ -32,7 +32,7 @@ def test_a_refusal_says_the_numbers() -> None:
 
 
 def test_a_limit_below_the_process_itself_is_refused() -> None:
-    with pytest.raises(BoardError, match=r"10 B is less than the 20 B .* raise --memory-limit"):
+    with pytest.raises(BoardError, match=r"10 B is less than the 20 B .* raise memory_limit"):
         Ledger(10, 20)
 
 

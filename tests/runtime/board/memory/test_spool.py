@@ -69,7 +69,7 @@ def test_no_more_than_was_promised_is_on_disk(tmp_path: Path, array: NDArray[np.
 
 
 def test_more_than_the_disk_has_is_refused_with_numbers(tmp_path: Path) -> None:
-    with pytest.raises(BoardError, match=r"take 1048576 GiB of disk, .* are free in .*--spool"):
+    with pytest.raises(BoardError, match=r"take 1048576 GiB of disk, .* are free in .*spool"):
         Spool(tmp_path, 2**50)
     assert list(tmp_path.iterdir()) == []
 

@@ -193,6 +193,17 @@ def working_bytes(
     return max(max(_adapting(piece, sources, image), _decoding(piece, output)) for piece in pieces)
 
 
+def plane_bytes(image: Port) -> int:
+    """Bytes of an image on the wire: one 8-bit plane, whatever channels the network reads.
+
+    Parameters
+    ----------
+    image
+        The port of the image, of shape (1, H, W, C).
+    """
+    return math.prod(image.shape[1:3])
+
+
 def _adapting(piece: Flowing, sources: Mapping[str, Port], image: str) -> int:
     """Bytes of inputs as they came where they are held in another type or scale as well."""
     came = sum(math.prod(port.shape) for port in piece.inputs if port.tensor == image)

@@ -38,26 +38,26 @@ def plan(
     from edgeseg.boards.boards_file import read_boards
     from edgeseg.bundle.bundle_file import Bundle
     from edgeseg.output.terminal import console, emit_json, working
-    from edgeseg.planning.problem.problem import problem_from
-    from edgeseg.planning.time_shared_plan import plan_anyhow
+    from edgeseg.planning.problem.from_pieces import problem_of_file
+    from edgeseg.planning.time_shared_plan import plan_or_time_share
     from edgeseg.planning.view.plot import check_plot, write_plot
     from edgeseg.planning.view.report import report_of
-    from edgeseg.planning.view.tables import pages
+    from edgeseg.planning.view.tables import plan_renderables
 
     if plot is not None:
         check_plot(plot)
     manifest = Bundle(bundle).manifest
     file = read_boards(boards)
     seconds = {entry.name: entry.seconds(manifest.pieces) for entry in file.board}
-    problem = problem_from(file, manifest.pieces, seconds)
+    problem = problem_of_file(file, manifest.pieces, seconds)
     with working("planning"):
-        found = plan_anyhow(problem, objective.value, time_limit)
+        found = plan_or_time_share(problem, objective.value, time_limit)
     report = report_of(manifest.model_name, problem, found)
     if plot is not None:
         write_plot(plot, manifest, problem, found)
     if json:
         emit_json(report)
         return
-    console.print(*pages(report), sep="\n")
+    console.print(*plan_renderables(report), sep="\n")
     if plot is not None:
         console.print(f"wrote {plot}", markup=False, soft_wrap=True)

@@ -19,7 +19,7 @@ from edgeseg.errors import EdgesegError, OutputError, PlacementError, field_name
 from edgeseg.imaging.formats import read_scan
 from edgeseg.output.terminal import console
 from edgeseg.planning.planner import plan
-from edgeseg.planning.problem.problem import problem_of
+from edgeseg.planning.problem.from_pieces import problem_of
 from edgeseg.scoring.dice import dice
 from edgeseg.text.units import MIB, format_bytes
 

@@ -6,17 +6,22 @@ from dataclasses import dataclass, replace
 
 from edgeseg.boards.placement import Lane, Placement
 from edgeseg.planning.exact.feasible_start import feasible_start
-from edgeseg.planning.exact.group_bounds import refine
+from edgeseg.planning.exact.group_bounds import refine_groups
 from edgeseg.planning.exact.lower_bounds import least_latency, least_period
-from edgeseg.planning.exact.solve import improve
-from edgeseg.planning.heuristics.baselines import EvaluatedPlacement, chains, strategy, whole_slices
-from edgeseg.planning.heuristics.board_groups import Groups, group_up
-from edgeseg.planning.heuristics.local_search import search
-from edgeseg.planning.heuristics.simulated_descent import settle
-from edgeseg.planning.outcome.feasibility import usable_boards, why_left_out
-from edgeseg.planning.outcome.objective import LACKING, Objective, costs
+from edgeseg.planning.exact.solve import solve_lane
+from edgeseg.planning.heuristics.baselines import (
+    EvaluatedPlacement,
+    contiguous_lanes,
+    evaluate_placement,
+    whole_slice_lanes,
+)
+from edgeseg.planning.heuristics.board_groups import BoardGroups, group_boards
+from edgeseg.planning.heuristics.local_search import local_search
+from edgeseg.planning.heuristics.simulated_descent import simulated_descent
+from edgeseg.planning.outcome.feasibility import left_out_reason, usable_boards
+from edgeseg.planning.outcome.objective import INFEASIBLE, Objective, costs
 from edgeseg.planning.outcome.prediction import Prediction, assignments_of, predict
-from edgeseg.planning.outcome.simulation import followed
+from edgeseg.planning.outcome.simulation import simulated
 from edgeseg.planning.problem.problem import Problem
 
 _HELPS = 1e-6
@@ -97,40 +102,40 @@ def plan(problem: Problem, objective: Objective = "throughput", time_limit: floa
         return start + time_limit * share
 
     part = problem.only(usable_boards(problem))
-    folded = search(part, objective, deadline=by(_SEARCHING))
-    if costs(part, folded[None], objective)[0] >= LACKING:
-        folded = search(part, objective, (feasible_start(problem, part, time_limit / 2),))
+    folded = local_search(part, objective, deadline=by(_SEARCHING))
+    if costs(part, folded[None], objective)[0] >= INFEASIBLE:
+        folded = local_search(part, objective, (feasible_start(problem, part, time_limit / 2),))
     rows = {
-        "whole": whole_slices(part, objective),
-        "contiguous": chains(part, objective, by(_CHAINING)),
+        "whole": whole_slice_lanes(part, objective),
+        "contiguous": contiguous_lanes(part, objective, by(_CHAINING)),
         "folded": [folded],
     }
     if objective == "throughput":
         latest = by(_GROUPING)
-        groups = group_up(
-            part, lambda some: search(some, objective, quick=True, deadline=latest), latest
+        groups = group_boards(
+            part, lambda some: local_search(some, objective, quick=True, deadline=latest), latest
         )
         groups.enter(groups.full, folded)
         rows["mixed"] = groups.lanes()
         bound = _prove(part, groups, by(_PROVING), by(_BOUNDING))
         rows["exact"] = groups.lanes()
     else:
-        found = improve(part, folded, objective, by(_BOUNDING) - time.monotonic())
+        found = solve_lane(part, folded, objective, by(_BOUNDING) - time.monotonic())
         rows["exact"] = [folded if found.assignment is None else found.assignment]
         bound = max(found.bound, least_latency(part) if objective == "latency" else 0.0)
-    tried = [strategy(part, name, lanes, objective) for name, lanes in rows.items()]
+    tried = [evaluate_placement(part, name, lanes, objective) for name, lanes in rows.items()]
     fitting = [_without_idlers(part, one) for one in tried if one is not None]
     if objective == "throughput":
         best = min(fitting, key=lambda one: one.cost(objective))
-        settled = settle(part, list(assignments_of(part, best.lanes)), by(1))
-        tuned = strategy(part, "tuned", settled, objective)
+        settled = simulated_descent(part, list(assignments_of(part, best.lanes)), by(1))
+        tuned = evaluate_placement(part, "tuned", settled, objective)
         fitting += [] if tuned is None else [_without_idlers(part, tuned)]
     return _plan(problem, objective, fitting, bound)
 
 
-def _prove(problem: Problem, groups: Groups, deadline: float, latest: float) -> float:
+def _prove(problem: Problem, groups: BoardGroups, deadline: float, latest: float) -> float:
     """Improve the groups as far as time allows and return the least period there may be."""
-    bound = 1 / refine(groups, deadline)
+    bound = 1 / refine_groups(groups, deadline)
     if bound * groups.rate >= 1 - _HELPS:
         return bound
     return max(bound, least_period(problem, latest))
@@ -150,7 +155,7 @@ def _plan(
         cost=best.cost(objective),
         bound=min(bound, best.cost(objective)),
         left_out={
-            board.name: why_left_out(problem, number, objective, best.cost(objective))
+            board.name: left_out_reason(problem, number, objective, best.cost(objective))
             for number, board in enumerate(problem.boards)
             if board.name not in members
         },
@@ -169,4 +174,4 @@ def _without_idlers(problem: Problem, one: EvaluatedPlacement) -> EvaluatedPlace
         if predict(problem, fewer).rate < sum(rates) * (1 - _HELPS):
             break
         lanes = fewer
-    return replace(one, lanes=lanes, prediction=followed(problem, lanes))
+    return replace(one, lanes=lanes, prediction=simulated(problem, lanes))

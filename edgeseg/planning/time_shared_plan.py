@@ -8,18 +8,18 @@ from edgeseg.boards.placement import Lane
 from edgeseg.errors import PlacementError
 from edgeseg.planning.exact.lower_bounds import least_work
 from edgeseg.planning.heuristics.baselines import EvaluatedPlacement
-from edgeseg.planning.outcome.feasibility import needs_alone, short
+from edgeseg.planning.outcome.feasibility import needs_alone, shortage
 from edgeseg.planning.outcome.objective import Objective
 from edgeseg.planning.outcome.prediction import COORDINATOR, Prediction
-from edgeseg.planning.outcome.time_sharing import MOST_SLICES, TimeSharing, shifts_of
+from edgeseg.planning.outcome.time_sharing import MOST_SLICES, TimeSharing, time_sharing_of
 from edgeseg.planning.planner import Plan, plan
-from edgeseg.planning.problem.arrays import tables_of
+from edgeseg.planning.problem.arrays import arrays_of
 from edgeseg.planning.problem.problem import Problem
 
 METHOD = "shifts"
 
 
-def plan_anyhow(
+def plan_or_time_share(
     problem: Problem, objective: Objective = "throughput", time_limit: float = 4.0
 ) -> Plan:
     """Plan as :func:`~edgeseg.planning.planner.plan` does, and in shifts where nothing fits.
@@ -49,7 +49,7 @@ def plan_anyhow(
 
 def _possible(problem: Problem, objective: Objective) -> dict[int, TimeSharing]:
     most = MOST_SLICES if objective == "throughput" else 1
-    tried = {board: shifts_of(problem, board, most) for board in range(len(problem.boards))}
+    tried = {board: time_sharing_of(problem, board, most) for board in range(len(problem.boards))}
     return {board: shifts for board, shifts in tried.items() if shifts is not None}
 
 
@@ -61,11 +61,11 @@ def _best(found: Mapping[int, TimeSharing], objective: Objective) -> dict[int, T
 
 def _refusal(problem: Problem, reason: str) -> str:
     """Add to the reason which piece no board can hold, unless it says so itself."""
-    lack = needs_alone(problem) - tables_of(problem).limit
+    lack = needs_alone(problem) - arrays_of(problem).limit
     if (lack.min(axis=1) > 0).any():
         return reason
     board = int(lack.max(axis=0).argmin())
-    return f"{reason}; in shifts, {short(problem, int(lack[:, board].argmax()), board)}"
+    return f"{reason}; in shifts, {shortage(problem, int(lack[:, board].argmax()), board)}"
 
 
 def _planned(problem: Problem, objective: Objective, chosen: Mapping[int, TimeSharing]) -> Plan:
@@ -103,9 +103,9 @@ def _lane(problem: Problem, board: int, shifts: TimeSharing) -> Lane:
 
 
 def _left_out(problem: Problem, chosen: Mapping[int, TimeSharing]) -> dict[str, str]:
-    lack = needs_alone(problem) - tables_of(problem).limit
+    lack = needs_alone(problem) - arrays_of(problem).limit
     return {
-        board.name: short(problem, int(lack[:, number].argmax()), number)
+        board.name: shortage(problem, int(lack[:, number].argmax()), number)
         if lack[:, number].max() > 0
         else "another board in shifts does better"
         for number, board in enumerate(problem.boards)
@@ -115,7 +115,7 @@ def _left_out(problem: Problem, chosen: Mapping[int, TimeSharing]) -> dict[str, 
 
 def _prediction(problem: Problem, chosen: Mapping[int, TimeSharing]) -> Prediction:
     """Say what boards in shifts would do; only images and masks pass over their links."""
-    t, boards = tables_of(problem), list(chosen)
+    t, boards = arrays_of(problem), list(chosen)
     image, mask = float(t.wire[t.images].sum()), float(t.wire[t.masks].sum())
     up, down = mask / t.up[:-1], image / t.down[:-1]
     periods = [max(one.period, up[board], down[board]) for board, one in chosen.items()]

@@ -16,12 +16,12 @@ from edgeseg.boards.boards_file import read_boards
 from edgeseg.boards.placement import Placement
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.imaging.slices import SliceGeometry
-from edgeseg.planning.heuristics.baselines import strategy
-from edgeseg.planning.heuristics.local_search import leaders
-from edgeseg.planning.outcome.load import score
-from edgeseg.planning.outcome.objective import LACKING, costs
+from edgeseg.planning.heuristics.baselines import evaluate_placement
+from edgeseg.planning.heuristics.local_search import fold_partners
+from edgeseg.planning.outcome.load import loads_of
+from edgeseg.planning.outcome.objective import INFEASIBLE, costs
 from edgeseg.planning.outcome.prediction import COORDINATOR, Prediction
-from edgeseg.planning.problem.arrays import Assignments, Floats, tables_of
+from edgeseg.planning.problem.arrays import Assignments, Floats, arrays_of
 from edgeseg.planning.problem.problem import Problem
 from edgeseg_runtime.coordination.backlog import PendingSlice
 from edgeseg_runtime.coordination.coordinator import Coordinator
@@ -36,7 +36,7 @@ def main() -> None:
         found = {}
         for name, chains in _shapes(problem).items():
             best = chains[_shipped(problem, chains).argmin()]
-            row = strategy(problem, name, [best], "throughput")
+            row = evaluate_placement(problem, name, [best], "throughput")
             if row is not None:
                 placement, slices = Placement(row.lanes, {}), int(sys.argv[3])
                 measured = _measured(coordinator, bundle, placement, slices)
@@ -49,7 +49,7 @@ def main() -> None:
 def _shapes(problem: Problem) -> dict[str, Assignments]:
     """All chains over the boards in their order, plain ones and folded ones, each (N, P)."""
     boards, pieces = len(problem.boards), len(problem.pieces)
-    _, led = np.unique(leaders(problem), return_inverse=True)
+    _, led = np.unique(fold_partners(problem), return_inverse=True)
     return {
         "contiguous": _chains(pieces, boards),
         "folded": _chains(int(led.max()) + 1, boards)[:, led],
@@ -64,8 +64,8 @@ def _chains(count: int, boards: int) -> Assignments:
 
 def _shipped(problem: Problem, chains: Assignments) -> Floats:
     """Bytes on the wire a slice, infinite for chains that do not fit, (N,)."""
-    moved = score(problem, chains).down @ tables_of(problem).down
-    return np.where(costs(problem, chains, "throughput") < LACKING, moved, np.inf)
+    moved = loads_of(problem, chains).down @ arrays_of(problem).down
+    return np.where(costs(problem, chains, "throughput") < INFEASIBLE, moved, np.inf)
 
 
 def _predicted(problem: Problem, does: Prediction) -> dict[str, float]:

@@ -5,8 +5,8 @@ from functools import lru_cache
 from edgeseg.boards.boards_file import Board
 from edgeseg.boards.placement import pieces_and_slices, slice_bytes, working_bytes
 from edgeseg.bundle.manifest import Manifest
-from edgeseg.planning.outcome.time_sharing import shifts_of
-from edgeseg.planning.problem.problem import problem_of, sources_of
+from edgeseg.planning.outcome.time_sharing import time_sharing_of
+from edgeseg.planning.problem.from_pieces import problem_of, sources_of
 
 MARGIN = 2**20
 """Workers of one machine do not start with exactly the same memory."""
@@ -49,7 +49,9 @@ def _least(manifest: Manifest, base: int, count: int) -> int:
 def limit_in_shifts(manifest: Manifest, base: int, cores: int = 1) -> int:
     """Return about the least limit with which a board runs the bundle in shifts, piece by piece."""
     limit = base
-    while shifts_of(problem_of(manifest.pieces, [Board("any", limit, base, cores)]), 0) is None:
+    while (
+        time_sharing_of(problem_of(manifest.pieces, [Board("any", limit, base, cores)]), 0) is None
+    ):
         limit += MARGIN // 4
     whole = frozenset(piece.name for piece in manifest.pieces)
     assert limit + MARGIN < memory_need(manifest, Board("any", 0, base, cores), whole, 1)

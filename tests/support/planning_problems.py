@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from edgeseg.boards.boards_file import Board
 from edgeseg.boards.link import GIGABIT, Link
-from edgeseg.planning.problem.problem import Flow, Problem, Work
+from edgeseg.planning.problem.problem import Flow, PieceCost, Problem
 
 MIB = 2**20
 FAST_ETHERNET = Link(12.5e6, 12.5e6)
@@ -27,7 +27,7 @@ def make_problem(
     """Make a problem of pieces with these seconds by board, and (peak, resident) bytes."""
     memory = memory or [(20, 10)] * len(seconds)
     pieces = tuple(
-        Work(f"piece_{number:02d}", tuple(row), *bytes_)
+        PieceCost(f"piece_{number:02d}", tuple(row), *bytes_)
         for number, (row, bytes_) in enumerate(zip(seconds, memory, strict=True))
     )
     order = sorted(range(len(pieces)), key=lambda p: memory[p][1] - memory[p][0])

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from edgeseg.errors import EdgesegError, PlacementError
 from edgeseg.output.terminal import progress
 from edgeseg.planning.heuristics.baselines import EvaluatedPlacement as Placed
-from edgeseg.planning.heuristics.heuristic_plan import rounded_cost
+from edgeseg.planning.heuristics.heuristic_plan import rounded_period
 from edgeseg.planning.planner import plan
 from edgeseg_converters.network import Network
 from edgeseg_converters.partition.estimate import crossing_bytes, estimate
@@ -33,7 +33,7 @@ class CandidateResult:
         """Seconds between two slices, then the number of pieces: the less the better."""
         if self.cut is None or self.placed is None:
             return (float("inf"), 0)
-        return (rounded_cost(self.placed), len(self.cut.pieces))
+        return (rounded_period(self.placed), len(self.cut.pieces))
 
 
 def auto(network: Network, request: PartitionRequest, candidates: Candidates) -> Cut:

@@ -8,8 +8,9 @@ from edgeseg.boards.boards_file import Board
 from edgeseg.bundle.manifest import Port
 from edgeseg.network.graph import ITEM_SIZE, Graph, Tensor
 from edgeseg.planning.heuristics.baselines import EvaluatedPlacement as Placed
-from edgeseg.planning.heuristics.heuristic_plan import quick_plans
-from edgeseg.planning.problem.problem import Problem, problem_from, problem_of
+from edgeseg.planning.heuristics.heuristic_plan import heuristic_plans
+from edgeseg.planning.problem.from_pieces import problem_of, problem_of_file
+from edgeseg.planning.problem.problem import Problem
 from edgeseg.text.units import MIB
 from edgeseg_converters.partition.banded import Part, alive, computed, slimmed
 from edgeseg_converters.partition.request import Partition, PartitionRequest
@@ -125,7 +126,7 @@ def estimate(pieces: Partition, request: PartitionRequest) -> Problem:
     """
     sketches = [sketch(piece, request) for piece in pieces]
     if request.boards is not None:
-        return problem_from(request.boards, sketches)
+        return problem_of_file(request.boards, sketches)
     numbers = range(1, request.parts + 1)
     return problem_of(sketches, [Board(f"board-{number}", AMPLE_MEMORY) for number in numbers])
 
@@ -150,7 +151,7 @@ def forecast(pieces: Partition, request: PartitionRequest) -> Placed | None:
     UsageError
         If the boards file does not say what memory a board has.
     """
-    return next(iter(quick_plans(estimate(pieces, request))), None)
+    return next(iter(heuristic_plans(estimate(pieces, request))), None)
 
 
 def crossing_bytes(pieces: Partition, precision: str) -> int:

@@ -13,9 +13,9 @@ from edgeseg.errors import BudgetError, PlacementError, field_name
 from edgeseg.network.graph import Graph
 from edgeseg.output.terminal import working
 from edgeseg.planning.heuristics.baselines import EvaluatedPlacement as Placed
-from edgeseg.planning.heuristics.board_groups import group_up
-from edgeseg.planning.heuristics.contiguous import contiguous
-from edgeseg.planning.heuristics.heuristic_plan import quick_plans, rounded_cost
+from edgeseg.planning.heuristics.board_groups import group_boards
+from edgeseg.planning.heuristics.contiguous import contiguous_assignment
+from edgeseg.planning.heuristics.heuristic_plan import heuristic_plans, rounded_period
 from edgeseg.planning.outcome.prediction import assignments_of
 from edgeseg.planning.problem.arrays import Assignments
 from edgeseg.planning.problem.merged_runs import RunMemory
@@ -60,7 +60,7 @@ def optimal(network: Network, request: PartitionRequest) -> Cut:
     fitting = [(where, pieces) for where, pieces in placed if where is not None]
     if not fitting:
         raise PlacementError(_lack(network.graph, request))
-    where, pieces = min(fitting, key=lambda pair: (rounded_cost(pair[0]), len(pair[1])))
+    where, pieces = min(fitting, key=lambda pair: (rounded_period(pair[0]), len(pair[1])))
     return Cut(network, pieces, notes=_notes(where, len(pieces), request))
 
 
@@ -80,7 +80,7 @@ def proposals(graph: Graph, request: PartitionRequest) -> list[Partition]:
     ends = [
         _joined(_ends(assignments_of(problem, one.lanes)), edges)
         for edges, problem in problems.items()
-        for one in quick_plans(problem, starts)
+        for one in heuristic_plans(problem, starts)
     ]
     if request.max_partitions is not None:
         ends += _fewer(problems[()], request.max_partitions)
@@ -161,7 +161,7 @@ def _ends(rows: Assignments) -> Ends:
 
 def _fewer(problem: Problem, most: int) -> list[Ends]:
     """Cut for the quickest chains of no more boards than pieces are allowed."""
-    chains = group_up(problem, lambda part: contiguous(part, "throughput"))
+    chains = group_boards(problem, lambda part: contiguous_assignment(part, "throughput"))
     ordered = sorted(chains.rates, key=lambda counts: -chains.rates[counts])
     ends = dict.fromkeys(_ends(chains.assignments[counts][None]) for counts in ordered)
     return [one for one in ends if len(one) <= most][:_FEWER]

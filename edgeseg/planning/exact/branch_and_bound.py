@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from edgeseg.planning.exact.lower_bounds import most_in_flight
 from edgeseg.planning.exact.partial_placements import PartialPlacements, choices
-from edgeseg.planning.exact.remaining_bounds import WINDOWS, RemainingBounds, rest_of
-from edgeseg.planning.outcome.objective import LACKING, Objective, costs
-from edgeseg.planning.problem.arrays import Assignments, Floats, tables_of
+from edgeseg.planning.exact.remaining_bounds import WINDOWS, RemainingBounds, remaining_bounds_of
+from edgeseg.planning.outcome.objective import INFEASIBLE, Objective, costs
+from edgeseg.planning.problem.arrays import Assignments, Floats, arrays_of
 from edgeseg.planning.problem.problem import Problem
 
 _CHUNK = 2000
@@ -39,7 +39,9 @@ class BranchingResult:
     complete: bool
 
 
-def branch(problem: Problem, objective: Objective, below: float, seconds: float) -> BranchingResult:
+def branch_and_bound(
+    problem: Problem, objective: Objective, below: float, seconds: float
+) -> BranchingResult:
     """Look for the lane of least cost among all that cost less than a bound.
 
     Parameters
@@ -60,13 +62,13 @@ class _Search:
     """The open nodes and the best lane so far."""
 
     def __init__(self, problem: Problem, objective: Objective, below: float) -> None:
-        self._problem, self._objective, self._below = problem, objective, min(below, LACKING)
-        self._tables = tables_of(problem)
+        self._problem, self._objective, self._below = problem, objective, min(below, INFEASIBLE)
+        self._tables = arrays_of(problem)
         self._many = objective == "throughput"
         most = min(WINDOWS, most_in_flight(problem)) if self._many else 1
         self._most = max(1, most)
         self._period = self._below if self._many else np.inf
-        self._rest: RemainingBounds = rest_of(problem, self._period, self._most)
+        self._rest: RemainingBounds = remaining_bounds_of(problem, self._period, self._most)
         touched = (self._tables.made + self._tables.read) > 0
         self._touched = touched * self._tables.held[:, None]
         self._read = self._tables.read * self._tables.wire[:, None]

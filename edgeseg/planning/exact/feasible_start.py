@@ -6,8 +6,8 @@ from edgeseg.errors import PlacementError
 from edgeseg.planning.exact.formulation import one_lane
 from edgeseg.planning.exact.memory_constraints import limit_lack
 from edgeseg.planning.outcome.feasibility import smaller_pieces
-from edgeseg.planning.outcome.load import score
-from edgeseg.planning.problem.arrays import Assignments, tables_of
+from edgeseg.planning.outcome.load import loads_of
+from edgeseg.planning.problem.arrays import Assignments, arrays_of
 from edgeseg.planning.problem.problem import Problem
 from edgeseg.text.units import format_bytes
 
@@ -39,17 +39,17 @@ def feasible_start(problem: Problem, part: Problem, seconds: float) -> Assignmen
         )
     chosen = np.array(solution.values)[np.array(model.share)].argmax(axis=1)
     found = np.asarray(chosen, np.int64)
-    scores = score(part, found[None])
-    lacking = np.where(scores.used, scores.memory(1) - tables_of(part).limit, -np.inf)[0]
+    loads = loads_of(part, found[None])
+    lacking = np.where(loads.used, loads.memory(1) - arrays_of(part).limit, -np.inf)[0]
     if lacking.max() > 0:
         worst = int(lacking.argmax())
-        raise PlacementError(_lack(problem, part, worst, float(scores.memory(1)[0, worst])))
+        raise PlacementError(_lack(problem, part, worst, float(loads.memory(1)[0, worst])))
     return found
 
 
 def _lack(problem: Problem, part: Problem, worst: int, need: float) -> str:
     board, whole = part.boards[worst], np.full((1, len(part.pieces)), worst)
-    everything = float(score(part, whole).memory(1)[0, worst])
+    everything = float(loads_of(part, whole).memory(1)[0, worst])
     return (
         f"the bundle needs {format_bytes(everything)} on one board; divided over "
         f"{len(part.boards)} of {len(problem.boards)} boards as evenly as their limits allow it "

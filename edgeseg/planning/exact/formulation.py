@@ -12,8 +12,8 @@ from functools import cached_property
 
 import numpy as np
 
-from edgeseg.planning.exact.milp import Program
-from edgeseg.planning.problem.arrays import Tables, tables_of
+from edgeseg.planning.exact.milp import LinearProgram
+from edgeseg.planning.problem.arrays import ProblemArrays, arrays_of
 from edgeseg.planning.problem.problem import Problem
 
 Grid = list[list[int]]
@@ -21,7 +21,7 @@ Grid = list[list[int]]
 
 
 @dataclass(frozen=True)
-class Model:
+class Formulation:
     """A program under construction; build it with :func:`one_lane` or :func:`any_lanes`.
 
     Parameters
@@ -35,7 +35,7 @@ class Model:
     """
 
     problem: Problem
-    program: Program
+    program: LinearProgram
     share: Grid
     stored: Grid
 
@@ -45,9 +45,9 @@ class Model:
         return range(len(self.problem.boards))
 
     @cached_property
-    def tables(self) -> Tables:
+    def tables(self) -> ProblemArrays:
         """The problem as arrays."""
-        return tables_of(self.problem)
+        return arrays_of(self.problem)
 
     @cached_property
     def second(self) -> float:
@@ -70,38 +70,38 @@ class Model:
         return [(n, f.producer) for n, f in flows if f.returns and f.producer is not None]
 
 
-def one_lane(problem: Problem) -> Model:
+def one_lane(problem: Problem) -> Formulation:
     """Start the program of one lane: every piece on one board."""
-    program = Program()
+    program = LinearProgram()
     placed = grid(program, len(problem.pieces), len(problem.boards), whole=True)
-    model = Model(problem, program, placed, placed)
+    model = Formulation(problem, program, placed, placed)
     _place_all(model)
     _order_alike(model)
     return model
 
 
-def any_lanes(problem: Problem) -> Model:
+def any_lanes(problem: Problem) -> Formulation:
     """Start the program of any lanes, in which a piece may even be stored in part."""
-    program = Program()
+    program = LinearProgram()
     share = grid(program, len(problem.pieces), len(problem.boards))
-    model = Model(problem, program, share, share)
+    model = Formulation(problem, program, share, share)
     _place_all(model)
     return model
 
 
-def grid(program: Program, rows: int, columns: int, *, whole: bool = False) -> Grid:
+def grid(program: LinearProgram, rows: int, columns: int, *, whole: bool = False) -> Grid:
     """Add variables from 0 to 1 for every row and board."""
     return [[program.variable(whole=whole) for _ in range(columns)] for _ in range(rows)]
 
 
-def _place_all(model: Model) -> None:
+def _place_all(model: Formulation) -> None:
     """Demand that each piece runs somewhere for every slice."""
     for row in model.share:
         model.program.at_most(1, dict.fromkeys(row, 1.0))
         model.program.at_most(-1, dict.fromkeys(row, -1.0))
 
 
-def _order_alike(model: Model) -> None:
+def _order_alike(model: Formulation) -> None:
     """Of two boards that are alike, let the first hold the earliest piece of both.
 
     They could change names in any placement, so that none is lost but for names.

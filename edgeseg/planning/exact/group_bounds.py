@@ -6,9 +6,15 @@ from collections import Counter
 import numpy as np
 
 from edgeseg.planning.exact.lower_bounds import least_work
-from edgeseg.planning.exact.milp import Program
-from edgeseg.planning.exact.solve import BRANCHING, branched, improve
-from edgeseg.planning.heuristics.board_groups import Counts, Groups, candidates, division, has_room
+from edgeseg.planning.exact.milp import LinearProgram
+from edgeseg.planning.exact.solve import BRANCHING, branch_in_steps, solve_lane
+from edgeseg.planning.heuristics.board_groups import (
+    BoardGroups,
+    Counts,
+    best_division,
+    candidate_groups,
+    has_room,
+)
 
 _CLOSE = 1e-4
 """A gap between rates that needs no more work."""
@@ -32,7 +38,7 @@ _WORTHWHILE = 1 + 1e-5
 """What a better lane must bring at least, over the one that is known."""
 
 
-def refine(groups: Groups, deadline: float) -> float:
+def refine_groups(groups: BoardGroups, deadline: float) -> float:
     """Improve the groups until none is better or time is up; return a bound on all their rates.
 
     Every group has a rate that it cannot exceed. Of the division that would be best if all
@@ -59,7 +65,7 @@ def refine(groups: Groups, deadline: float) -> float:
         return np.inf
     highest = _at_prices(groups, deadline)
     while True:
-        chosen = division(groups.full, highest)
+        chosen = best_division(groups.full, highest)
         possible = sum(highest[counts] for counts in chosen)
         known = groups.rate
         slack = {
@@ -81,7 +87,7 @@ def refine(groups: Groups, deadline: float) -> float:
         highest[widest] = reached
 
 
-def _at_prices(groups: Groups, deadline: float) -> dict[Counts, float]:
+def _at_prices(groups: BoardGroups, deadline: float) -> dict[Counts, float]:
     """Return a rate that each group cannot exceed: what its boards are worth, where that holds.
 
     Boards of a kind are worth what they bring in the best division that may use parts of
@@ -89,14 +95,14 @@ def _at_prices(groups: Groups, deadline: float) -> dict[Counts, float]:
     """
     worth = _prices(groups)
     highest = {}
-    for counts in candidates(groups.full):
+    for counts in candidate_groups(groups.full):
         part = groups.part(counts)
         highest[counts] = 1 / least_work(part) if has_room(part) else 0.0
         price = float(np.dot(counts, worth))
         if 0 < price < highest[counts]:
             seconds = (deadline - time.monotonic()) * _GLANCE
             known = groups.assignments.get(counts)
-            found = branched(part, known, "throughput", seconds, 1 / price)
+            found = branch_in_steps(part, known, "throughput", seconds, 1 / price)
             if found.assignment is not None:
                 groups.enter(counts, found.assignment)
             if found.bound > 0:
@@ -104,9 +110,9 @@ def _at_prices(groups: Groups, deadline: float) -> dict[Counts, float]:
     return highest
 
 
-def _prices(groups: Groups) -> list[float]:
+def _prices(groups: BoardGroups) -> list[float]:
     """Return slices a second that a board of each kind is worth."""
-    program = Program()
+    program = LinearProgram()
     total = program.variable(np.inf)
     worth = [program.variable(np.inf) for _ in groups.full]
     program.at_most(0, {total: -1, **dict(zip(worth, groups.full, strict=True))})
@@ -118,11 +124,11 @@ def _prices(groups: Groups) -> list[float]:
 
 
 def _improve(
-    groups: Groups, counts: Counts, seconds: float, below: float, branching: float
+    groups: BoardGroups, counts: Counts, seconds: float, below: float, branching: float
 ) -> float:
     """Enter a better lane of one group if there is one; return the least period it may have."""
     known = groups.assignments.get(counts)
-    found = improve(groups.part(counts), known, "throughput", seconds, below, branching)
+    found = solve_lane(groups.part(counts), known, "throughput", seconds, below, branching)
     if found.assignment is not None:
         groups.enter(counts, found.assignment)
     return found.bound

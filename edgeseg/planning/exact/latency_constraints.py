@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from edgeseg.planning.exact.formulation import Model
+from edgeseg.planning.exact.formulation import Formulation
 
 
-def limit_latency(model: Model, latency: int) -> None:
+def limit_latency(model: Formulation, latency: int) -> None:
     """Demand that no path from image to mask takes longer than the variable ``latency``."""
     moves = _Moves(model)
     ends = [model.add_time() for _ in model.problem.pieces]
@@ -28,7 +28,7 @@ def limit_latency(model: Model, latency: int) -> None:
         model.program.at_most(0, {latency: -1, ends[producer]: 1, **terms})
 
 
-def _transfer(model: Model, flow: int) -> list[float]:
+def _transfer(model: Formulation, flow: int) -> list[float]:
     """Least time for a flow to reach each board, in units."""
     t = model.tables
     image = model.problem.flows[flow].producer is None
@@ -40,7 +40,7 @@ def _transfer(model: Model, flow: int) -> list[float]:
 class _Moves:
     """Variables of what is on the way between boards, by producer and reader."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Formulation) -> None:
         self._model = model
         self._known: dict[tuple[int, int], list[int]] = {}
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from edgeseg.planning.exact.formulation import Grid, Model, grid
+from edgeseg.planning.exact.formulation import Formulation, Grid, grid
 
 
-def limit_busy(model: Model, period: int) -> None:
+def limit_busy(model: Formulation, period: int) -> None:
     """Demand that no core and no link is busy for longer than the variable ``period``."""
     t, program = model.tables, model.program
     came = _came(model)
@@ -27,7 +27,7 @@ def limit_busy(model: Model, period: int) -> None:
     program.at_most(-masks, {period: -1})
 
 
-def _came(model: Model) -> Grid:
+def _came(model: Formulation) -> Grid:
     """Add the part of the slices in which a flow comes to a board from elsewhere."""
     came = grid(model.program, len(model.problem.flows), len(model.boards))
     for flow, row in zip(model.problem.flows, came, strict=True):
@@ -39,7 +39,7 @@ def _came(model: Model) -> Grid:
     return came
 
 
-def _sent(model: Model, came: Grid) -> list[tuple[int, list[int]]]:
+def _sent(model: Formulation, came: Grid) -> list[tuple[int, list[int]]]:
     """Add, for flows that pieces make, how many copies of a slice's each board sends."""
     sent = []
     most = len(model.boards) - 1

@@ -8,7 +8,7 @@ from edgeseg.planning.exact.formulation import any_lanes
 from edgeseg.planning.exact.latency_constraints import limit_latency
 from edgeseg.planning.exact.load_constraints import limit_busy
 from edgeseg.planning.exact.memory_constraints import limit_in_flight, limit_memory
-from edgeseg.planning.problem.arrays import tables_of
+from edgeseg.planning.problem.arrays import arrays_of
 from edgeseg.planning.problem.problem import Problem
 
 _MOST_SECONDS = 10.0
@@ -47,13 +47,13 @@ def least_period(problem: Problem, deadline: float = np.inf) -> float:
 
 def least_work(problem: Problem) -> float:
     """Return the seconds between slices if every piece ran where it is quickest, all cores busy."""
-    t = tables_of(problem)
+    t = arrays_of(problem)
     return float(t.seconds.min(axis=1).sum() / t.cores.sum())
 
 
 def least_latency(problem: Problem) -> float:
     """Return the seconds of the longest path with every piece on the quickest board for it."""
-    t = tables_of(problem)
+    t = arrays_of(problem)
     quickest = t.seconds.min(axis=1)
     ends = np.zeros(len(problem.pieces))
     starts = np.zeros(len(problem.pieces))
@@ -74,7 +74,7 @@ def least_latency(problem: Problem) -> float:
 
 def most_in_flight(problem: Problem) -> int:
     """Return how many slices all boards together have room for: each piece and tensor once."""
-    t = tables_of(problem)
+    t = arrays_of(problem)
     room = float((t.limit - t.base).clip(0).sum() - t.resident.sum())
     return int(room // max(float(t.held.sum()), 1.0))
 

@@ -2,22 +2,22 @@
 
 from collections.abc import Iterator
 
-from edgeseg.planning.exact.formulation import Grid, Model, grid
+from edgeseg.planning.exact.formulation import Formulation, Grid, grid
 
 
-def limit_memory(model: Model, window: int) -> None:
+def limit_memory(model: Formulation, window: int) -> None:
     """Demand that every board has room for its pieces and ``window`` slices."""
     for board, terms in _needs(model, window):
         model.program.at_most(_room(model, board), terms)
 
 
-def limit_lack(model: Model, window: int, lack: int) -> None:
+def limit_lack(model: Formulation, window: int, lack: int) -> None:
     """Demand that no board lacks more bytes than the variable ``lack``."""
     for board, terms in _needs(model, window):
         model.program.at_most(_room(model, board), {lack: -1, **terms})
 
 
-def limit_need(model: Model, window: int, need: int) -> None:
+def limit_need(model: Formulation, window: int, need: int) -> None:
     """Demand that no board that runs anything needs more bytes than the variable ``need``."""
     used = [model.program.variable() for _ in model.boards]
     for row in model.stored:
@@ -28,7 +28,7 @@ def limit_need(model: Model, window: int, need: int) -> None:
         model.program.at_most(0, {need: -1, used[board]: base, **terms})
 
 
-def limit_in_flight(model: Model, period: int, latency: float, at_least: float) -> None:
+def limit_in_flight(model: Formulation, period: int, latency: float, at_least: float) -> None:
     """Demand room for the slices in flight that the period takes (Little's law).
 
     A lane of rate *r* and window *w* has *w >= r x latency*; its tensors take *w* times
@@ -53,7 +53,7 @@ def limit_in_flight(model: Model, period: int, latency: float, at_least: float) 
         model.program.at_most(0, {period: -_room(model, b), **terms})
 
 
-def _touching(model: Model, placed: Grid) -> Grid:
+def _touching(model: Formulation, placed: Grid) -> Grid:
     """Add variables: whether a flow takes memory on a board."""
     kept = grid(model.program, len(model.problem.flows), len(model.boards))
     for flow, row in zip(model.problem.flows, kept, strict=True):
@@ -63,7 +63,7 @@ def _touching(model: Model, placed: Grid) -> Grid:
     return kept
 
 
-def _needs(model: Model, window: int) -> Iterator[tuple[int, dict[int, float]]]:
+def _needs(model: Formulation, window: int) -> Iterator[tuple[int, dict[int, float]]]:
     """Yield what a board needs on top of its base, at work and at each step of loading."""
     t, order = model.tables, model.problem.loading
     kept = _touching(model, model.stored)
@@ -77,5 +77,5 @@ def _needs(model: Model, window: int) -> Iterator[tuple[int, dict[int, float]]]:
         yield b, {**before, **held}
 
 
-def _room(model: Model, board: int) -> float:
+def _room(model: Formulation, board: int) -> float:
     return float(model.tables.limit[board] - model.tables.base[board]) / model.byte

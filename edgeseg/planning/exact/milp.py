@@ -32,7 +32,7 @@ class Solution:
 
 
 @dataclass
-class Program:
+class LinearProgram:
     """Variables of at least 0, and rows that must not exceed a limit."""
 
     highs: list[float] = field(default_factory=list)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeseg.planning.problem.arrays import Assignments, Floats, Tables
+from edgeseg.planning.problem.arrays import Assignments, Floats, ProblemArrays
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class PartialPlacements:
         Slices in flight that there is room for at most, (N,).
     """
 
-    tables: Tables
+    tables: ProblemArrays
     placed: Assignments
     compute: Floats
     up: Floats
@@ -60,7 +60,7 @@ class PartialPlacements:
         return int(self.placed.shape[1])
 
     @classmethod
-    def root(cls, t: Tables) -> "PartialPlacements":
+    def root(cls, t: ProblemArrays) -> "PartialPlacements":
         """Return the one node at which nothing is placed and the image is there."""
         boards, flows = len(t.problem.boards), len(t.problem.flows)
         there = np.full((1, flows, boards + 1), np.inf)

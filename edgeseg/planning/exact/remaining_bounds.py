@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgeseg.planning.problem.arrays import Floats, tables_of
+from edgeseg.planning.problem.arrays import Floats, arrays_of
 from edgeseg.planning.problem.problem import Problem
 
 WINDOWS = 16
@@ -47,9 +47,9 @@ class RemainingBounds:
     copies: Floats
 
 
-def rest_of(problem: Problem, period: float, windows: int) -> RemainingBounds:
+def remaining_bounds_of(problem: Problem, period: float, windows: int) -> RemainingBounds:
     """Work out what is left to place for lanes that are quicker than a period, in seconds."""
-    t = tables_of(problem)
+    t = arrays_of(problem)
     quickest = t.seconds.min(axis=1)
     first, made = np.zeros(len(quickest)), np.zeros(len(quickest))
     for number, flow in enumerate(problem.flows):
@@ -74,7 +74,7 @@ class _Hops:
     """The tables of least path and copies, one window after the other."""
 
     def __init__(self, problem: Problem, quickest: Floats, tail: Floats, period: float) -> None:
-        t = tables_of(problem)
+        t = arrays_of(problem)
         self._problem = problem
         self._until = np.concatenate([[0.0], np.cumsum(quickest)])
         self._resident = np.concatenate([[0.0], np.cumsum(t.resident)])
@@ -109,7 +109,7 @@ class _Hops:
 
     def _skips(self, window: int) -> Floats:
         """Bytes of skips whose last reader can be on no board that has them already, (P + 1,)."""
-        t, count = tables_of(self._problem), len(self._until) - 1
+        t, count = arrays_of(self._problem), len(self._until) - 1
         touched = ((t.made + t.read) > 0).astype(float)
         alone = touched.T @ t.held
         held = alone[:, None] + alone - touched.T @ (touched * t.held[:, None])
@@ -135,7 +135,7 @@ def _from(values: Floats) -> Floats:
 
 def _tail(problem: Problem, quickest: Floats) -> Floats:
     """Return the longest way from the end of each piece to the mask, transfers left out."""
-    t = tables_of(problem)
+    t = arrays_of(problem)
     rates = np.minimum(t.up[:-1], t.down[-1])
     back = (t.wire[:, None] / rates + t.delay[:-1]).min(axis=1) + t.delay[-1]
     tail = np.zeros(len(quickest))
@@ -154,7 +154,7 @@ def _chain(problem: Problem) -> tuple[Floats, Floats, np.ndarray]:
 
     Shapes (P + 1,); the last stands for the end.
     """
-    t, count = tables_of(problem), len(problem.pieces)
+    t, count = arrays_of(problem), len(problem.pieces)
     seconds, bytes_ = np.zeros((2, count + 1))
     chained = np.ones(count + 1, bool)
     for piece in range(1, count):
@@ -173,7 +173,7 @@ def _chain(problem: Problem) -> tuple[Floats, Floats, np.ndarray]:
 
 def _held_by_runs(problem: Problem) -> Floats:
     """Bytes of the tensors that each run of pieces touches, by start and end, (P + 1, P + 1)."""
-    t, count = tables_of(problem), len(problem.pieces)
+    t, count = arrays_of(problem), len(problem.pieces)
     held = np.zeros((count + 1, count + 1))
     for number, flow in enumerate(problem.flows):
         for start in range(count):

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edgeseg.planning.exact.branch_and_bound import branch
-from edgeseg.planning.exact.formulation import Model, one_lane
+from edgeseg.planning.exact.branch_and_bound import branch_and_bound
+from edgeseg.planning.exact.formulation import Formulation, one_lane
 from edgeseg.planning.exact.latency_constraints import limit_latency
 from edgeseg.planning.exact.load_constraints import limit_busy
 from edgeseg.planning.exact.lower_bounds import least_latency, most_in_flight
@@ -14,8 +14,8 @@ from edgeseg.planning.exact.memory_constraints import limit_memory, limit_need
 from edgeseg.planning.exact.milp import Solution
 from edgeseg.planning.heuristics.local_search import descend
 from edgeseg.planning.outcome.latency import latencies
-from edgeseg.planning.outcome.objective import LACKING, Objective, costs
-from edgeseg.planning.outcome.prediction import busy_window
+from edgeseg.planning.outcome.objective import INFEASIBLE, Objective, costs
+from edgeseg.planning.outcome.prediction import fewest_in_flight
 from edgeseg.planning.problem.arrays import Assignments
 from edgeseg.planning.problem.problem import Problem
 
@@ -51,7 +51,7 @@ class ExactResult:
     bound: float
 
 
-def improve(  # noqa: PLR0913, PLR0917 - one problem, and what is known of it
+def solve_lane(  # noqa: PLR0913, PLR0917 - one problem, and what is known of it
     problem: Problem,
     found: Assignments | None,
     objective: Objective,
@@ -81,12 +81,14 @@ def improve(  # noqa: PLR0913, PLR0917 - one problem, and what is known of it
         best = _cheapest(problem, _all(len(problem.boards), len(problem.pieces)), objective)
         cost = _cost(problem, best, objective)
         return (
-            ExactResult(best, cost, cost) if cost < LACKING else ExactResult(None, np.inf, np.inf)
+            ExactResult(best, cost, cost)
+            if cost < INFEASIBLE
+            else ExactResult(None, np.inf, np.inf)
         )
     deadline = time.monotonic() + seconds
     if objective == "memory":
         return _least(problem, found, objective, seconds)
-    quick = branched(problem, found, objective, seconds * branching, below)
+    quick = branch_in_steps(problem, found, objective, seconds * branching, below)
     if quick.bound >= min(quick.cost, below) * (1 - _WORTHWHILE):
         return quick
     if objective == "latency":
@@ -96,7 +98,7 @@ def improve(  # noqa: PLR0913, PLR0917 - one problem, and what is known of it
     return replace(solved, bound=max(solved.bound, quick.bound))
 
 
-def branched(
+def branch_in_steps(
     problem: Problem,
     found: Assignments | None,
     objective: Objective,
@@ -111,7 +113,7 @@ def branched(
     cost, bound = _cost(problem, found, objective), 0.0
     wanted = min(cost, below) * (1 - _WORTHWHILE)
     for step in _STEPS if np.isfinite(wanted) else (1.0,):
-        reached = branch(problem, objective, wanted * step, deadline - time.monotonic())
+        reached = branch_and_bound(problem, objective, wanted * step, deadline - time.monotonic())
         if reached.assignment is not None:
             cost = _cost(problem, reached.assignment, objective)
             return ExactResult(reached.assignment, cost, cost if reached.complete else bound)
@@ -164,20 +166,20 @@ def _fastest(
     something to hope for, one by one; then for the others.
     """
     cost = _cost(problem, found, "throughput")
-    search = _Windows(problem, found, cost, below, deadline)
+    windows = _Windows(problem, found, cost, below, deadline)
     alone = 0.0 if found is None else float(latencies(problem, found[None])[0])
-    first = 1 if found is None else busy_window(cost, alone)
+    first = 1 if found is None else fewest_in_flight(cost, alone)
     window, most = first + 1, most_in_flight(problem)
-    bounds = [search.solve(window, most, share=0.5)]
-    bounds += [search.solve(smaller, smaller) for smaller in range(first, 0, -1)]
-    while bounds[0] < search.wanted and window < most and time.monotonic() < deadline:
-        bounds.append(search.solve(window, window))
+    bounds = [windows.solve(window, most, share=0.5)]
+    bounds += [windows.solve(smaller, smaller) for smaller in range(first, 0, -1)]
+    while bounds[0] < windows.wanted and window < most and time.monotonic() < deadline:
+        bounds.append(windows.solve(window, window))
         window += 1
-        bounds[0] = search.solve(window, most)
-    return ExactResult(search.best, search.cost, min(*bounds, search.wanted))
+        bounds[0] = windows.solve(window, most)
+    return ExactResult(windows.best, windows.cost, min(*bounds, windows.wanted))
 
 
-def _period_with(model: Model, window: int, in_flight: int) -> int:
+def _period_with(model: Formulation, window: int, in_flight: int) -> int:
     """Add the period of lanes with room for a window, and with no more slices in flight."""
     period, latency = model.add_time(), model.add_time()
     limit_busy(model, period)
@@ -212,7 +214,7 @@ def _least(
 
 
 def _better(
-    model: Model, best: Assignments | None, solution: Solution, objective: Objective
+    model: Formulation, best: Assignments | None, solution: Solution, objective: Objective
 ) -> Assignments | None:
     """Return the solution, improved where its program was a relaxation, if it is better."""
     if solution.values is None:
@@ -221,7 +223,7 @@ def _better(
     solved = values[np.array(model.share)].argmax(axis=1)
     rows = [descend(model.problem, solved, objective), *(() if best is None else (best,))]
     cheapest = _cheapest(model.problem, np.array(rows), objective)
-    return cheapest if _cost(model.problem, cheapest, objective) < LACKING else best
+    return cheapest if _cost(model.problem, cheapest, objective) < INFEASIBLE else best
 
 
 def _all(boards: int, pieces: int) -> Assignments:

@@ -7,13 +7,13 @@ from math import inf
 import numpy as np
 
 from edgeseg.boards.placement import SPARE_SLICES, Lane
-from edgeseg.planning.heuristics.board_groups import group_up
-from edgeseg.planning.heuristics.contiguous import contiguous
+from edgeseg.planning.heuristics.board_groups import group_boards
+from edgeseg.planning.heuristics.contiguous import contiguous_assignment
 from edgeseg.planning.outcome.latency import latencies
-from edgeseg.planning.outcome.load import score
-from edgeseg.planning.outcome.objective import LACKING, Objective, costs
-from edgeseg.planning.outcome.prediction import Prediction, busy_window, lane_of, predict
-from edgeseg.planning.problem.arrays import Assignments, tables_of
+from edgeseg.planning.outcome.load import loads_of
+from edgeseg.planning.outcome.objective import INFEASIBLE, Objective, costs
+from edgeseg.planning.outcome.prediction import Prediction, fewest_in_flight, lane_of, predict
+from edgeseg.planning.problem.arrays import Assignments, arrays_of
 from edgeseg.planning.problem.problem import Problem
 
 
@@ -33,25 +33,29 @@ class EvaluatedPlacement:
         return found.latency if objective == "latency" else float(found.largest_need)
 
 
-def whole_slices(problem: Problem, objective: Objective) -> list[Assignments]:
+def whole_slice_lanes(problem: Problem, objective: Objective) -> list[Assignments]:
     """Run whole slices on every board that holds all pieces, or on the best one of them."""
     count, boards = len(problem.pieces), len(problem.boards)
     rows = np.repeat(np.arange(boards)[:, None], count, axis=1)
     cost = costs(problem, rows, objective)
     if objective == "throughput":
-        return list(rows[cost < LACKING])
-    return [rows[cost.argmin()]] if cost.min() < LACKING else []
+        return list(rows[cost < INFEASIBLE])
+    return [rows[cost.argmin()]] if cost.min() < INFEASIBLE else []
 
 
-def chains(problem: Problem, objective: Objective, deadline: float = inf) -> list[Assignments]:
+def contiguous_lanes(
+    problem: Problem, objective: Objective, deadline: float = inf
+) -> list[Assignments]:
     """Chain runs of pieces; for throughput the boards may be divided into several chains."""
     if objective == "throughput":
-        return group_up(problem, lambda part: contiguous(part, objective), deadline).lanes()
-    chain = contiguous(problem, objective)
+        return group_boards(
+            problem, lambda part: contiguous_assignment(part, objective), deadline
+        ).lanes()
+    chain = contiguous_assignment(problem, objective)
     return [] if chain is None else [chain]
 
 
-def strategy(
+def evaluate_placement(
     problem: Problem, name: str, assignments: Sequence[Assignments], objective: Objective
 ) -> EvaluatedPlacement | None:
     """Turn assignments into lanes, each with the smallest window that keeps it busy and fits.
@@ -61,13 +65,13 @@ def strategy(
     if not assignments:
         return None
     rows = np.array(assignments)
-    scores, latency = score(problem, rows), latencies(problem, rows)
-    fits = scores.window(tables_of(problem).limit)
+    loads, latency = loads_of(problem, rows), latencies(problem, rows)
+    fits = loads.window(arrays_of(problem).limit)
     if fits.min() < 1:
         return None
     lanes = []
     for number, row in enumerate(rows):
-        busy = busy_window(float(scores.bottleneck[number]), float(latency[number]))
+        busy = fewest_in_flight(float(loads.bottleneck[number]), float(latency[number]))
         window = min(int(fits[number]), busy + SPARE_SLICES) if objective == "throughput" else 1
         lanes.append(lane_of(problem, row, window))
     return EvaluatedPlacement(name, tuple(lanes), predict(problem, lanes))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgeseg.planning.outcome.objective import LACKING, costs
-from edgeseg.planning.problem.arrays import Assignments, tables_of
+from edgeseg.planning.outcome.objective import INFEASIBLE, costs
+from edgeseg.planning.problem.arrays import Assignments, arrays_of
 from edgeseg.planning.problem.problem import Problem
 
 _MOST_GROUPS = 40
@@ -26,7 +26,7 @@ Solver = Callable[[Problem], Assignments | None]
 
 
 @dataclass
-class Groups:
+class BoardGroups:
     """Groups of boards that may form a lane, and what is known of each.
 
     Boards that are alike are told apart by nothing, so a group is how many there are of each
@@ -60,7 +60,7 @@ class Groups:
     @property
     def best(self) -> tuple[Counts, ...]:
         """The groups that the boards are best divided into, as far as is known."""
-        return division(self.full, self.rates)
+        return best_division(self.full, self.rates)
 
     @property
     def rate(self) -> float:
@@ -94,7 +94,7 @@ class Groups:
     def enter(self, counts: Counts, assignment: Assignments) -> None:
         """Take in a lane over the boards of a group if it is better than the one known."""
         rate = 1 / float(costs(self.part(counts), assignment[None], "throughput")[0])
-        if rate > self.rates.get(counts, 1 / LACKING):
+        if rate > self.rates.get(counts, 1 / INFEASIBLE):
             self.assignments[counts], self.rates[counts] = assignment, rate
 
     def part(self, counts: Counts) -> Problem:
@@ -102,7 +102,7 @@ class Groups:
         return self.problem.only(_members(self.kinds, counts, (0,) * len(counts)))
 
 
-def group_up(problem: Problem, solve: Solver, deadline: float = math.inf) -> Groups:
+def group_boards(problem: Problem, solve: Solver, deadline: float = math.inf) -> BoardGroups:
     """Solve the problem for every group of boards that could hold all pieces.
 
     Parameters
@@ -116,7 +116,7 @@ def group_up(problem: Problem, solve: Solver, deadline: float = math.inf) -> Gro
     """
     kinds = problem.kinds()
     full = tuple(len(kind) for kind in kinds)
-    groups = Groups(problem, kinds, _few(full), {}, {})
+    groups = BoardGroups(problem, kinds, _few(full), {}, {})
     for counts in _asked(groups):
         if groups.rates and time.monotonic() > deadline:
             break
@@ -124,15 +124,15 @@ def group_up(problem: Problem, solve: Solver, deadline: float = math.inf) -> Gro
     return groups
 
 
-def _asked(groups: Groups) -> Iterator[Counts]:
+def _asked(groups: BoardGroups) -> Iterator[Counts]:
     """Yield the groups to look at; where not all are, also those that merge the best lanes."""
-    yield from candidates(groups.full)
+    yield from candidate_groups(groups.full)
     for _ in range(0 if groups.complete else _MERGES):
         for one, other in itertools.combinations(groups.best, 2):
             yield _plus(one, other)
 
 
-def candidates(full: Counts) -> list[Counts]:
+def candidate_groups(full: Counts) -> list[Counts]:
     """List how many boards of each kind a group may have, small groups first."""
     everything = itertools.product(*(range(count + 1) for count in full))
     if _few(full):
@@ -151,11 +151,11 @@ def _few(full: Counts) -> bool:
 
 def has_room(problem: Problem) -> bool:
     """Tell whether the boards together could hold all pieces and one slice."""
-    t = tables_of(problem)
+    t = arrays_of(problem)
     return bool((t.limit - t.base).clip(0).sum() >= t.least_bytes)
 
 
-def division(full: Counts, rates: Mapping[Counts, float]) -> tuple[Counts, ...]:
+def best_division(full: Counts, rates: Mapping[Counts, float]) -> tuple[Counts, ...]:
     """Return the groups whose rates add up to the most, of boards no more than there are."""
     best: dict[Counts, tuple[float, tuple[Counts, ...]]] = {(0,) * len(full): (0.0, ())}
     open_states = list(best)

@@ -7,9 +7,9 @@ from functools import lru_cache
 import numpy as np
 
 from edgeseg.boards.placement import SPARE_SLICES
-from edgeseg.planning.outcome.load import Loads, score
+from edgeseg.planning.outcome.load import Loads, loads_of
 from edgeseg.planning.outcome.objective import Objective, costs
-from edgeseg.planning.problem.arrays import Assignments, Floats, tables_of
+from edgeseg.planning.problem.arrays import Assignments, Floats, arrays_of
 from edgeseg.planning.problem.problem import Problem
 
 _MOST_STATES = 600
@@ -34,7 +34,7 @@ class _Best:
 
 
 @lru_cache(maxsize=256)
-def contiguous(problem: Problem, objective: Objective) -> Assignments | None:
+def contiguous_assignment(problem: Problem, objective: Objective) -> Assignments | None:
     """Return the contiguous assignment of the least cost, shape (P,), or None if none fits.
 
     Boards stand in any order, and those that don't help are left out. What a board sends is
@@ -68,17 +68,17 @@ def _run_costs(problem: Problem, objective: Objective) -> Iterator[Floats]:
     cuts = _cuts(problem)
     starts, ends = (cuts[side] for side in np.triu_indices(len(cuts), 1))
     inside = (np.arange(count) >= starts[:, None]) & (np.arange(count) < ends[:, None])
-    limit = tables_of(problem).limit
+    limit = arrays_of(problem).limit
     scored = [
-        score(problem, np.where(inside, board, (board + 1) % boards)) for board in range(boards)
+        loads_of(problem, np.where(inside, board, (board + 1) % boards)) for board in range(boards)
     ]
     most = sum(board.cores for board in problem.boards) + SPARE_SLICES
     seen: set[bytes] = set()
     for window in range(1, most + 1 if objective == "throughput" else 2):
         table = np.full((boards, count + 1, count + 1), np.inf)
-        for board, scores in enumerate(scored):
-            cost = _cost(problem, scores, board, objective)
-            need = scores.memory(window)[:, board]
+        for board, loads in enumerate(scored):
+            cost = _cost(problem, loads, board, objective)
+            need = loads.memory(window)[:, board]
             table[board, starts, ends] = np.where(need <= limit[board], cost, np.inf)
         if table.tobytes() not in seen:
             seen.add(table.tobytes())
@@ -96,10 +96,10 @@ def _cuts(problem: Problem) -> Assignments:
     return np.array([0, *np.sort(inner), count], np.int64)
 
 
-def _cost(problem: Problem, scores: Loads, board: int, objective: Objective) -> Floats:
-    up, down, compute = scores.up[:, board], scores.down[:, board], scores.compute[:, board]
+def _cost(problem: Problem, loads: Loads, board: int, objective: Objective) -> Floats:
+    up, down, compute = loads.up[:, board], loads.down[:, board], loads.compute[:, board]
     if objective == "memory":
-        return np.asarray(scores.memory(1)[:, board], float)
+        return np.asarray(loads.memory(1)[:, board], float)
     if objective == "latency":
         return np.asarray(compute * problem.boards[board].cores + (up + down) / 2, float)
     return np.asarray(np.maximum(compute, np.maximum(up, down)), float)
@@ -142,7 +142,7 @@ def _kinds(problem: Problem) -> list[list[int]]:
     kinds = problem.kinds()
     if np.prod([len(kind) + 1.0 for kind in kinds]) <= _MOST_STATES:
         return kinds
-    speed = tables_of(problem).seconds.sum(axis=0) / tables_of(problem).cores
+    speed = arrays_of(problem).seconds.sum(axis=0) / arrays_of(problem).cores
     return [sorted(range(len(problem.boards)), key=lambda board: (float(speed[board]), board))]
 
 

@@ -6,20 +6,25 @@ from dataclasses import replace
 import numpy as np
 
 from edgeseg.boards.placement import Lane
-from edgeseg.planning.heuristics.baselines import EvaluatedPlacement, chains, strategy, whole_slices
-from edgeseg.planning.heuristics.board_groups import group_up
-from edgeseg.planning.heuristics.local_search import search
+from edgeseg.planning.heuristics.baselines import (
+    EvaluatedPlacement,
+    contiguous_lanes,
+    evaluate_placement,
+    whole_slice_lanes,
+)
+from edgeseg.planning.heuristics.board_groups import group_boards
+from edgeseg.planning.heuristics.local_search import local_search
 from edgeseg.planning.outcome.feasibility import usable_boards
 from edgeseg.planning.outcome.prediction import assignments_of
-from edgeseg.planning.outcome.simulation import followed
-from edgeseg.planning.problem.arrays import Assignments, tables_of
+from edgeseg.planning.outcome.simulation import simulated
+from edgeseg.planning.problem.arrays import Assignments, arrays_of
 from edgeseg.planning.problem.problem import Problem
 
 _MOST_SEARCHED = 256
 """Pieces times boards of problems that are searched; of larger ones one look is taken."""
 
 
-def quick_plans(
+def heuristic_plans(
     problem: Problem, starts: Sequence[Mapping[str, str]] = ()
 ) -> tuple[EvaluatedPlacement, ...]:
     """Return the placements that heuristics find for throughput, the best first.
@@ -49,23 +54,23 @@ def quick_plans(
     small = len(part.pieces) * len(part.boards) <= _MOST_SEARCHED
     begun = assignments_of(part, [Lane(start, 1) for start in starts]) if starts else ()
     found = _searched(part, tuple(begun)) if small else _at_a_look(part)
-    rows = {"whole": whole_slices(part, "throughput"), **found}
-    tried = (strategy(part, name, lanes, "throughput") for name, lanes in rows.items())
-    seen = (replace(one, prediction=followed(part, one.lanes)) for one in tried if one is not None)
-    return tuple(sorted(seen, key=rounded_cost))
+    rows = {"whole": whole_slice_lanes(part, "throughput"), **found}
+    tried = (evaluate_placement(part, name, lanes, "throughput") for name, lanes in rows.items())
+    seen = (replace(one, prediction=simulated(part, one.lanes)) for one in tried if one is not None)
+    return tuple(sorted(seen, key=rounded_period))
 
 
-def rounded_cost(one: EvaluatedPlacement) -> float:
+def rounded_period(one: EvaluatedPlacement) -> float:
     """Return the seconds between two slices but for rounding, so that equal ones compare equal."""
     return float(f"{one.cost('throughput'):.9g}")
 
 
-def soonest(problem: Problem) -> Assignments:
+def earliest_finish(problem: Problem) -> Assignments:
     """Put each piece, in order, where it is done first, as long as there is room; shape (P,).
 
     Cores of a board are taken as one, and links as free; the result may not fit.
     """
-    t = tables_of(problem)
+    t = arrays_of(problem)
     home = np.full(len(problem.flows), len(problem.boards))  # of a tensor: who makes it
     done = np.zeros(len(problem.flows))
     there = np.full((len(problem.flows), len(problem.boards)), np.inf)
@@ -88,13 +93,13 @@ def soonest(problem: Problem) -> Assignments:
 
 
 def _searched(problem: Problem, starts: tuple[Assignments, ...]) -> dict[str, list[Assignments]]:
-    mixed = group_up(problem, lambda some: search(some, "throughput", quick=True))
+    mixed = group_boards(problem, lambda some: local_search(some, "throughput", quick=True))
     return {
-        "contiguous": chains(problem, "throughput"),
-        "folded": [search(problem, "throughput", starts)],
+        "contiguous": contiguous_lanes(problem, "throughput"),
+        "folded": [local_search(problem, "throughput", starts)],
         "mixed": mixed.lanes(),
     }
 
 
 def _at_a_look(problem: Problem) -> dict[str, list[Assignments]]:
-    return {"folded": [soonest(problem)]}
+    return {"folded": [earliest_finish(problem)]}

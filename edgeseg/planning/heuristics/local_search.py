@@ -6,9 +6,9 @@ from math import inf
 
 import numpy as np
 
-from edgeseg.planning.heuristics.contiguous import contiguous
+from edgeseg.planning.heuristics.contiguous import contiguous_assignment
 from edgeseg.planning.outcome.objective import Objective, costs
-from edgeseg.planning.problem.arrays import Assignments, tables_of
+from edgeseg.planning.problem.arrays import Assignments, arrays_of
 from edgeseg.planning.problem.problem import Problem
 
 _SEEDS = 192
@@ -22,7 +22,7 @@ _BLOCK = 1024
 """Neighbours that are compared at once; where there are more, the first block that helps counts."""
 
 
-def search(
+def local_search(
     problem: Problem,
     objective: Objective,
     starts: tuple[Assignments, ...] = (),
@@ -50,7 +50,7 @@ def search(
         When to stop, as ``time.monotonic`` counts.
     """
     random = _random(problem)
-    chain = contiguous(problem, objective)
+    chain = contiguous_assignment(problem, objective)
     known = (*starts, *(() if chain is None else (chain,)))
     begins = np.unique(np.concatenate([*(k[None] for k in known), _seeds(problem, random)]), axis=0)
     order = costs(problem, begins, objective, smooth=True).argsort(kind="stable")
@@ -129,7 +129,7 @@ def neighbours(problem: Problem, current: Assignments) -> Assignments:
     return np.asarray(near[(near != current).any(axis=1)], np.int64)
 
 
-def seeds(problem: Problem) -> Assignments:
+def random_chains(problem: Problem) -> Assignments:
     """Return contiguous and folded chains with random cuts, shape (N, P); the same each time."""
     return _seeds(problem, _random(problem))
 
@@ -140,8 +140,8 @@ def _random(problem: Problem) -> np.random.Generator:
 
 def _seeds(problem: Problem, random: np.random.Generator) -> Assignments:
     """Return chains over random boards with random cuts, half of them folded, shape (N, P)."""
-    t = tables_of(problem)
-    boards, leading = len(problem.boards), leaders(problem)
+    t = arrays_of(problem)
+    boards, leading = len(problem.boards), fold_partners(problem)
     work = t.seconds.mean(axis=1)
     speed = t.cores / t.seconds.sum(axis=0)
     rows = []
@@ -156,7 +156,7 @@ def _seeds(problem: Problem, random: np.random.Generator) -> Assignments:
     return np.array(rows, np.int64)
 
 
-def leaders(problem: Problem) -> list[int]:
+def fold_partners(problem: Problem) -> list[int]:
     """For each piece, the piece whose board it shares in a folded chain, itself on the way down.
 
     A piece that reads a skip goes where the skip was made; those behind it stay with it.

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgeseg.planning.heuristics.baselines import strategy
-from edgeseg.planning.heuristics.local_search import neighbours, seeds
+from edgeseg.planning.heuristics.baselines import evaluate_placement
+from edgeseg.planning.heuristics.local_search import neighbours, random_chains
 from edgeseg.planning.outcome.objective import costs
 from edgeseg.planning.outcome.simulation import steady_rate
 from edgeseg.planning.problem.arrays import Assignments
@@ -26,7 +26,9 @@ _WORTHWHILE = 1 + 1e-3
 """What a neighbour must bring at least."""
 
 
-def settle(problem: Problem, lanes: Sequence[Assignments], deadline: float) -> list[Assignments]:
+def simulated_descent(
+    problem: Problem, lanes: Sequence[Assignments], deadline: float
+) -> list[Assignments]:
     """Change lanes one move at a time as long as slices come out of them more often.
 
     Where another is better from the start, that is changed instead: of all lanes over the same
@@ -91,11 +93,11 @@ def _others(problem: Problem) -> Assignments:
     """Return lanes to compare with, shape (N, P)."""
     boards, pieces = len(problem.boards), len(problem.pieces)
     if boards**pieces > _FEW:
-        return seeds(problem)
+        return random_chains(problem)
     return np.array(list(itertools.product(range(boards), repeat=pieces)), np.int64)
 
 
 def _rate(problem: Problem, row: Assignments) -> float:
     """Return the slices a second that come out of a lane, 0 if it does not fit."""
-    found = strategy(problem, "", [row], "throughput")
+    found = evaluate_placement(problem, "", [row], "throughput")
     return 0.0 if found is None else steady_rate(problem, found.lanes[0])

@@ -3,9 +3,9 @@
 import numpy as np
 
 from edgeseg.errors import PlacementError, field_name
-from edgeseg.planning.outcome.load import score
+from edgeseg.planning.outcome.load import loads_of
 from edgeseg.planning.outcome.objective import Objective
-from edgeseg.planning.problem.arrays import Floats, tables_of
+from edgeseg.planning.problem.arrays import Floats, arrays_of
 from edgeseg.planning.problem.problem import Problem
 from edgeseg.text.units import format_bytes
 
@@ -26,32 +26,32 @@ def usable_boards(problem: Problem) -> list[int]:
     PlacementError
         If a piece fits on none.
     """
-    room = tables_of(problem).limit - needs_alone(problem)
+    room = arrays_of(problem).limit - needs_alone(problem)
     if (room.max(axis=1) < 0).any():
         piece = int(room.max(axis=1).argmin())
         board = int(room[piece].argmax())
         raise PlacementError(
-            f"{short(problem, piece, board)}, where it lacks "
+            f"{shortage(problem, piece, board)}, where it lacks "
             f"least; raise that board's memory limit {smaller_pieces()}"
         )
     return [int(board) for board in np.flatnonzero((room >= 0).any(axis=0))]
 
 
-def why_left_out(problem: Problem, board: int, objective: Objective, cost: float) -> str:
+def left_out_reason(problem: Problem, board: int, objective: Objective, cost: float) -> str:
     """Say why a board runs nothing in a plan of that cost."""
-    t = tables_of(problem)
+    t = arrays_of(problem)
     needs = needs_alone(problem)[:, board]
     fits = needs <= t.limit[board]
     if not fits.any():
-        return short(problem, int(needs.argmin()), board)
+        return shortage(problem, int(needs.argmin()), board)
     if objective == "latency":
         return "it would not bring a slice back sooner"
     if objective == "memory":
         return "the board that needs most would not need less"
     count = len(problem.pieces)
     rows = np.where(np.eye(count, dtype=bool), board, (board + 1) % len(problem.boards))[fits]
-    scores = score(problem, rows)
-    busy = np.stack([scores.compute, scores.up[:, :-1], scores.down[:, :-1]])[:, :, board]
+    loads = loads_of(problem, rows)
+    busy = np.stack([loads.compute, loads.up[:, :-1], loads.down[:, :-1]])[:, :, board]
     quickest = int(busy.max(axis=0).argmin())
     part = int(busy[:, quickest].argmax())
     if busy[part, quickest] <= cost:
@@ -65,12 +65,12 @@ def why_left_out(problem: Problem, board: int, objective: Objective, cost: float
 
 def needs_alone(problem: Problem) -> Floats:
     """Return what each piece takes as the only one on each board, with one slice, (P, B)."""
-    t = tables_of(problem)
+    t = arrays_of(problem)
     held = ((t.made + t.read) > 0).T @ t.held
     return np.asarray(t.base + np.maximum(t.peak, t.resident + held)[:, None], float)
 
 
-def short(problem: Problem, piece: int, board: int) -> str:
+def shortage(problem: Problem, piece: int, board: int) -> str:
     """Say what a piece needs on a board that has less."""
     need, there = needs_alone(problem)[piece, board], problem.boards[board]
     return (

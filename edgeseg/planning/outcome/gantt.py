@@ -36,7 +36,7 @@ class BusyInterval:
     end: float
 
 
-def in_turns(problem: Problem, lane: Lane, slices: int) -> tuple[BusyInterval, ...]:
+def time_sharing_intervals(problem: Problem, lane: Lane, slices: int) -> tuple[BusyInterval, ...]:
     """Follow slices through a lane in shifts: each group is loaded and runs on all of them.
 
     Images and masks take next to no time; a piece runs on all cores of the board.

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeseg.planning.problem.arrays import Assignments, Floats, tables_of
+from edgeseg.planning.problem.arrays import Assignments, Floats, arrays_of
 from edgeseg.planning.problem.merged_runs import runs_of
 from edgeseg.planning.problem.problem import Problem
 
@@ -17,7 +17,7 @@ def latencies(problem: Problem, assignments: Assignments) -> Floats:
     the sender's way up and the receiver's way down busy until it is through. A run that is to
     become one piece waits for all that it reads, and sends when all of it is done.
     """
-    t = tables_of(problem)
+    t = arrays_of(problem)
     count, boards = len(assignments), len(problem.boards)
     rows = np.arange(count)
     most = int(t.cores.max())
@@ -70,7 +70,7 @@ def _steps(
 
     The start of a run that is to become one piece waits for all of it and takes its seconds.
     """
-    t = tables_of(problem)
+    t = arrays_of(problem)
     always = np.ones((len(assignments), 1), bool)
     if problem.merged is None:
         for piece, here in enumerate(assignments.T):

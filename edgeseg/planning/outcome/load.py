@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeseg.boards.placement import SEALING
-from edgeseg.planning.problem.arrays import Assignments, Floats, Tables, tables_of
+from edgeseg.planning.problem.arrays import Assignments, Floats, ProblemArrays, arrays_of
 from edgeseg.planning.problem.merged_runs import runs_of
 from edgeseg.planning.problem.problem import Problem
 
-MOST_WINDOW = 10**6
+MOST_IN_FLIGHT = 10**6
 """Window of boards whose slices take no memory."""
 
 
@@ -62,13 +62,13 @@ class Loads:
         """Most slices in flight within the limits, 0 where not even the pieces fit, (N,)."""
         with np.errstate(divide="ignore", invalid="ignore"):
             room = np.floor((limit - self.resident) / self.held)
-        room = np.where(self.held > 0, room, MOST_WINDOW)
+        room = np.where(self.held > 0, room, MOST_IN_FLIGHT)
         room = np.where(self.loading <= limit, room, 0)
-        room = np.where(self.used, np.clip(room, 0, MOST_WINDOW), MOST_WINDOW)
+        room = np.where(self.used, np.clip(room, 0, MOST_IN_FLIGHT), MOST_IN_FLIGHT)
         return np.asarray(room.min(axis=1), float)
 
 
-def score(problem: Problem, assignments: Assignments) -> Loads:
+def loads_of(problem: Problem, assignments: Assignments) -> Loads:
     """Work out what assignments cost; time and bytes as the workers count them.
 
     Parameters
@@ -78,7 +78,7 @@ def score(problem: Problem, assignments: Assignments) -> Loads:
     assignments
         Board numbers, shape (N, P).
     """
-    t = tables_of(problem)
+    t = arrays_of(problem)
     boards = len(problem.boards)
     placed = (assignments[:, :, None] == np.arange(boards)).astype(float)
     read = (t.read @ placed) > 0
@@ -110,7 +110,7 @@ def score(problem: Problem, assignments: Assignments) -> Loads:
     )
 
 
-def _largest_sent(t: Tables, made: NDArray[np.bool_], came: NDArray[np.bool_]) -> Floats:
+def _largest_sent(t: ProblemArrays, made: NDArray[np.bool_], came: NDArray[np.bool_]) -> Floats:
     """Bytes of the largest tensor from each board to every other, added up, (N, B)."""
     largest = [
         np.where(made & came[:, :, target, None], t.wire[:, None], 0.0).max(axis=1)
@@ -121,7 +121,7 @@ def _largest_sent(t: Tables, made: NDArray[np.bool_], came: NDArray[np.bool_]) -
 
 def _loading_peak(problem: Problem, placed: Floats) -> Floats:
     """Most bytes while pieces are loaded one after the other, (N, B)."""
-    t = tables_of(problem)
+    t = arrays_of(problem)
     order = list(problem.loading)
     here = placed[:, order]
     kept = here * t.resident[order][:, None]

@@ -5,14 +5,14 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from edgeseg.planning.outcome.latency import latencies
-from edgeseg.planning.outcome.load import Loads, score
-from edgeseg.planning.problem.arrays import Assignments, Floats, tables_of
+from edgeseg.planning.outcome.load import Loads, loads_of
+from edgeseg.planning.problem.arrays import Assignments, Floats, arrays_of
 from edgeseg.planning.problem.problem import Problem
 
 Objective: TypeAlias = Literal["throughput", "latency", "memory"]
 """Most slices a second, fewest seconds a slice, or smallest largest board."""
 
-LACKING = 1e18
+INFEASIBLE = 1e18
 """Cost of an assignment without room for one slice: far above any other."""
 
 _POWER = 12
@@ -47,26 +47,26 @@ def costs(
     below
         A cost at or above it may come out as any number that is at least this: less work.
     """
-    limit, scores = tables_of(problem).limit, score(problem, assignments)
-    window = scores.window(limit)
+    limit, loads = arrays_of(problem).limit, loads_of(problem, assignments)
+    window = loads.window(limit)
     fits = window >= 1
     if objective == "memory":
-        cost = _largest(scores.memory(1), smooth)
+        cost = _largest(loads.memory(1), smooth)
     elif objective == "latency":
         cost = np.full(len(assignments), np.inf)
         cost[fits] = latencies(problem, assignments[fits])
     else:
-        cost = _largest(_busy(scores), smooth)
+        cost = _largest(_busy(loads), smooth)
         close = fits & (cost < below)
         if close.any():
             stalls = latencies(problem, assignments[close]) / window[close]
             cost[close] = np.maximum(cost[close], stalls)
-    lack = scores.excess(limit) / max(float(limit.max()), 1.0)
-    return np.where(fits, cost, LACKING * (1 + np.maximum(lack, 0.0)))
+    lack = loads.excess(limit) / max(float(limit.max()), 1.0)
+    return np.where(fits, cost, INFEASIBLE * (1 + np.maximum(lack, 0.0)))
 
 
-def _busy(scores: Loads) -> Floats:
-    return np.concatenate([scores.compute, scores.up, scores.down], axis=1)
+def _busy(loads: Loads) -> Floats:
+    return np.concatenate([loads.compute, loads.up, loads.down], axis=1)
 
 
 def _largest(values: Floats, smooth: bool) -> Floats:

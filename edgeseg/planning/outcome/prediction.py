@@ -8,7 +8,7 @@ import numpy as np
 
 from edgeseg.boards.placement import Lane
 from edgeseg.planning.outcome.latency import latencies
-from edgeseg.planning.outcome.load import Loads, score
+from edgeseg.planning.outcome.load import Loads, loads_of
 from edgeseg.planning.problem.arrays import Assignments
 from edgeseg.planning.problem.problem import Problem
 
@@ -77,18 +77,18 @@ def predict(
         may take more than Little's law knows of.
     """
     rows = assignments_of(problem, lanes)
-    scores, latency = score(problem, rows), latencies(problem, rows)
+    loads, latency = loads_of(problem, rows), latencies(problem, rows)
     stalls = latency / np.array([lane.window for lane in lanes])
     if rates is not None:
         stalls = np.maximum(stalls, 1 / np.array(rates))
-    lane_rates = 1 / np.maximum(scores.bottleneck, stalls)
-    shared = max(float(lane_rates @ scores.up[:, -1]), float(lane_rates @ scores.down[:, -1]))
+    lane_rates = 1 / np.maximum(loads.bottleneck, stalls)
+    shared = max(float(lane_rates @ loads.up[:, -1]), float(lane_rates @ loads.down[:, -1]))
     lane_rates = lane_rates / max(shared, 1.0)
     share = lane_rates / lane_rates.sum()
     names = [board.name for board in problem.boards]
-    compute = dict(zip(names, (share @ scores.compute).tolist(), strict=True))
-    up = dict(zip([*names, COORDINATOR], (share @ scores.up).tolist(), strict=True))
-    down = dict(zip([*names, COORDINATOR], (share @ scores.down).tolist(), strict=True))
+    compute = dict(zip(names, (share @ loads.compute).tolist(), strict=True))
+    up = dict(zip([*names, COORDINATOR], (share @ loads.up).tolist(), strict=True))
+    down = dict(zip([*names, COORDINATOR], (share @ loads.down).tolist(), strict=True))
     return Prediction(
         rate=float(lane_rates.sum()),
         lane_rates=tuple(lane_rates.tolist()),
@@ -96,9 +96,9 @@ def predict(
         compute=compute,
         up=up,
         down=down,
-        memory=_memory(names, lanes, scores),
+        memory=_memory(names, lanes, loads),
         bottleneck=_bottleneck(
-            compute, up, down, bool((stalls > scores.bottleneck * (1 + _STALL)).all())
+            compute, up, down, bool((stalls > loads.bottleneck * (1 + _STALL)).all())
         ),
     )
 
@@ -116,13 +116,13 @@ def lane_of(problem: Problem, assignment: Assignments, window: int) -> Lane:
     return Lane({piece.name: problem.boards[b].name for piece, b in placed}, window)
 
 
-def busy_window(bottleneck: float, latency: float) -> int:
+def fewest_in_flight(bottleneck: float, latency: float) -> int:
     """Return the fewest slices in flight that keep the bottleneck busy (Little's law)."""
     return max(1, math.ceil(latency / bottleneck * (1 - 1e-9)))
 
 
-def _memory(names: Sequence[str], lanes: Sequence[Lane], scores: Loads) -> dict[str, int]:
-    needs = np.stack([scores.memory(lane.window)[n] for n, lane in enumerate(lanes)]).max(axis=0)
+def _memory(names: Sequence[str], lanes: Sequence[Lane], loads: Loads) -> dict[str, int]:
+    needs = np.stack([loads.memory(lane.window)[n] for n, lane in enumerate(lanes)]).max(axis=0)
     return {name: round(need) for name, need in zip(names, needs, strict=True) if need > 0}
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from edgeseg.boards.link import Link
 from edgeseg.boards.placement import Lane, handovers
-from edgeseg.planning.outcome.gantt import BusyInterval, in_turns
+from edgeseg.planning.outcome.gantt import BusyInterval, time_sharing_intervals
 from edgeseg.planning.outcome.prediction import COORDINATOR, Prediction, assignments_of, predict
 from edgeseg.planning.problem.problem import Problem
 
@@ -42,14 +42,14 @@ def timeline(problem: Problem, lane: Lane, slices: int = 3) -> tuple[BusyInterva
         In the order in which they begin.
     """
     if lane.shifts:
-        return in_turns(problem, lane, slices)
+        return time_sharing_intervals(problem, lane, slices)
     (row,) = assignments_of(problem, [lane]).tolist()
     run = _Run(problem, row, lane.window, slices)
     run.go()
     return tuple(sorted(run.bars, key=lambda bar: (bar.start, bar.index)))
 
 
-def followed(problem: Problem, lanes: Sequence[Lane]) -> Prediction:
+def simulated(problem: Problem, lanes: Sequence[Lane]) -> Prediction:
     """Say what lanes would do, with rates at which slices were seen to come out of them.
 
     Parameters

@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 from edgeseg.boards.placement import most_alive_of
-from edgeseg.planning.problem.arrays import tables_of
+from edgeseg.planning.problem.arrays import arrays_of
 from edgeseg.planning.problem.problem import Problem
 
 SPOOL_BYTES = 2**30
@@ -71,7 +71,7 @@ class TimeSharing:
         return self.loading + self.disk + self.compute
 
 
-def shifts_of(problem: Problem, board: int, most: int = MOST_SLICES) -> TimeSharing | None:
+def time_sharing_of(problem: Problem, board: int, most: int = MOST_SLICES) -> TimeSharing | None:
     """Choose groups and batch for a board: fewest groups, then fewest bytes on disk, then memory.
 
     The batch is no larger than it takes to load for a tenth of the time; its images wait in
@@ -91,7 +91,7 @@ def shifts_of(problem: Problem, board: int, most: int = MOST_SLICES) -> TimeShar
     TimeSharing or None
         None where a piece does not fit alone.
     """
-    t, cores = tables_of(problem), problem.boards[board].cores
+    t, cores = arrays_of(problem), problem.boards[board].cores
     compute = float(t.seconds[:, board].sum() / cores)
     loading = load_seconds(float(t.resident.sum()))
     batch = min(most, _batch(loading, compute))
@@ -170,7 +170,7 @@ def _batch(loading: float, slice_seconds: float) -> int:
 
 def _need(problem: Problem, board: int, group: range, batch: int) -> int:
     """Bytes that a board needs while a group is loaded."""
-    t = tables_of(problem)
+    t = arrays_of(problem)
     order = [piece for piece in problem.loading if piece in group]
     kept = np.cumsum(t.resident[order])
     loading = float((kept - t.resident[order] + t.peak[order]).max())

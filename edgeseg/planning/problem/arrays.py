@@ -18,7 +18,7 @@ Assignments = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Tables:
+class ProblemArrays:
     """A problem as arrays: P pieces, F flows, B boards, B + 1 links."""
 
     problem: Problem
@@ -138,6 +138,6 @@ class Tables:
 
 
 @lru_cache(maxsize=64)
-def tables_of(problem: Problem) -> Tables:
+def arrays_of(problem: Problem) -> ProblemArrays:
     """Return the arrays of a problem, made once."""
-    return Tables(problem)
+    return ProblemArrays(problem)

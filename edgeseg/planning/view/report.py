@@ -97,14 +97,16 @@ def report_of(model: str, problem: Problem, found: Plan) -> PlanReport:
         estimated=problem.estimated,
         boards=tuple(_board(problem, found, number) for number in range(len(problem.boards))),
         lanes=tuple(
-            LanePlan(dict(lane.boards), lane.window, rate, lane.shifts, slower(problem, lane, rate))
+            LanePlan(
+                dict(lane.boards), lane.window, rate, lane.shifts, slowdown(problem, lane, rate)
+            )
             for lane, rate in zip(found.lanes, rates, strict=True)
         ),
         strategies=tuple(_strategy(row.name, row.prediction) for row in found.strategies),
     )
 
 
-def slower(problem: Problem, lane: Lane, rate: float) -> float:
+def slowdown(problem: Problem, lane: Lane, rate: float) -> float:
     """Return how many times longer a slice takes in shifts than with all pieces in memory.
 
     Parameters

@@ -17,7 +17,7 @@ _GOALS = {
 }
 
 
-def pages(report: PlanReport) -> Iterator[RenderableType]:
+def plan_renderables(report: PlanReport) -> Iterator[RenderableType]:
     """Yield what is to be shown of a plan, 100 columns wide.
 
     Parameters
@@ -32,7 +32,7 @@ def pages(report: PlanReport) -> Iterator[RenderableType]:
     for lane in report.lanes:
         if lane.shifts:
             name = escape(next(iter(lane.pieces.values())))
-            yield f"{name} runs {in_shifts(lane.shifts, lane.window, lane.slower)}"
+            yield f"{name} runs {format_time_sharing(lane.shifts, lane.window, lane.slower)}"
     yield _strategies(report)
     limit = f"; limited by {escape(report.bottleneck)}" if report.objective == "throughput" else ""
     yield f"{report.slices_per_second:.3g} slices/s, {report.latency_seconds:.3g} s a slice{limit}"
@@ -47,7 +47,7 @@ def pages(report: PlanReport) -> Iterator[RenderableType]:
     yield f"[dim]{RESEARCH_NOTE}.[/dim]"
 
 
-def runs(names: Sequence[str], order: Sequence[str]) -> str:
+def format_runs(names: Sequence[str], order: Sequence[str]) -> str:
     """Write pieces as runs of neighbours: ``piece_00-03, piece_11``.
 
     Parameters
@@ -66,7 +66,7 @@ def runs(names: Sequence[str], order: Sequence[str]) -> str:
     )
 
 
-def in_shifts(shifts: Sequence[Sequence[str]], batch: int, slower: float) -> str:
+def format_time_sharing(shifts: Sequence[Sequence[str]], batch: int, slower: float) -> str:
     """Say how a board runs in shifts.
 
     Parameters
@@ -92,7 +92,7 @@ def _boards(report: PlanReport) -> Table:
     for board in (board for board in report.boards if board.pieces):
         table.add_row(
             escape(board.name),
-            runs(list(board.pieces), order),
+            format_runs(list(board.pieces), order),
             f"{'~' * board.estimated}{board.seconds_per_slice:.3g}",
             f"{100 * board.busy:.0f} %",
             format_bytes(board.memory_bytes),

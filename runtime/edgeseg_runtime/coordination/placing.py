@@ -10,7 +10,7 @@ from edgeseg.errors import PlacementError
 from edgeseg.planning.outcome.objective import Objective
 from edgeseg.planning.planner import Plan
 from edgeseg.planning.problem.problem import Problem
-from edgeseg.planning.time_shared_plan import plan_anyhow
+from edgeseg.planning.time_shared_plan import plan_or_time_share
 from edgeseg_runtime.coordination.problem_from_workers import problem_for
 from edgeseg_runtime.messaging.wire import Pong
 
@@ -70,7 +70,7 @@ class Placer:
         """
         if not problem.boards:
             raise PlacementError("no board is there")
-        return plan_anyhow(problem, self.objective, seconds)
+        return plan_or_time_share(problem, self.objective, seconds)
 
 
 def worthwhile(plan: Plan, present: Plan) -> bool:

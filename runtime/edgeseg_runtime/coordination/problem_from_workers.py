@@ -6,7 +6,8 @@ from dataclasses import replace
 from edgeseg.boards.boards_file import Board, BoardEntry, LinkEntry
 from edgeseg.boards.link import GIGABIT, LOOPBACK, link_of
 from edgeseg.bundle.manifest import Manifest
-from edgeseg.planning.problem.problem import Problem, problem_of
+from edgeseg.planning.problem.from_pieces import problem_of
+from edgeseg.planning.problem.problem import Problem
 from edgeseg_runtime.messaging.endpoints import is_local, normalize_endpoint
 
 

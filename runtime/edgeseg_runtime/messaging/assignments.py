@@ -1,10 +1,16 @@
 """What each board is told: a placement, taken apart into one assignment a board. Pure."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
-from edgeseg.boards.placement import Lane, Placement, handovers_of, slice_bytes, waiting_bytes
+from edgeseg.boards.placement import (
+    Lane,
+    Placement,
+    handovers_of,
+    plane_bytes,
+    slice_bytes,
+    waiting_bytes,
+)
 from edgeseg.bundle.manifest import Manifest, Piece, Port
 from edgeseg_runtime.messaging.wire import Assignment, Peer, Routes
 
@@ -126,7 +132,7 @@ def _routes(board: str, manifest: Manifest, number: int, lane: Lane) -> Routes:
 def _reserved(manifest: Manifest, lane: Lane, routes: Routes) -> int:
     """Bytes of slices in flight; in shifts only images wait in memory, as 8-bit values."""
     if lane.shifts:
-        return lane.window * math.prod(manifest.input.shape)
+        return lane.window * plane_bytes(manifest.input)
     return lane.window * slice_bytes(manifest, frozenset(routes.pieces))
 
 

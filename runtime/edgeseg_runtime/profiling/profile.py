@@ -11,7 +11,7 @@ from edgeseg.boards.placement import pieces_and_slices, working_bytes
 from edgeseg.boards.profile_file import BoardFigures
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.bundle.manifest import Manifest, Piece
-from edgeseg.planning.problem.problem import sources_of
+from edgeseg.planning.problem.from_pieces import sources_of
 from edgeseg_runtime.coordination.profiling_session import Probed, ProfilingSession
 from edgeseg_runtime.messaging.assignments import tried_bytes
 from edgeseg_runtime.messaging.keys import KeyPair

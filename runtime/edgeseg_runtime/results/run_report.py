@@ -10,7 +10,7 @@ from edgeseg.output.terminal import RESEARCH_NOTE
 from edgeseg.planning.outcome.prediction import Prediction
 from edgeseg.planning.planner import Plan
 from edgeseg.planning.problem.problem import Problem
-from edgeseg.planning.view.report import slower
+from edgeseg.planning.view.report import slowdown
 from edgeseg_runtime.messaging.wire import PieceTime, Pong
 
 
@@ -197,6 +197,6 @@ def piece_reports(pongs: Mapping[str, Pong]) -> tuple[PieceRunReport, ...]:
 def lane_reports(problem: Problem, plan: Plan) -> tuple[LaneReport, ...]:
     """Describe the lanes of a plan."""
     return tuple(
-        LaneReport(dict(lane.boards), lane.window, lane.shifts, slower(problem, lane, rate))
+        LaneReport(dict(lane.boards), lane.window, lane.shifts, slowdown(problem, lane, rate))
         for lane, rate in zip(plan.lanes, plan.prediction.lane_rates, strict=True)
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.table import Table
 
 from edgeseg.output.terminal import RESEARCH_NOTE, console, figure_table
-from edgeseg.planning.view.tables import in_shifts, runs
+from edgeseg.planning.view.tables import format_runs, format_time_sharing
 from edgeseg.text.units import format_bytes
 from edgeseg_runtime.results.run_report import BoardFares, BoardReport, RunReport
 from edgeseg_runtime.results.statistics import Statistics
@@ -23,7 +23,9 @@ def show_run(report: RunReport, statistics: Statistics, written: Iterable[Path])
     for lane in report.lanes:
         if lane.shifts:
             board = next(iter(lane.pieces.values()))
-            console.print(f"{board} ran {in_shifts(lane.shifts, lane.window, lane.slower)}")
+            console.print(
+                f"{board} ran {format_time_sharing(lane.shifts, lane.window, lane.slower)}"
+            )
     estimated = ", estimated from FLOPs" if report.planned_from_estimates else ""
     console.print(f"planned: {report.planned_slices_per_second:.2f} slices/s{estimated}")
     if report.losses:
@@ -57,7 +59,7 @@ def _board_table(report: RunReport) -> Table:
     for board in report.boards:
         table.add_row(
             board.name,
-            runs(board.pieces, order) if board.pieces else f"left out: {board.left_out}",
+            format_runs(board.pieces, order) if board.pieces else f"left out: {board.left_out}",
             *_fares(board, format_bytes(board.memory_limit_bytes)),
         )
         if board.pieces:

@@ -10,7 +10,7 @@ from edgeseg.output.terminal import console, detail, emit_json, working
 from edgeseg.planning.planner import Plan
 from edgeseg.planning.problem.problem import Problem
 from edgeseg.planning.view.report import PlanReport, report_of
-from edgeseg.planning.view.tables import pages, runs
+from edgeseg.planning.view.tables import format_runs, plan_renderables
 from edgeseg.text.units import format_seconds
 from edgeseg_runtime.segmentation.checkpoint import checkpoint_path, run_of, slices_kept
 from edgeseg_runtime.segmentation.segmenter import Segmenter
@@ -82,14 +82,14 @@ def tell_plan(problem: Problem, plan: Plan) -> None:
     for lane in plan.lanes:
         for board in lane.members:
             pieces = [name for name, at in lane.boards.items() if at == board]
-            detail(f"{board} runs {runs(pieces, order)}, {lane.window} slices in flight")
+            detail(f"{board} runs {format_runs(pieces, order)}, {lane.window} slices in flight")
     for board, reason in plan.left_out.items():
         detail(f"{board} is left out: {reason}")
     detail(f"placed by {plan.method}, limited by {plan.prediction.bottleneck}")
 
 
 def _show(made: SegmentDryRun) -> None:
-    console.print(*pages(made.plan), sep="\n")
+    console.print(*plan_renderables(made.plan), sep="\n")
     done = f", {made.kept} of them done before" if made.kept else ""
     takes = "less than a second" if made.seconds < 1 else f"about {format_seconds(made.seconds)}"
     console.print(f"{made.slices} slices{done} would take {takes}")

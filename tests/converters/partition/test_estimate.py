@@ -9,7 +9,7 @@ from edgeseg.boards.boards_file import WORKER_BASE, BoardEntry, BoardsFile, Link
 from edgeseg.boards.link import GIGABIT, Link
 from edgeseg.errors import PlacementError, UsageError
 from edgeseg.inference.measure import measure_piece
-from edgeseg.planning.problem.problem import REFERENCE_FLOPS
+from edgeseg.planning.problem.from_pieces import REFERENCE_FLOPS
 from edgeseg.text.units import MIB
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.quiet import import_keras

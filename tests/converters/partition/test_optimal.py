@@ -14,10 +14,10 @@ from edgeseg.boards.boards_file import WORKER_BASE, BoardEntry, BoardsFile
 from edgeseg.bundle.manifest import Preprocessing
 from edgeseg.errors import BudgetError, PlacementError
 from edgeseg.network.graph import Graph
-from edgeseg.planning.heuristics.contiguous import contiguous
+from edgeseg.planning.heuristics.contiguous import contiguous_assignment
 from edgeseg.planning.outcome.latency import latencies
-from edgeseg.planning.outcome.load import score
-from edgeseg.planning.outcome.objective import LACKING, costs
+from edgeseg.planning.outcome.load import loads_of
+from edgeseg.planning.outcome.objective import INFEASIBLE, costs
 from edgeseg_converters.compress.calibration import noise_images
 from edgeseg_converters.fusion import fused_groups
 from edgeseg_converters.keras.graph_reader import read_network
@@ -155,7 +155,7 @@ def test_contiguous_cuts_are_the_best_of_all_that_there_are(
     graph = chain_of(widths)
     request = PartitionRequest(boards=boards(graph, *room, up="1Gbit"))
     problem = finest(graph, request)
-    groups, least = fused_groups(graph), LACKING
+    groups, least = fused_groups(graph), INFEASIBLE
     for count in range(1, len(room) + 1):
         for inner in itertools.combinations(range(1, len(groups)), count - 1):
             ends = (*inner, len(groups))
@@ -163,9 +163,9 @@ def test_contiguous_cuts_are_the_best_of_all_that_there_are(
             merged = estimate(pieces_of(graph, runs), request)
             rows = np.array(list(itertools.permutations(range(len(room)), count)), np.int64)
             least = min(least, float(costs(merged, rows, "throughput").min()))
-    found = contiguous(problem, "throughput")
+    found = contiguous_assignment(problem, "throughput")
     if found is None:
-        assert least >= LACKING
+        assert least >= INFEASIBLE
         return
     reached = float(costs(problem, found[None], "throughput")[0])
     assert reached == pytest.approx(least, rel=1e-6)
@@ -191,7 +191,7 @@ def test_runs_count_as_the_pieces_that_they_become(family: str, data: st.DataObj
     merged = estimate(pieces_of(graph, runs), request)
     row = np.array([on], np.int64)
     fine = np.repeat(row, np.diff([0, *ends]), axis=1)
-    one, other = score(problem, fine), score(merged, row)
+    one, other = loads_of(problem, fine), loads_of(merged, row)
     for figure in ("compute", "up", "down", "used", "resident", "held"):
         np.testing.assert_allclose(getattr(one, figure), getattr(other, figure), rtol=1e-6)
     assert (one.loading >= other.loading - 1).all()

@@ -17,7 +17,7 @@ from edgeseg.boards.placement import (
     working_bytes,
 )
 from edgeseg.bundle.manifest import Manifest, Piece, Port
-from edgeseg.planning.problem.problem import sources_of
+from edgeseg.planning.problem.from_pieces import sources_of
 
 _INT8 = {"dtype": "int8", "scale": 0.5, "zero_point": 0}
 

@@ -12,7 +12,7 @@ from edgeseg.boards.placement import Lane, Placement
 from edgeseg.bundle.manifest import Manifest
 from edgeseg.errors import PlacementError
 from edgeseg.planning.planner import plan
-from edgeseg.planning.problem.problem import problem_of
+from edgeseg.planning.problem.from_pieces import problem_of
 
 BOARDS = st.lists(
     st.builds(

@@ -19,7 +19,7 @@ from edgeseg.boards.link import GIGABIT, Link
 from edgeseg.errors import PlacementError
 from edgeseg.planning.outcome.objective import Objective
 from edgeseg.planning.outcome.prediction import predict
-from edgeseg.planning.outcome.simulation import followed
+from edgeseg.planning.outcome.simulation import simulated
 from edgeseg.planning.planner import Plan, plan
 from edgeseg.planning.problem.problem import Problem
 
@@ -96,7 +96,7 @@ def test_the_cost_is_what_slices_that_are_followed_show_where_memory_limits_the_
     boards = [Board(f"b{n}", 400 * MIB) for n in range(2)]
     problem = unet_problem(4, boards, [GIGABIT] * 2)
     found = plan(problem, time_limit=1.0)
-    assert found.prediction == followed(problem, found.lanes)
+    assert found.prediction == simulated(problem, found.lanes)
     assert found.bound <= found.cost == 1 / found.prediction.rate
     folded = next(row for row in found.strategies if row.name == "folded")
     assert folded.prediction.rate < 0.9 * predict(problem, folded.lanes).rate

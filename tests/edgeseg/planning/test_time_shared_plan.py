@@ -11,12 +11,12 @@ from edgeseg.errors import PlacementError
 from edgeseg.planning.outcome.gantt import LOADING
 from edgeseg.planning.outcome.objective import Objective
 from edgeseg.planning.outcome.simulation import timeline
-from edgeseg.planning.outcome.time_sharing import shifts_of
+from edgeseg.planning.outcome.time_sharing import time_sharing_of
 from edgeseg.planning.planner import plan
 from edgeseg.planning.problem.problem import Problem
-from edgeseg.planning.time_shared_plan import METHOD, plan_anyhow
+from edgeseg.planning.time_shared_plan import METHOD, plan_or_time_share
 from edgeseg.planning.view.report import report_of
-from edgeseg.planning.view.tables import pages
+from edgeseg.planning.view.tables import plan_renderables
 
 
 def _problem(*limits: int, cores: int = 1) -> Problem:
@@ -26,15 +26,15 @@ def _problem(*limits: int, cores: int = 1) -> Problem:
 
 def test_what_fits_is_planned_as_ever() -> None:
     problem = _problem(500, 500)
-    assert plan_anyhow(problem).lanes == plan(problem).lanes
-    assert not any(lane.shifts for lane in plan_anyhow(problem).lanes)
+    assert plan_or_time_share(problem).lanes == plan(problem).lanes
+    assert not any(lane.shifts for lane in plan_or_time_share(problem).lanes)
 
 
 def test_every_board_that_holds_its_largest_piece_runs_whole_slices() -> None:
     problem = _problem(100, 60, 110)
     with pytest.raises(PlacementError):
         plan(problem)
-    found = plan_anyhow(problem)
+    found = plan_or_time_share(problem)
     assert found.method == METHOD
     assert [lane.members for lane in found.lanes] == [("b0",), ("b2",)]
     assert "MiB on b1, which has 60.0 MiB" in found.left_out["b1"]
@@ -42,7 +42,7 @@ def test_every_board_that_holds_its_largest_piece_runs_whole_slices() -> None:
     for lane in found.lanes:
         assert [name for shift in lane.shifts for name in shift] == names
     does = found.prediction
-    expected = [shifts_of(problem, board) for board in (0, 2)]
+    expected = [time_sharing_of(problem, board) for board in (0, 2)]
     assert does.rate == pytest.approx(sum(1 / one.period for one in expected if one))
     assert does.memory == {"b0": expected[0].need, "b2": expected[1].need}  # type: ignore[union-attr]
     assert found.bound <= found.cost == pytest.approx(1 / does.rate)
@@ -52,7 +52,7 @@ def test_every_board_that_holds_its_largest_piece_runs_whole_slices() -> None:
 def test_for_other_objectives_the_best_board_runs_one_slice_at_a_time(objective: Objective) -> None:
     boards = [Board("slow", 100 * MIB), Board("quick", 110 * MIB, speed=3.0)]
     problem = unet_problem(4, boards, [GIGABIT] * 2)
-    found = plan_anyhow(problem, objective)
+    found = plan_or_time_share(problem, objective)
     (lane,) = found.lanes
     assert lane.window == 1
     assert found.bound <= found.cost
@@ -65,7 +65,7 @@ def test_a_thin_wire_to_the_coordinator_slows_all_boards_alike() -> None:
     boards = [Board(f"b{n}", 200 * MIB, speed=1000.0) for n in range(2)]
     thin = Link(1e4, 1e4)
     links = [GIGABIT, thin]
-    does = plan_anyhow(unet_problem(4, boards, links)).prediction
+    does = plan_or_time_share(unet_problem(4, boards, links)).prediction
     assert does.lane_rates[1] < does.lane_rates[0]
     assert does.lane_rates[1] <= 1e4 / (256 * 256)
 
@@ -73,18 +73,18 @@ def test_a_thin_wire_to_the_coordinator_slows_all_boards_alike() -> None:
 def test_where_shifts_do_not_help_the_piece_is_named() -> None:
     """On one board a piece fits on none; on two each fits somewhere, and no board holds all."""
     with pytest.raises(PlacementError, match=r"piece_\d+ needs [\d.]+ MiB on b0, which has 64.0"):
-        plan_anyhow(_problem(64))
+        plan_or_time_share(_problem(64))
 
 
 def test_the_report_says_how_much_slower_it_is() -> None:
     problem = _problem(100, 130, cores=2)
-    report = report_of("net", problem, plan_anyhow(problem))
+    report = report_of("net", problem, plan_or_time_share(problem))
     for lane in report.lanes:
         board = next(iter(lane.pieces.values()))
         whole = sum(piece.seconds[int(board[1])] for piece in problem.pieces) / 2
         assert lane.slower == pytest.approx(1 / lane.slices_per_second / whole)
         assert lane.slower > 1
-    said = [page for page in pages(report) if isinstance(page, str)]
+    said = [page for page in plan_renderables(report) if isinstance(page, str)]
     (first,) = [line for line in said if line.startswith("b0 runs in shifts: ")]
     assert f"{len(report.lanes[0].shifts)} groups" in first
     assert f"batches of {report.lanes[0].window} slices, about" in first
@@ -94,7 +94,7 @@ def test_the_report_says_how_much_slower_it_is() -> None:
 
 def test_a_timeline_shows_each_group_loaded_and_run_on_every_slice() -> None:
     problem = _problem(200)
-    found = plan_anyhow(problem)
+    found = plan_or_time_share(problem)
     (lane,) = found.lanes
     bars = timeline(problem, lane, 3)
     assert [bar.what for bar in bars].count(LOADING) == len(lane.shifts)

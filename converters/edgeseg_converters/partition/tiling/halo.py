@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edgeseg.network.cost import layer_cost
 from edgeseg.network.graph import Graph, Layer
-from edgeseg.planning.problem.problem import REFERENCE_FLOPS
+from edgeseg.planning.problem.from_pieces import REFERENCE_FLOPS
 from edgeseg_converters.fusion import fused_groups
 from edgeseg_converters.rewrite.row_maps import row_map, rows_of
 from edgeseg_converters.rewrite.rows import RowMap, Rows

@@ -9,8 +9,9 @@ from edgeseg.errors import UsageError, field_name
 from edgeseg.network.cost import graph_cost
 from edgeseg.network.graph import ITEM_SIZE, Graph
 from edgeseg.planning.outcome.latency import latencies
-from edgeseg.planning.outcome.load import score
-from edgeseg.planning.problem.problem import REFERENCE_FLOPS, Problem
+from edgeseg.planning.outcome.load import loads_of
+from edgeseg.planning.problem.from_pieces import REFERENCE_FLOPS
+from edgeseg.planning.problem.problem import Problem
 from edgeseg_converters.fusion import fused_groups
 from edgeseg_converters.network import Network
 from edgeseg_converters.partition.complexity import check_budget, keeps_budget
@@ -198,7 +199,7 @@ def _on_boards(
     boards = np.array([[tile % ways % len(problem.boards) for tile in tiles]])
     (seconds,) = latencies(replace(problem, pieces=works, links=links), boards)
     limits = np.array([board.memory_limit for board in problem.boards])
-    (excess,) = score(problem, boards).excess(limits)
+    (excess,) = loads_of(problem, boards).excess(limits)
     return float(seconds), bool(excess <= 0)
 
 

@@ -9,11 +9,11 @@ from planning_problems import assignments, reference, reference_latency, small_p
 
 from edgeseg.planning.exact import solve
 from edgeseg.planning.exact.lower_bounds import least_latency, least_period
-from edgeseg.planning.exact.solve import improve
+from edgeseg.planning.exact.solve import solve_lane
 from edgeseg.planning.outcome.latency import latencies
-from edgeseg.planning.outcome.load import score
+from edgeseg.planning.outcome.load import loads_of
 from edgeseg.planning.outcome.objective import Objective
-from edgeseg.planning.problem.arrays import tables_of
+from edgeseg.planning.problem.arrays import arrays_of
 from edgeseg.planning.problem.problem import Problem
 
 
@@ -25,7 +25,7 @@ def test_no_lane_is_below_what_the_solver_says(
     monkeypatch.setattr(solve, "MOST_ENUMERATED", 0)
     problem = small_problem(seed, most_pieces=5)
     best = min(reference(problem, row).cost(objective) for row in assignments(problem))
-    assert improve(problem, None, objective, 10.0).bound <= best * (1 + 1e-9)
+    assert solve_lane(problem, None, objective, 10.0).bound <= best * (1 + 1e-9)
     assert least_latency(problem) <= min(
         reference_latency(problem, row) for row in assignments(problem)
     ) * (1 + 1e-9)
@@ -45,17 +45,17 @@ def test_no_two_lanes_over_the_same_boards_are_below_the_bound(seed: int) -> Non
 
 def _best_rate(problem: Problem, pair: tuple[tuple[int, ...], tuple[int, ...]]) -> float:
     """Return the most slices a second of two lanes, which may share boards, or 0."""
-    t, lanes = tables_of(problem), np.array(pair)
-    scores, latency = score(problem, lanes), latencies(problem, lanes)
+    t, lanes = arrays_of(problem), np.array(pair)
+    loads, latency = loads_of(problem, lanes), latencies(problem, lanes)
     union = (lanes[:, :, None] == np.arange(len(problem.boards))).any(axis=0)
     resident = t.base + union.T @ t.resident
     loading = [_loading(problem, union[:, board], board) for board in range(len(problem.boards))]
     if (np.array(loading) > t.limit).any():
         return 0.0
-    busy = np.maximum(np.concatenate([scores.compute, scores.up, scores.down], axis=1), 1e-12)
+    busy = np.maximum(np.concatenate([loads.compute, loads.up, loads.down], axis=1), 1e-12)
     best = 0.0
     for windows in itertools.product(range(5), repeat=2):
-        if (resident + np.array(windows) @ scores.held <= t.limit).all():
+        if (resident + np.array(windows) @ loads.held <= t.limit).all():
             most = np.minimum(np.array(windows) / latency, 1 / busy.max(axis=1))
             first = most[0] * np.linspace(0, 1, 21)
             rest = ((1 - first[:, None] * busy[0]) / busy[1]).min(axis=1)

@@ -7,8 +7,8 @@ import pytest
 from planning_problems import MIB, NO_LIMIT, unet_problem
 
 from edgeseg.boards.boards_file import Board
-from edgeseg.planning.heuristics.board_groups import candidates, division, group_up
-from edgeseg.planning.heuristics.contiguous import contiguous
+from edgeseg.planning.heuristics.board_groups import best_division, candidate_groups, group_boards
+from edgeseg.planning.heuristics.contiguous import contiguous_assignment
 from edgeseg.planning.problem.arrays import Assignments
 from edgeseg.planning.problem.problem import Problem
 
@@ -17,8 +17,8 @@ from edgeseg.planning.problem.problem import Problem
 def test_no_division_has_a_higher_rate(seed: int) -> None:
     draw = random.Random(seed)
     full = (draw.randint(1, 3), draw.randint(0, 2))
-    rates = {counts: draw.uniform(0, sum(counts)) for counts in candidates(full)}
-    chosen = division(full, rates)
+    rates = {counts: draw.uniform(0, sum(counts)) for counts in candidate_groups(full)}
+    chosen = best_division(full, rates)
     assert all(
         sum(taken) <= there for taken, there in zip(zip(*chosen, strict=True), full, strict=True)
     )
@@ -38,14 +38,14 @@ def test_alike_boards_are_solved_for_once_and_then_shared_out() -> None:
 
     def solve(part: Problem) -> Assignments | None:
         sizes.append(len(part.boards))
-        return contiguous(part, "throughput")
+        return contiguous_assignment(part, "throughput")
 
-    lanes = group_up(problem, solve).lanes()
+    lanes = group_boards(problem, solve).lanes()
     assert len(sizes) == len(set(sizes)) <= 4
     members = [board for lane in lanes for board in sorted(set(lane.tolist()))]
     assert len(members) == len(set(members))
 
 
 def test_many_kinds_of_boards_are_not_all_combined() -> None:
-    assert len(candidates((1,) * 8)) <= 45
-    assert len(candidates((4, 4))) == 24
+    assert len(candidate_groups((1,) * 8)) <= 45
+    assert len(candidate_groups((4, 4))) == 24

@@ -8,7 +8,11 @@ from planning_problems import NO_LIMIT, make_problem, small_problem
 
 from edgeseg.boards.boards_file import Board
 from edgeseg.errors import PlacementError
-from edgeseg.planning.heuristics.heuristic_plan import quick_plans, rounded_cost, soonest
+from edgeseg.planning.heuristics.heuristic_plan import (
+    earliest_finish,
+    heuristic_plans,
+    rounded_period,
+)
 from edgeseg.planning.outcome.objective import costs
 from edgeseg.planning.problem.problem import Flow
 
@@ -17,17 +21,17 @@ from edgeseg.planning.problem.problem import Flow
 def test_plans_are_sorted_and_as_good_as_the_best_single_lane_but_for_a_tenth(seed: int) -> None:
     problem = small_problem(seed)
     try:
-        found = quick_plans(problem)
+        found = heuristic_plans(problem)
     except PlacementError:
         return
     if not found:
         return
-    order = [rounded_cost(one) for one in found]
+    order = [rounded_period(one) for one in found]
     assert order == sorted(order)
     count, boards = len(problem.pieces), len(problem.boards)
     rows = np.array(list(itertools.product(range(boards), repeat=count)), np.int64)
     assert order[0] <= costs(problem, rows, "throughput").min() * 1.1
-    assert [one.lanes for one in quick_plans(problem)] == [one.lanes for one in found]
+    assert [one.lanes for one in heuristic_plans(problem)] == [one.lanes for one in found]
 
 
 def test_two_branches_are_done_soonest_on_two_boards_and_in_the_room_there_is() -> None:
@@ -41,9 +45,9 @@ def test_two_branches_are_done_soonest_on_two_boards_and_in_the_room_there_is() 
     wide, tight = [Board(name, 1000) for name in "ab"], [Board("a", 1000), Board("b", 15)]
     seconds = [[1.0, 1.0]] * 3
     spread = make_problem(seconds, flows, wide, [NO_LIMIT] * 2)
-    assert soonest(spread)[0] != soonest(spread)[1]
+    assert earliest_finish(spread)[0] != earliest_finish(spread)[1]
     alone = make_problem(seconds, flows, tight, [NO_LIMIT] * 2)
-    assert soonest(alone).tolist() == [0, 0, 0]
+    assert earliest_finish(alone).tolist() == [0, 0, 0]
 
 
 def test_many_pieces_are_placed_at_a_look() -> None:
@@ -55,4 +59,4 @@ def test_many_pieces_are_placed_at_a_look() -> None:
     ]
     boards = [Board(name, 10**6) for name in "ab"]
     problem = make_problem([[1.0, 1.0]] * count, flows, boards, [NO_LIMIT] * 2)
-    assert {one.name for one in quick_plans(problem)} == {"whole", "folded"}
+    assert {one.name for one in heuristic_plans(problem)} == {"whole", "folded"}

@@ -10,16 +10,16 @@ from planning_problems import MIB, reference, small_problem, unet_problem
 
 from edgeseg.boards.boards_file import Board
 from edgeseg.boards.link import GIGABIT
-from edgeseg.planning.heuristics.baselines import strategy
-from edgeseg.planning.heuristics.local_search import search
-from edgeseg.planning.heuristics.simulated_descent import settle
+from edgeseg.planning.heuristics.baselines import evaluate_placement
+from edgeseg.planning.heuristics.local_search import local_search
+from edgeseg.planning.heuristics.simulated_descent import simulated_descent
 from edgeseg.planning.outcome.simulation import steady_rate
 from edgeseg.planning.problem.arrays import Assignments
 from edgeseg.planning.problem.problem import Problem
 
 
 def _rate(problem: Problem, row: Assignments) -> float:
-    found = strategy(problem, "", [row], "throughput")
+    found = evaluate_placement(problem, "", [row], "throughput")
     assert found is not None
     return steady_rate(problem, found.lanes[0])
 
@@ -27,10 +27,10 @@ def _rate(problem: Problem, row: Assignments) -> float:
 @pytest.mark.parametrize("seed", range(12))
 def test_a_settled_lane_is_never_worse(seed: int) -> None:
     problem = small_problem(seed, most_pieces=5)
-    start = search(problem, "throughput")
+    start = local_search(problem, "throughput")
     if math.isinf(reference(problem, start.tolist()).cost("throughput")):
         return
-    (settled,) = settle(problem, [start], time.monotonic() + 20)
+    (settled,) = simulated_descent(problem, [start], time.monotonic() + 20)
     assert set(settled.tolist()) <= set(start.tolist())
     assert _rate(problem, settled) >= _rate(problem, start) * (1 - 1e-9)
 
@@ -38,13 +38,13 @@ def test_a_settled_lane_is_never_worse(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(12))
 def test_of_few_lanes_none_over_the_same_boards_does_better(seed: int) -> None:
     problem = small_problem(seed, most_pieces=5, most_boards=2)
-    start = search(problem, "throughput")
+    start = local_search(problem, "throughput")
     if math.isinf(reference(problem, start.tolist()).cost("throughput")):
         return
     members = problem.only(np.unique(start).tolist())
-    (settled,) = settle(problem, [start], time.monotonic() + 20)
+    (settled,) = simulated_descent(problem, [start], time.monotonic() + 20)
     rows = itertools.product(range(len(members.boards)), repeat=len(members.pieces))
-    lanes = [strategy(members, "", [np.array(row)], "throughput") for row in rows]
+    lanes = [evaluate_placement(members, "", [np.array(row)], "throughput") for row in rows]
     best = max(steady_rate(members, one.lanes[0]) for one in lanes if one is not None)
     assert _rate(problem, settled) >= best * (1 - 2e-3)
 
@@ -52,21 +52,21 @@ def test_of_few_lanes_none_over_the_same_boards_does_better(seed: int) -> None:
 def test_waiting_that_no_formula_knows_of_is_avoided() -> None:
     boards = [Board(f"b{n}", 450 * MIB, 60 * MIB) for n in range(2)]
     problem = unet_problem(4, boards, [GIGABIT] * 2)
-    start = search(problem, "throughput")
-    (settled,) = settle(problem, [start], time.monotonic() + 20)
+    start = local_search(problem, "throughput")
+    (settled,) = simulated_descent(problem, [start], time.monotonic() + 20)
     assert _rate(problem, settled) > 1.1 * _rate(problem, start)
 
 
 def test_lanes_over_boards_alike_are_changed_alike() -> None:
     boards = [Board(f"b{n}", 450 * MIB, 60 * MIB) for n in range(4)]
     problem = unet_problem(4, boards, [GIGABIT] * 4)
-    start = search(problem.only([0, 1]), "throughput")
-    one, other = settle(problem, [start, start + 2], time.monotonic() + 20)
+    start = local_search(problem.only([0, 1]), "throughput")
+    one, other = simulated_descent(problem, [start, start + 2], time.monotonic() + 20)
     assert np.array_equal(one + 2, other)
 
 
 def test_a_lane_stays_as_it_is_without_time() -> None:
     boards = [Board(f"b{n}", 450 * MIB, 60 * MIB) for n in range(2)]
     problem = unet_problem(4, boards, [GIGABIT] * 2)
-    start = search(problem, "throughput")
-    assert np.array_equal(settle(problem, [start], 0.0)[0], start)
+    start = local_search(problem, "throughput")
+    assert np.array_equal(simulated_descent(problem, [start], 0.0)[0], start)

@@ -11,23 +11,23 @@ from planning_problems import assignments, reference, small_problem
 from edgeseg.boards.boards_file import Board
 from edgeseg.bundle.manifest import Manifest
 from edgeseg.planning.outcome.latency import latencies
-from edgeseg.planning.outcome.load import score
-from edgeseg.planning.problem.arrays import tables_of
-from edgeseg.planning.problem.problem import problem_of
+from edgeseg.planning.outcome.load import loads_of
+from edgeseg.planning.problem.arrays import arrays_of
+from edgeseg.planning.problem.from_pieces import problem_of
 
 
 @pytest.mark.parametrize("seed", range(30))
 def test_every_figure_is_that_of_plain_loops(seed: int) -> None:
     problem = small_problem(seed, most_pieces=4)
     rows = np.array(list(assignments(problem)))
-    scores, latency = score(problem, rows), latencies(problem, rows)
-    windows = scores.window(tables_of(problem).limit)
+    loads, latency = loads_of(problem, rows), latencies(problem, rows)
+    windows = loads.window(arrays_of(problem).limit)
     for number, row in enumerate(rows.tolist()):
         expected = reference(problem, row)
-        assert scores.bottleneck[number] == pytest.approx(expected.busy)
+        assert loads.bottleneck[number] == pytest.approx(expected.busy)
         assert latency[number] == pytest.approx(expected.latency)
         assert windows[number] == expected.windows
-        assert scores.memory(1)[number].max() == expected.largest_need
+        assert loads.memory(1)[number].max() == expected.largest_need
 
 
 @given(manifests(), st.data())
@@ -37,7 +37,7 @@ def test_memory_is_what_the_worker_counts(manifest: Manifest, data: st.DataObjec
     count = len(manifest.pieces)
     row = data.draw(st.lists(number, min_size=count, max_size=count))
     window = data.draw(st.integers(1, 5))
-    needs = score(problem_of(manifest.pieces, boards), np.array([row])).memory(window)[0]
+    needs = loads_of(problem_of(manifest.pieces, boards), np.array([row])).memory(window)[0]
     for place, board in enumerate(boards):
         pieces = zip(manifest.pieces, row, strict=True)
         here = frozenset(piece.name for piece, chosen in pieces if chosen == place)

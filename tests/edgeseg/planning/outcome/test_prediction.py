@@ -6,7 +6,7 @@ from planning_problems import NO_LIMIT, make_problem
 from edgeseg.boards.boards_file import Board
 from edgeseg.boards.link import Link
 from edgeseg.boards.placement import Lane
-from edgeseg.planning.outcome.prediction import COORDINATOR, busy_window, predict
+from edgeseg.planning.outcome.prediction import COORDINATOR, fewest_in_flight, predict
 from edgeseg.planning.problem.problem import Flow
 
 BOARDS = [Board("a", 1000, base_memory=5), Board("b", 1000, cores=2)]
@@ -54,6 +54,6 @@ def test_lanes_add_up_and_share_the_coordinators_link() -> None:
 
 
 def test_a_window_is_the_time_of_one_slice_over_the_bottleneck() -> None:
-    assert busy_window(1.0, 3.0) == 3
-    assert busy_window(1.0, 3.1) == 4
-    assert busy_window(2.0, 0.5) == 1
+    assert fewest_in_flight(1.0, 3.0) == 3
+    assert fewest_in_flight(1.0, 3.1) == 4
+    assert fewest_in_flight(2.0, 0.5) == 1

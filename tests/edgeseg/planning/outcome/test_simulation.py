@@ -10,7 +10,7 @@ from edgeseg.boards.link import GIGABIT, Link
 from edgeseg.boards.placement import Lane
 from edgeseg.planning.outcome.gantt import BusyInterval
 from edgeseg.planning.outcome.prediction import predict
-from edgeseg.planning.outcome.simulation import followed, steady_rate, timeline
+from edgeseg.planning.outcome.simulation import simulated, steady_rate, timeline
 from edgeseg.planning.planner import plan
 from edgeseg.planning.problem.problem import Problem
 
@@ -74,7 +74,7 @@ def test_a_steady_rate_is_that_of_many_slices_and_never_above_what_is_possible(s
         possible = reference(problem, row)
         assert rate <= window / possible.latency * (1 + 1e-9)
         assert rate <= 1 / possible.busy * 1.02
-        assert followed(problem, [lane]).rate <= predict(problem, [lane]).rate
+        assert simulated(problem, [lane]).rate <= predict(problem, [lane]).rate
 
 
 def test_lanes_that_share_a_link_are_slowed_down_by_it() -> None:
@@ -82,9 +82,9 @@ def test_lanes_that_share_a_link_are_slowed_down_by_it() -> None:
     problem = unet_problem(3, boards, [GIGABIT] * 2)
     count = len(problem.pieces)
     lanes = [_lane(problem, (board,) * count, 2) for board in (0, 1)]
-    assert followed(problem, lanes).rate == pytest.approx(2 * followed(problem, lanes[:1]).rate)
+    assert simulated(problem, lanes).rate == pytest.approx(2 * simulated(problem, lanes[:1]).rate)
     slow = replace(problem, coordinator=Link(1e4, 1e4))
-    assert followed(slow, lanes).rate == pytest.approx(1e4 / problem.flows[-1].wire_bytes)
+    assert simulated(slow, lanes).rate == pytest.approx(1e4 / problem.flows[-1].wire_bytes)
 
 
 def test_bytes_take_their_toll_of_busy_cores() -> None:

@@ -16,7 +16,7 @@ from edgeseg.planning.outcome.time_sharing import (
     SPOOL_BYTES,
     best_groups,
     disk_bytes,
-    shifts_of,
+    time_sharing_of,
 )
 from edgeseg.planning.problem.problem import Flow, Problem
 
@@ -70,13 +70,13 @@ def test_no_groups_are_better(seed: int) -> None:
         found = best_groups(problem, number)
         if not costs:
             assert found is None
-            assert shifts_of(problem, number) is None
+            assert time_sharing_of(problem, number) is None
             continue
         assert found is not None
         assert sum(disk_bytes(problem, group) for group in found) == _disk(problem, found)
         needs = [_need(problem, number, group) for group in found]
         assert (len(found), _disk(problem, found), max(needs)) == min(costs)
-        shifts = shifts_of(problem, number)
+        shifts = time_sharing_of(problem, number)
         assert shifts is not None
         assert max(needs) <= shifts.need <= board.memory_limit
 
@@ -86,14 +86,14 @@ def test_no_groups_are_better(seed: int) -> None:
 def test_a_batch_keeps_to_memory_disk_and_patience(limit: int, cores: int, speed: float) -> None:
     board = Board("b", limit * MIB, 60 * MIB, cores, speed)
     problem = unet_problem(4, [board], [GIGABIT])
-    shifts = shifts_of(problem, 0)
+    shifts = time_sharing_of(problem, 0)
     if shifts is None:
         return
     assert 1 <= shifts.batch <= MOST_SLICES
     assert shifts.need <= board.memory_limit
     assert shifts.batch == 1 or (shifts.batch + cores) * shifts.waiting <= SPOOL_BYTES
     assert shifts.period > shifts.compute
-    alone = shifts_of(problem, 0, most=1)
+    alone = time_sharing_of(problem, 0, most=1)
     assert alone is not None
     assert (len(alone.groups) <= len(shifts.groups), alone.batch) == (True, 1)
     assert alone.period == pytest.approx(alone.latency)
@@ -101,7 +101,7 @@ def test_a_batch_keeps_to_memory_disk_and_patience(limit: int, cores: int, speed
 
 def test_a_slow_board_loads_for_a_tenth_of_its_time_at_most() -> None:
     board = Board("b", 250 * MIB, 60 * MIB)
-    shifts = shifts_of(unet_problem(4, [board], [GIGABIT]), 0)
+    shifts = time_sharing_of(unet_problem(4, [board], [GIGABIT]), 0)
     assert shifts is not None
     assert 1 < shifts.batch < MOST_SLICES
     assert shifts.loading / shifts.batch <= 0.1 * shifts.period

@@ -20,8 +20,8 @@ from edgeseg.boards.placement import (
 )
 from edgeseg.bundle.manifest import Manifest
 from edgeseg.errors import BoardError
-from edgeseg.planning.outcome.load import score
-from edgeseg.planning.problem.problem import problem_of, sources_of
+from edgeseg.planning.outcome.load import loads_of
+from edgeseg.planning.problem.from_pieces import problem_of, sources_of
 from edgeseg_runtime.board.memory.ledger import Ledger
 from edgeseg_runtime.board.memory.reservation import enter
 from edgeseg_runtime.board.pieces.steps import steps_of
@@ -88,7 +88,7 @@ def test_what_is_planned_is_what_is_entered(
     placement = Placement((Lane(boards, window),), {})
     problem = problem_of(manifest.pieces, [Board(name, 2**40) for name in names])
     row = [[names.index(boards[piece.name]) for piece in manifest.pieces]]
-    planned = score(replace(problem, sealed=sealed), np.array(row)).memory(window)[0]
+    planned = loads_of(replace(problem, sealed=sealed), np.array(row)).memory(window)[0]
     for number, name in enumerate(names):
         if name in placement.members:
             ledger = Ledger(2**40, 0)

@@ -208,5 +208,6 @@ def _checked(  # noqa: PLR0913, PLR0917 - all that pieces are compiled and check
         f"{cut.tolerance:g}: those of the same bits are taken; {field_name('tolerance')} allows "
         "more"
     )
-    exact = replace(cut.otherwise, notes=(note, *cut.otherwise.notes))
+    exact = cut.otherwise()
+    exact = replace(exact, notes=(note, *exact.notes))
     return _checked(exact, uncut, prepared, recipe, images, partial(advance, 0))

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Collection
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,14 +13,8 @@ from edgeseg.errors import UsageError, field_name
 from edgeseg.network.graph import Tensor
 from edgeseg.text.suggestions import did_you_mean
 from edgeseg_converters.compress.recipe import Recipe
-from edgeseg_converters.partition import (
-    DIVIDING,
-    METRICS,
-    PLACING,
-    STRATEGIES,
-    TOLERANT,
-    PartitionRequest,
-)
+from edgeseg_converters.partition import METRICS, PartitionRequest, strategies
+from edgeseg_converters.partition.registry import names_of
 
 
 @dataclass(frozen=True)
@@ -49,7 +42,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Refuse what can't be done."""
-        _require_one_of("strategy", self.strategy, STRATEGIES)
+        _require_one_of("strategy", self.strategy, strategies())
         _require_one_of("metric", self.metric, METRICS)
         _require_positive("max_complexity", self.max_complexity)
         _require_positive("max_partitions", self.max_partitions)
@@ -60,9 +53,9 @@ class Settings:
             raise UsageError(
                 f"{field_name('ways')} is {self.ways}; give at least 2 tiles or branches"
             )
-        _require_use("ways", self.ways, self.strategy, DIVIDING)
-        _require_use("boards", self.boards, self.strategy, PLACING)
-        _require_use("tolerance", self.tolerance, self.strategy, TOLERANT)
+        _require_use("ways", self.ways, self.strategy, names_of(lambda row: row.divides))
+        _require_use("boards", self.boards, self.strategy, names_of(lambda row: row.places))
+        _require_use("tolerance", self.tolerance, self.strategy, names_of(lambda row: row.tolerant))
         for entry in self.boards.board if self.boards is not None else ():
             _ = entry.expected  # says what is lacking
         low, high = self.window
@@ -120,11 +113,11 @@ def _require_one_of(field: str, value: str, known: Collection[str]) -> None:
         )
 
 
-def _require_use(field: str, value: object, strategy: str, users: AbstractSet[str]) -> None:
+def _require_use(field: str, value: object, strategy: str, users: Collection[str]) -> None:
     if value is not None and strategy not in users:
         raise UsageError(
             f"{field_name(field)} tells {field_name('strategy')} {strategy} nothing; leave it out, "
-            f"or choose one of {', '.join(sorted(users & STRATEGIES.keys()))}"
+            f"or choose one of {', '.join(sorted(users))}"
         )
 
 

@@ -27,7 +27,7 @@ from edgeseg.planning.planner import plan
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.quiet import import_keras, quiet
 from edgeseg_converters.network import Network
-from edgeseg_converters.partition import CANDIDATES, STRATEGIES, Partition, PartitionRequest
+from edgeseg_converters.partition import Partition, PartitionRequest, strategies
 from edgeseg_converters.partition.estimate import estimate
 
 WHOLE = "whole slices"
@@ -142,10 +142,10 @@ def _network(base: int, size: int) -> Network:
 
 
 def _rows(network: Network, case: Case, time_limit: float) -> Iterator[Row]:
-    request = PartitionRequest(boards=case.file)
-    for name, strategy in {**STRATEGIES, **CANDIDATES}.items():
+    request = PartitionRequest(boards=case.file, fewer_products=False)
+    for name, strategy in strategies().items():
         try:
-            pieces = strategy(network, request).pieces
+            pieces = strategy.cut(network, request).pieces
         except EdgesegError as error:
             yield Row(name, reason=str(error))
             continue

@@ -19,7 +19,8 @@ from edgeseg_converters.compress.recipe import Precision
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.quiet import import_keras
 from edgeseg_converters.network import Network
-from edgeseg_converters.partition import PartitionRequest, adaptive
+from edgeseg_converters.partition import PartitionRequest
+from edgeseg_converters.partition.adaptive import adaptive
 from edgeseg_converters.precision.quantize import setups
 from edgeseg_converters.tflite.chain import outputs_of
 from edgeseg_converters.tflite.export import Compiled, compile_graph

@@ -13,18 +13,9 @@ from edgeseg.output.html import check_page
 from edgeseg.output.terminal import console, emit_json, note, note_table
 from edgeseg.text.units import parse_bytes
 from edgeseg_converters.commands.numbers import parse_complexity, parse_window
+from edgeseg_converters.partition.registry import strategies
 
-
-class StrategyName(str, Enum):
-    """How the network is cut."""
-
-    adaptive = "adaptive"
-    block = "block"
-    layer = "layer"
-    optimal = "optimal"
-    data = "data"
-    channel = "channel"
-    auto = "auto"
+StrategyName = Enum("StrategyName", {name: name for name in strategies()}, type=str)  # type: ignore[misc]
 
 
 class Metric(str, Enum):
@@ -66,7 +57,7 @@ def convert(
     *,
     strategy: Annotated[
         StrategyName, typer.Option(help="How to cut; see below when to use which.")
-    ] = StrategyName.adaptive,
+    ] = StrategyName("adaptive"),  # noqa: B008 - a member of an enumeration
     ways: Annotated[
         int | None,
         typer.Option(min=2, metavar="N", help="Tiles or branches for data, channel and auto."),

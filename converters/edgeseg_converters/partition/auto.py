@@ -14,14 +14,14 @@ from edgeseg_converters.partition.estimate import crossing_bytes, estimate
 from edgeseg_converters.partition.request import Alternative, Cut, PartitionRequest
 
 _SECONDS = 4.0
-"""To place the pieces of one strategy; few boards take much less."""
+"""Limit on placing the pieces of one strategy; for few boards it takes much less."""
 
-Candidates: TypeAlias = Mapping[str, Callable[[Network, PartitionRequest], Cut]]
+CutFunction: TypeAlias = Callable[[Network, PartitionRequest], Cut]
 
 
 @dataclass(frozen=True)
 class CandidateResult:
-    """What became of a strategy: a cut and the best place for its pieces, or why there is none."""
+    """What a strategy gave: a cut and the best placement of its pieces, or why there is none."""
 
     strategy: str
     cut: Cut | None = None
@@ -36,17 +36,18 @@ class CandidateResult:
         return (rounded_period(self.placed), len(self.cut.pieces))
 
 
-def auto(network: Network, request: PartitionRequest, candidates: Candidates) -> Cut:
+def auto(network: Network, request: PartitionRequest, candidates: Mapping[str, CutFunction]) -> Cut:
     """Try every strategy, and keep the one that promises the most slices a second on the boards.
 
-    Use it where it is not clear what suits the boards. Of strategies that promise the same, the
-    one of the fewest pieces is kept. The same request gives the same cut, unless the search for
-    the best placement of many pieces on many boards runs out of time.
+    Use it where it is not clear what suits the boards. All candidates compute the same products.
+    Of strategies that promise the same, the one of the fewest pieces is kept. The same request
+    gives the same cut, unless the search for the best placement of many pieces on many boards
+    runs out of time.
 
     Parameters
     ----------
     network
-        What is to be cut.
+        Graph and weights.
     request
         Budget, boards and ways.
     candidates
@@ -57,60 +58,61 @@ def auto(network: Network, request: PartitionRequest, candidates: Candidates) ->
     PlacementError
         If no strategy makes pieces that fit the boards and keep to the budget.
     """
-    tried = []
+    request = replace(request, fewer_products=False)
+    results = []
     with progress(len(candidates), "trying strategies") as advance:
-        for name, strategy in candidates.items():
+        for name, cut in candidates.items():
             advance(0, note=f"trying {name}")
-            tried.append(_try(name, strategy, network, request))
+            results.append(_try(name, cut, network, request))
             advance()
-    best = min(tried, key=lambda one: one.rank)
+    best = min(results, key=lambda result: result.rank)
     if best.cut is None or best.placed is None:
-        raise PlacementError(_refusal(tried))
-    rows = tuple(_alternative(one, request.precision, chosen=one is best) for one in tried)
+        raise PlacementError(_refusal(results))
+    rows = tuple(
+        _alternative(result, request.precision, chosen=result is best) for result in results
+    )
     notes = (
-        *(f"{one.strategy} is out: {one.reason}" for one in tried if one.reason is not None),
+        *(f"{result.strategy} is out: {result.reason}" for result in results if result.reason),
         f"{best.strategy} is kept, which promises the most slices a second",
     )
-    return _told(best.cut, notes, rows)
+    return _with_comparison(best.cut, notes, rows)
 
 
-def _told(cut: Cut, notes: tuple[str, ...], rows: tuple[Alternative, ...]) -> Cut:
-    """Return a cut, and what stands by for it, with what the comparison says."""
-    otherwise = None if cut.otherwise is None else _told(cut.otherwise, notes, rows)
+def _with_comparison(cut: Cut, notes: tuple[str, ...], rows: tuple[Alternative, ...]) -> Cut:
+    """Return a cut, and what stands by for it, with the notes and rows of the comparison."""
+    stands_by = cut.otherwise
+    otherwise = None if stands_by is None else lambda: _with_comparison(stands_by(), notes, rows)
     return replace(cut, notes=(*notes, *cut.notes), comparison=rows, otherwise=otherwise)
 
 
 def _try(
-    name: str,
-    strategy: Callable[[Network, PartitionRequest], Cut],
-    network: Network,
-    request: PartitionRequest,
+    name: str, cutting: CutFunction, network: Network, request: PartitionRequest
 ) -> CandidateResult:
     try:
-        cut = strategy(network, request)
-        found = plan(estimate(cut.pieces, request), time_limit=_SECONDS)
+        cut = cutting(network, request)
+        best = plan(estimate(cut.pieces, request), time_limit=_SECONDS)
     except EdgesegError as error:
         return CandidateResult(name, reason=str(error))
-    return CandidateResult(name, cut, Placed(found.method, found.lanes, found.prediction))
+    return CandidateResult(name, cut, Placed(best.method, best.lanes, best.prediction))
 
 
-def _alternative(one: CandidateResult, precision: str, *, chosen: bool) -> Alternative:
-    if one.cut is None or one.placed is None:
-        return Alternative(strategy=one.strategy, reason=one.reason)
-    does = one.placed.prediction
+def _alternative(result: CandidateResult, precision: str, *, chosen: bool) -> Alternative:
+    if result.cut is None or result.placed is None:
+        return Alternative(strategy=result.strategy, reason=result.reason)
+    prediction = result.placed.prediction
     return Alternative(
-        strategy=one.strategy,
+        strategy=result.strategy,
         chosen=chosen,
-        placement=one.placed.name,
-        pieces=len(one.cut.pieces),
-        slices_per_second=does.rate,
-        latency_seconds=does.latency,
-        largest_memory_bytes=does.largest_need,
-        crossing_bytes=crossing_bytes(one.cut.pieces, precision),
+        placement=result.placed.name,
+        pieces=len(result.cut.pieces),
+        slices_per_second=prediction.rate,
+        latency_seconds=prediction.latency,
+        largest_memory_bytes=prediction.largest_need,
+        crossing_bytes=crossing_bytes(result.cut.pieces, precision),
     )
 
 
-def _refusal(tried: Sequence[CandidateResult]) -> str:
-    """Say what the most able strategy said, as it says what is lacking."""
-    reasons = {one.strategy: one.reason for one in tried}
-    return f"no strategy suits: {reasons.get('optimal') or tried[-1].reason}"
+def _refusal(results: Sequence[CandidateResult]) -> str:
+    """Return the message of ``optimal``, which says what is lacking, else that of the last."""
+    reasons = {result.strategy: result.reason for result in results}
+    return f"no strategy suits: {reasons.get('optimal') or results[-1].reason}"

@@ -17,69 +17,72 @@ Part: TypeAlias = tuple[Graph, Banding | None]
 
 
 def banded(cut: Cut, request: PartitionRequest) -> Cut:
-    """Bring the activations of every piece down to what is asked for, as far as that goes.
+    """Bring the activations of every piece down to ``request.max_activations``, as far as it goes.
 
     Raises
     ------
     BudgetError
         If that takes more pieces than there may be.
     """
-    most = request.max_activations
-    if most is None:
+    limit = request.max_activations
+    if limit is None:
         return cut
-    slim = (part for piece in cut.pieces for part in slimmed(piece, most))
+    slim = (part for piece in cut.pieces for part in slimmed(piece, limit))
     parts = [
         (replace(graph, name=piece_name(number)), banding)
         for number, (graph, banding) in enumerate(slim)
     ]
     pieces = check_budget(tuple(graph for graph, _ in parts), request)
     bandings = {graph.name: banding for graph, banding in parts if banding is not None}
-    otherwise = None if cut.otherwise is None else banded(cut.otherwise, request)
-    made = replace(cut, pieces=pieces, bandings=bandings, otherwise=otherwise)
-    return made.noted(*_notes(parts, most))
+    stands_by = cut.otherwise
+    otherwise = None if stands_by is None else lambda: banded(stands_by(), request)
+    return replace(cut, pieces=pieces, bandings=bandings, otherwise=otherwise).noted(
+        *_notes(parts, limit)
+    )
 
 
-def slimmed(piece: Graph, most: int) -> tuple[Part, ...]:
-    """Return a piece, or what becomes of it, such that no more bytes are alive at once.
+def slimmed(piece: Graph, limit: int) -> tuple[Part, ...]:
+    """Divide a piece into parts and bands with at most ``limit`` bytes of activations alive.
 
     Bands of a piece that reaches over several resolutions overlap by much of their height: where
-    that computes more, each block of it becomes a piece with bands of its own.
+    that computes more, each block of it becomes a piece with bands of its own. Where no division
+    keeps to the limit, the one that exceeds it least is returned.
     """
-    whole = ((piece, in_bands(piece, most)),)
-    if peak_live_bytes(piece) <= most:
+    whole = ((piece, in_bands(piece, limit)),)
+    if peak_live_bytes(piece) <= limit:
         return whole
-    cut = [[name for group in block for name in group] for block in blocks(piece)]
-    members = [piece.subgraph(piece.name, names) for names in cut]
-    apart = tuple((member, in_bands(member, most)) for member in members)
-    return min(whole, apart, key=lambda parts: _drawback(parts, most))
+    members = [[name for group in block for name in group] for block in blocks(piece)]
+    graphs = [piece.subgraph(piece.name, names) for names in members]
+    apart = tuple((graph, in_bands(graph, limit)) for graph in graphs)
+    return min(whole, apart, key=lambda parts: _drawback(parts, limit))
 
 
-def _drawback(parts: tuple[Part, ...], most: int) -> tuple[int, int, int]:
-    """Bytes alive beyond the limit, then FLOPs, then the number of pieces: the less the better."""
-    excess = max(0, *(alive(part) - most for part in parts))
-    return excess, sum(map(computed, parts)), len(parts)
+def _drawback(parts: tuple[Part, ...], limit: int) -> tuple[int, int, int]:
+    """Return bytes alive beyond the limit, FLOPs and number of pieces: the less the better."""
+    excess = max(0, *(alive_bytes(part) - limit for part in parts))
+    return excess, sum(map(computed_flops, parts)), len(parts)
 
 
-def alive(part: Part) -> int:
-    """Most bytes that are alive at once within a piece."""
+def alive_bytes(part: Part) -> int:
+    """Return the most bytes of activations that are alive at once within a piece."""
     graph, banding = part
     return peak_live_bytes(graph if banding is None else banding.graph)
 
 
-def computed(part: Part) -> int:
+def computed_flops(part: Part) -> int:
     """Count the FLOPs of a piece, rows that bands compute twice included."""
     graph, banding = part
     return graph_cost(graph).flops if banding is None else banding.flops
 
 
-def _notes(parts: list[Part], most: int) -> Iterator[str]:
-    in_them = [(graph.name, len(banding.starts)) for graph, banding in parts if banding]
-    if in_them:
-        told = ", ".join(f"{name} in {count}" for name, count in in_them)
-        yield f"rows are computed in bands: {told}"
+def _notes(parts: list[Part], limit: int) -> Iterator[str]:
+    counts = [(graph.name, len(banding.starts)) for graph, banding in parts if banding]
+    if counts:
+        listed = ", ".join(f"{name} in {count}" for name, count in counts)
+        yield f"rows are computed in bands: {listed}"
     for part in parts:
-        if alive(part) > most:
+        if alive_bytes(part) > limit:
             yield (
-                f"{part[0].name} has {format_bytes(alive(part))} alive at once: its rows can't be "
-                "divided further without computing many of them twice"
+                f"{part[0].name} has {format_bytes(alive_bytes(part))} alive at once: its rows "
+                "can't be divided further without computing many of them twice"
             )

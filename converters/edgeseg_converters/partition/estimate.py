@@ -12,8 +12,9 @@ from edgeseg.planning.heuristics.heuristic_plan import heuristic_plans
 from edgeseg.planning.problem.from_pieces import problem_of, problem_of_file
 from edgeseg.planning.problem.problem import Problem
 from edgeseg.text.units import MIB
-from edgeseg_converters.partition.banded import Part, alive, computed, slimmed
+from edgeseg_converters.partition.banded import Part, alive_bytes, computed_flops, slimmed
 from edgeseg_converters.partition.request import Partition, PartitionRequest
+from edgeseg_converters.rewrite.bands import Banding
 
 AMPLE_MEMORY = 2**50
 """Limit of a board of which nothing is known."""
@@ -43,11 +44,15 @@ class Sketch:
         What it will compute in: ``none`` (float32), ``float16``, ``dynamic`` or ``int8``.
     max_activations
         Bytes that may be alive at once in it: with more it will become several, run in bands.
+        None where it is cut already.
+    banding
+        How it is run in bands, where that is decided.
     """
 
     graph: Graph
     precision: str = "none"
     max_activations: int | None = None
+    banding: Banding | None = None
 
     @property
     def name(self) -> str:
@@ -67,7 +72,7 @@ class Sketch:
     @cached_property
     def flops(self) -> int:
         """What it computes a slice."""
-        return sum(computed(part) for part in self._parts)
+        return sum(computed_flops(part) for part in self._parts)
 
     @property
     def peak_memory_bytes(self) -> int:
@@ -78,7 +83,7 @@ class Sketch:
     @cached_property
     def resident_memory_bytes(self) -> int:
         """Estimate what it keeps: packed weights and room for activations."""
-        activations = _ACTIVATIONS * sum(alive(part) for part in self._parts)
+        activations = _ACTIVATIONS * sum(alive_bytes(part) for part in self._parts)
         shrunk = ITEM_SIZE["float32"] // ITEM_SIZE[self._dtype]
         return self.weight_bytes + round(activations / shrunk) + _FIXED * len(self._parts)
 
@@ -89,8 +94,9 @@ class Sketch:
 
     @cached_property
     def _parts(self) -> tuple[Part, ...]:
-        most = self.max_activations
-        return ((self.graph, None),) if most is None else slimmed(self.graph, most)
+        if self.banding is not None or self.max_activations is None:
+            return ((self.graph, self.banding),)
+        return slimmed(self.graph, self.max_activations)
 
     def _weights(self, graph: Graph) -> int:
         return ITEM_SIZE[_WEIGHTS.get(self.precision, "float32")] * graph.parameters

@@ -30,7 +30,10 @@ from edgeseg_converters.partition.estimate import Sketch, estimate, forecast, sk
 from edgeseg_converters.partition.request import Cut, Partition, PartitionRequest, pieces_of
 
 Ends: TypeAlias = tuple[int, ...]
-"""Number of the group behind each piece's last."""
+"""For each piece, the number of the group behind its last one."""
+
+Proposal: TypeAlias = tuple[Partition, Placed | None]
+"""A partition and its best placement; None where it fits on no boards."""
 
 _FEWER = 4
 """How many chains are looked at besides where the number of pieces is limited."""
@@ -54,18 +57,16 @@ def optimal(network: Network, request: PartitionRequest) -> Cut:
         If no cut was found whose pieces fit the boards.
     """
     with working("looking for the best cuts"):
-        placed = [
-            (_placed(pieces, request), pieces) for pieces in proposals(network.graph, request)
-        ]
-    fitting = [(where, pieces) for where, pieces in placed if where is not None]
+        candidates = proposals(network.graph, request)
+    fitting = [(placed, pieces) for pieces, placed in candidates if placed is not None]
     if not fitting:
-        raise PlacementError(_lack(network.graph, request))
-    where, pieces = min(fitting, key=lambda pair: (rounded_period(pair[0]), len(pair[1])))
-    return Cut(network, pieces, notes=_notes(where, len(pieces), request))
+        raise PlacementError(_shortage(network.graph, request))
+    placed, pieces = min(fitting, key=lambda pair: (rounded_period(pair[0]), len(pair[1])))
+    return Cut(network, pieces, notes=_notes(placed, len(pieces), request))
 
 
-def proposals(graph: Graph, request: PartitionRequest) -> list[Partition]:
-    """List partitions worth placing: those that suit each shape of placement, and fixed ones.
+def proposals(graph: Graph, request: PartitionRequest) -> list[Proposal]:
+    """List partitions and how they are best placed: some for each shape of placement, fixed ones.
 
     Raises
     ------
@@ -74,26 +75,26 @@ def proposals(graph: Graph, request: PartitionRequest) -> list[Partition]:
     PlacementError
         If a layer fits on no board.
     """
-    fixed = list(_fixed(graph, request))
-    starts = [start for pieces in fixed for start in _boards_of_groups(graph, pieces, request)]
+    fixed = [(pieces, _placed(pieces, request)) for pieces in _fixed(graph, request)]
+    starts = [start for proposal in fixed for start in _boards_of_groups(graph, proposal)]
     problems = {edges: finest(graph, request, edges) for edges in ((), _block_ends(graph))}
     ends = [
-        _joined(_ends(assignments_of(problem, one.lanes)), edges)
+        _joined(_ends(assignments_of(problem, placed.lanes)), edges)
         for edges, problem in problems.items()
-        for one in heuristic_plans(problem, starts)
+        for placed in heuristic_plans(problem, starts)
     ]
     if request.max_partitions is not None:
         ends += _fewer(problems[()], request.max_partitions)
-    shaped = (pieces_of(graph, _runs(graph, one, request)) for one in dict.fromkeys(ends))
-    found = [pieces for pieces in shaped if keeps_budget(pieces, request)]
-    return [*found, *fixed] or [adaptive(graph, request)]
+    shaped = [pieces_of(graph, _runs(graph, cuts, request)) for cuts in dict.fromkeys(ends)]
+    kept = [pieces for pieces in shaped if keeps_budget(pieces, request)]
+    if not kept and not fixed:
+        kept = [adaptive(graph, request)]
+    return [*((pieces, _placed(pieces, request)) for pieces in kept), *fixed]
 
 
-def _boards_of_groups(
-    graph: Graph, pieces: Partition, request: PartitionRequest
-) -> Iterator[Mapping[str, str]]:
-    """Yield where the best placement of some pieces puts each group, named by its last layer."""
-    placed = _placed(pieces, request)
+def _boards_of_groups(graph: Graph, proposal: Proposal) -> Iterator[Mapping[str, str]]:
+    """Yield the board of each group, named by its last layer, for every lane of a placement."""
+    pieces, placed = proposal
     piece_of = {layer.name: piece.name for piece in pieces for layer in piece.layers}
     for lane in () if placed is None else placed.lanes:
         yield {group[-1]: lane.boards[piece_of[group[-1]]] for group in fused_groups(graph)}
@@ -123,18 +124,18 @@ def finest(graph: Graph, request: PartitionRequest, edges: Ends = ()) -> Problem
     for start in range(count):
         for end in range(start + 1, count + 1):
             run = [between(*part) for part in itertools.pairwise(_parts(start, end, edges))]
-            kept = resident[start, end] = sum(part.resident_memory_bytes for part in run)
-            peak[start, end] = kept + max(
+            total = resident[start, end] = sum(part.resident_memory_bytes for part in run)
+            peak[start, end] = total + max(
                 part.peak_memory_bytes - part.resident_memory_bytes for part in run
             )
     pieces = tuple(graph.subgraph(group[-1], group) for group in groups)
     problem = estimate(pieces, request)
-    least = (sketch(piece, request).weight_bytes for piece in pieces)
+    weight_bytes = (sketch(piece, request).weight_bytes for piece in pieces)
     return replace(
         problem,
         pieces=tuple(
             replace(work, resident_bytes=weights)
-            for work, weights in zip(problem.pieces, least, strict=True)
+            for work, weights in zip(problem.pieces, weight_bytes, strict=True)
         ),
         merged=RunMemory(peak, resident),
     )
@@ -159,12 +160,12 @@ def _ends(rows: Assignments) -> Ends:
     return (*(np.flatnonzero(changes) + 1).tolist(), rows.shape[1])
 
 
-def _fewer(problem: Problem, most: int) -> list[Ends]:
+def _fewer(problem: Problem, max_partitions: int) -> list[Ends]:
     """Cut for the quickest chains of no more boards than pieces are allowed."""
     chains = group_boards(problem, lambda part: contiguous_assignment(part, "throughput"))
     ordered = sorted(chains.rates, key=lambda counts: -chains.rates[counts])
     ends = dict.fromkeys(_ends(chains.assignments[counts][None]) for counts in ordered)
-    return [one for one in ends if len(one) <= most][:_FEWER]
+    return [cuts for cuts in ends if len(cuts) <= max_partitions][:_FEWER]
 
 
 def _runs(graph: Graph, ends: Ends, request: PartitionRequest) -> Iterator[list[tuple[str, ...]]]:
@@ -194,23 +195,23 @@ def _placed(pieces: Partition, request: PartitionRequest) -> Placed | None:
         return None
 
 
-def _lack(graph: Graph, request: PartitionRequest) -> str:
+def _shortage(graph: Graph, request: PartitionRequest) -> str:
     boards = estimate((graph,), request).boards
-    most = max(board.memory_limit - board.base_memory for board in boards)
+    largest = max(board.memory_limit - board.base_memory for board in boards)
     need = sketch(graph, request).peak_memory_bytes
     return (
         f"no cut was found whose pieces fit the boards: uncut, the network needs about "
         f"{format_bytes(need)} and room for slices, and the largest of {len(boards)} boards has "
-        f"{format_bytes(most)} for both; raise the limits, add boards, or convert with "
+        f"{format_bytes(largest)} for both; raise the limits, add boards, or convert with "
         f"{field_name('max_activations')} or {field_name('quantize')} int8"
     )
 
 
-def _notes(where: Placed, count: int, request: PartitionRequest) -> tuple[str, ...]:
-    does = where.prediction
+def _notes(placed: Placed, count: int, request: PartitionRequest) -> tuple[str, ...]:
     cut = f"cut into {count} pieces" if count > 1 else "left whole"
-    told = f"{cut}: {does.rate:.3g} slices/s are predicted ({where.name}, before compiling)"
+    rate = f"{placed.prediction.rate:.3g} slices/s"
+    line = f"{cut}: {rate} are predicted ({placed.name}, before compiling)"
     if request.boards is not None:
-        return (told,)
+        return (line,)
     boards = field_name("boards")
-    return (told, f"every board is taken to hold the whole network; say what they have: {boards}")
+    return (line, f"every board is taken to hold the whole network; say what they have: {boards}")

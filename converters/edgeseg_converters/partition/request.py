@@ -1,6 +1,6 @@
 """What a partition is asked for, and what it is."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -40,6 +40,8 @@ class PartitionRequest:
         Bytes that may be alive at once within a piece, as float32; those with more run in bands.
     tolerance
         How far a float32 probability may be from the uncut network's, where that is said.
+    fewer_products
+        Whether a strategy may let convolutions take fewer products than the network has.
     """
 
     metric: str = "flops"
@@ -50,6 +52,7 @@ class PartitionRequest:
     precision: str = "none"
     max_activations: int | None = None
     tolerance: float | None = None
+    fewer_products: bool = True
 
     @property
     def parts(self) -> int:
@@ -107,7 +110,8 @@ class Cut:
     bandings
         Of the pieces that run in bands, by name.
     otherwise
-        What to compile instead where the output turns out to be further off than ``tolerance``.
+        Makes the cut to compile instead where the output turns out to be further off than
+        ``tolerance``; None where nothing stands by.
     """
 
     network: Network
@@ -116,7 +120,7 @@ class Cut:
     notes: tuple[str, ...] = ()
     comparison: tuple[Alternative, ...] = ()
     bandings: Mapping[str, Banding] = field(default_factory=dict)
-    otherwise: "Cut | None" = None
+    otherwise: "Callable[[], Cut] | None" = None
 
     def noted(self, *notes: str) -> "Cut":
         """Return the same cut with more for the user to know."""

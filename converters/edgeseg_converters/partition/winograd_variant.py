@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from edgeseg.errors import BudgetError, PlacementError, field_name
 from edgeseg_converters.network import Network
@@ -18,8 +19,8 @@ def with_tolerance(
 ) -> Cut:
     """Cut a network that takes fewer products if a tolerance is given.
 
-    The cut of the network as it is stands by, and is returned where weights of a third more bytes
-    keep to no budget or fit no board.
+    The cut of the network as it is stands by: it is made where the check asks for it, or where
+    weights of a third more bytes keep to no budget or fit no board.
 
     Parameters
     ----------
@@ -33,22 +34,29 @@ def with_tolerance(
     Raises
     ------
     UsageError, BudgetError, PlacementError
-        As the strategy does for the network as it is.
+        As the strategy does; of the two networks only where it refuses both.
     """
-    exact = cut(network)
     if request.tolerance is None:
-        return exact
+        return cut(network)
     if request.precision != "none":
-        return exact.noted(f"{field_name('tolerance')} changes nothing: it is for float32")
-    fewer = with_fewer_products(network)
-    if fewer.graph == network.graph:
-        return exact.noted(
+        return cut(network).noted(float32_alone())
+    rewritten = with_fewer_products(network)
+    if rewritten.graph == network.graph:
+        return cut(network).noted(
             f"{field_name('tolerance')} changes nothing: no 3x3 convolution has {FEWEST_CHANNELS} "
             "channels and next to no zeros"
         )
     try:
-        quick = cut(fewer)
+        quick = cut(rewritten)
     except (BudgetError, PlacementError) as error:
-        return exact.noted(f"products are as many as without {field_name('tolerance')}: {error}")
-    quick = replace(quick, tolerance=request.tolerance, otherwise=exact)
-    return quick.noted(FEWER_PRODUCTS)
+        return cut(network).noted(
+            f"products are as many as without {field_name('tolerance')}: {error}"
+        )
+    return replace(quick, tolerance=request.tolerance, otherwise=partial(cut, network)).noted(
+        FEWER_PRODUCTS
+    )
+
+
+def float32_alone() -> str:
+    """Return the note on a tolerance that is given for pieces of another precision."""
+    return f"{field_name('tolerance')} changes nothing: it is for float32"

@@ -11,7 +11,7 @@ from edgeseg.text.units import MIB
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.quiet import import_keras
 from edgeseg_converters.network import Network
-from edgeseg_converters.partition import STRATEGIES, Cut, PartitionRequest
+from edgeseg_converters.partition import Cut, PartitionRequest, strategies
 from edgeseg_converters.partition.auto import auto
 from edgeseg_converters.partition.estimate import crossing_bytes, forecast
 
@@ -37,7 +37,7 @@ def boards(*mib: float) -> BoardsFile:
 @pytest.mark.parametrize("family", ["plain", "residual"])
 def test_auto_is_no_worse_than_any_row(family: str, room: tuple[float, ...]) -> None:
     request = PartitionRequest(boards=boards(*room))
-    cut = STRATEGIES["auto"](network_of(family), request)
+    cut = strategies()["auto"].cut(network_of(family), request)
     assert [row.strategy for row in cut.comparison] == NAMES
     (kept,) = [row for row in cut.comparison if row.chosen]
     rates = [row.slices_per_second or 0.0 for row in cut.comparison]
@@ -51,7 +51,7 @@ def test_auto_is_no_worse_than_any_row(family: str, room: tuple[float, ...]) -> 
 
 
 def test_of_equal_strategies_the_one_of_fewest_pieces_is_kept() -> None:
-    cut = STRATEGIES["auto"](network_of(), PartitionRequest(boards=boards(100, 100)))
+    cut = strategies()["auto"].cut(network_of(), PartitionRequest(boards=boards(100, 100)))
     assert len(cut.pieces) == 1
     assert any(note.startswith("optimal is kept") for note in cut.notes)
 
@@ -60,7 +60,7 @@ def test_what_refuses_is_a_reason_and_no_end() -> None:
     def refuses(network: Network, request: PartitionRequest) -> Cut:
         raise BudgetError("this one never does")
 
-    candidates = {"refuses": refuses, "block": STRATEGIES["block"]}
+    candidates = {"refuses": refuses, "block": strategies()["block"].cut}
     cut = auto(network_of(), PartitionRequest(), candidates)
     assert [row.reason for row in cut.comparison] == ["this one never does", None]
     assert cut.comparison[1].chosen
@@ -69,4 +69,4 @@ def test_what_refuses_is_a_reason_and_no_end() -> None:
 
 def test_nothing_that_fits_ends_in_what_is_lacking() -> None:
     with pytest.raises(PlacementError, match=r"no strategy suits: \w+ needs .* which has"):
-        STRATEGIES["auto"](network_of(), PartitionRequest(boards=boards(1, 1)))
+        strategies()["auto"].cut(network_of(), PartitionRequest(boards=boards(1, 1)))

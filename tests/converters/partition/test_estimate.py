@@ -14,7 +14,7 @@ from edgeseg.text.units import MIB
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.quiet import import_keras
 from edgeseg_converters.network import Network
-from edgeseg_converters.partition import STRATEGIES, Partition, PartitionRequest
+from edgeseg_converters.partition import Partition, PartitionRequest, strategies
 from edgeseg_converters.partition.estimate import (
     AMPLE_MEMORY,
     Sketch,
@@ -31,7 +31,7 @@ def network_of(family: str = "plain", size: int = zoo.SIZE, base: int = zoo.BASE
 
 
 def pieces_of(network: Network, most: int = 3) -> Partition:
-    return STRATEGIES["adaptive"](network, PartitionRequest(max_partitions=most)).pieces
+    return strategies()["adaptive"].cut(network, PartitionRequest(max_partitions=most)).pieces
 
 
 def test_memory_is_estimated_within_a_third() -> None:

@@ -24,7 +24,7 @@ from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.logits import decoding
 from edgeseg_converters.keras.quiet import import_keras
 from edgeseg_converters.network import Network
-from edgeseg_converters.partition import METRICS, STRATEGIES, Cut, PartitionRequest
+from edgeseg_converters.partition import METRICS, Cut, PartitionRequest, strategies
 from edgeseg_converters.partition.estimate import Sketch, estimate, forecast
 from edgeseg_converters.partition.optimal import finest
 from edgeseg_converters.partition.request import pieces_of
@@ -72,7 +72,7 @@ def cut(family: str, *room: float, strategy: str = "optimal", **request: object)
     network = network_of(family)
     if room:
         request["boards"] = boards(network.graph, *room)
-    return STRATEGIES[strategy](network, PartitionRequest(**request))  # type: ignore[arg-type]
+    return strategies()[strategy].cut(network, PartitionRequest(**request))  # type: ignore[arg-type]
 
 
 def cost(pieces: tuple[Graph, ...], **request: object) -> float:

@@ -15,7 +15,7 @@ from edgeseg_converters.fusion import fused_groups
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.quiet import import_keras
 from edgeseg_converters.network import Network
-from edgeseg_converters.partition import METRICS, STRATEGIES, Partition, PartitionRequest
+from edgeseg_converters.partition import METRICS, Partition, PartitionRequest, strategies
 
 FAMILIES = sorted(zoo.FAMILIES)
 
@@ -27,7 +27,7 @@ def graph_of(family: str) -> Graph:
 
 def cut(graph: Graph, strategy: str = "adaptive", **request: object) -> Partition:
     request_ = PartitionRequest(**request)  # type: ignore[arg-type]
-    return STRATEGIES[strategy](Network(graph, {}), request_).pieces
+    return strategies()[strategy].cut(Network(graph, {}), request_).pieces
 
 
 @pytest.mark.parametrize("strategy", ["adaptive", "block", "layer"])

@@ -14,7 +14,7 @@ from edgeseg_converters.compress.recipe import Filters, Recipe, Rounding, Zeros
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.quiet import import_keras
 from edgeseg_converters.network import Network, Weights
-from edgeseg_converters.partition import STRATEGIES, PartitionRequest
+from edgeseg_converters.partition import PartitionRequest, strategies
 from edgeseg_converters.precision import assign
 from edgeseg_converters.precision.assign import compile_pieces
 from edgeseg_converters.precision.piece_loss import PieceLosses, measure_losses
@@ -45,7 +45,7 @@ def measured(
 ) -> PieceLosses:
     """Measure, and check on the way that progress reaches its end."""
     steps: list[float] = []
-    strategy = STRATEGIES["data" if "ways" in request else "adaptive" if request else "layer"]
+    strategy = strategies()["data" if "ways" in request else "adaptive" if request else "layer"].cut
     cut = strategy(compressed.network, PartitionRequest(**request))
     chosen = compile_pieces(cut, recipe, images, DECODING, ignore)
 
@@ -94,7 +94,7 @@ def test_missing_channels_are_those_of_the_whole_network() -> None:
     compressed = compress(original, HALF, IMAGES)
     made = measured(original, compressed, HALF)
     assert made.notes == ()
-    pieces = STRATEGIES["layer"](compressed.network, PartitionRequest()).pieces
+    pieces = strategies()["layer"].cut(compressed.network, PartitionRequest()).pieces
     for piece, loss in zip(pieces, made.losses, strict=True):
         kernels = [layer.name for layer in piece.layers if layer.weights]
         # What this oracle can say: no channel that is gone is made from a changed one.
@@ -109,7 +109,7 @@ def test_rounded_weights_cost_what_they_cost_alone() -> None:
     recipe = Recipe(rounding=Rounding(1.0, levels=3))
     compressed = compress(original, recipe, IMAGES)
     made = measured(original, compressed, recipe, max_partitions=3)
-    pieces = STRATEGIES["adaptive"](original, PartitionRequest(max_partitions=3)).pieces
+    pieces = strategies()["adaptive"].cut(original, PartitionRequest(max_partitions=3)).pieces
     for piece, loss in zip(pieces, made.losses, strict=True):
         changed = {
             layer.name: compressed.network.weights[layer.name]
@@ -142,7 +142,7 @@ def test_losses_known_from_choosing_precisions_are_those_of_the_pieces(
     # How long tiny pieces take says nothing, and would choose now this way, now that.
     monkeypatch.setattr(assign, "_slows", ignore)
     original = network_of("plain")
-    cut = STRATEGIES["adaptive"](original, PartitionRequest(max_partitions=3))
+    cut = strategies()["adaptive"].cut(original, PartitionRequest(max_partitions=3))
     limit = 0.5
     for kept in (0, 1):
         recipe = Recipe(quantize="int8", dice_tolerance=limit)

@@ -20,8 +20,8 @@ from edgeseg_converters.assemble import assemble
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.quiet import import_keras
 from edgeseg_converters.network import Network
-from edgeseg_converters.partition import STRATEGIES, PartitionRequest, cut_network
-from edgeseg_converters.partition.banded import alive, computed, slimmed
+from edgeseg_converters.partition import PartitionRequest, cut_network, strategies
+from edgeseg_converters.partition.banded import alive_bytes, computed_flops, slimmed
 from edgeseg_converters.partition.estimate import Sketch
 from edgeseg_converters.precision.quantize import setups
 from edgeseg_converters.rewrite.bands import MOST_TWICE, Banding, in_bands
@@ -57,7 +57,7 @@ def assert_same(graph: Graph, network: Network, banding: Banding) -> None:
 @pytest.mark.parametrize("family", sorted(zoo.FAMILIES))
 def test_blocks_of_every_family_compute_the_same_bits_in_bands(family: str) -> None:
     network = network_of(family)
-    pieces = STRATEGIES["block"](network, PartitionRequest()).pieces
+    pieces = strategies()["block"].cut(network, PartitionRequest()).pieces
     # The finest ones: those that take most, and are worth it.
     finest = sorted(pieces, key=peak_live_bytes)[-2:]
     found = [(piece, in_bands(piece, peak_live_bytes(piece) * 2 // 3)) for piece in finest]
@@ -100,7 +100,7 @@ def test_any_chain_computes_the_same_bits_in_bands(
 
 @pytest.mark.parametrize("share", [0.8, 0.5, 0.3])
 def test_there_are_as_few_bands_as_keep_to_the_limit(share: float) -> None:
-    piece = STRATEGIES["block"](network_of("plain"), PartitionRequest()).pieces[-1]
+    piece = strategies()["block"].cut(network_of("plain"), PartitionRequest()).pieces[-1]
     most = int(share * peak_live_bytes(piece))
     banding = in_bands(piece, most)
     assert banding is not None
@@ -114,7 +114,7 @@ def test_there_are_as_few_bands_as_keep_to_the_limit(share: float) -> None:
 
 
 def test_what_is_small_or_needs_all_rows_is_left_as_it_is() -> None:
-    piece = STRATEGIES["block"](network_of("plain"), PartitionRequest()).pieces[0]
+    piece = strategies()["block"].cut(network_of("plain"), PartitionRequest()).pieces[0]
     assert in_bands(piece, peak_live_bytes(piece)) is None
     x = image = keras.Input((32, 32, 1), name="image")
     x = layers.GlobalAveragePooling2D(keepdims=True)(layers.Conv2D(4, 3, padding="same")(x))
@@ -128,8 +128,8 @@ def test_a_piece_of_many_resolutions_is_cut_where_that_computes_less() -> None:
     most = peak_live_bytes(graph) * 3 // 5
     parts = slimmed(graph, most)
     assert len(parts) > 1
-    assert sum(map(computed, parts)) < 1.2 * computed((graph, None))
-    assert max(map(alive, parts)) <= most
+    assert sum(map(computed_flops, parts)) < 1.2 * computed_flops((graph, None))
+    assert max(map(alive_bytes, parts)) <= most
     assert slimmed(graph, peak_live_bytes(graph)) == ((graph, None),)
 
 
@@ -177,7 +177,7 @@ def test_a_piece_in_bands_keeps_less_memory() -> None:
 
 def test_the_time_of_a_piece_is_that_of_all_its_bands() -> None:
     network = network_of("plain")
-    (piece, *_) = STRATEGIES["block"](network, PartitionRequest()).pieces
+    (piece, *_) = strategies()["block"].cut(network, PartitionRequest()).pieces
     banding = in_bands(piece, peak_live_bytes(piece) // 3)
     compiled = compile_graph(piece, network.weights, banding=banding)
     (told,) = assemble([compiled], network.weights, lambda **_: None).measurements
@@ -196,7 +196,7 @@ def test_estimates_know_of_bands() -> None:
 
 def test_int8_is_calibrated_on_every_band() -> None:
     network = network_of("plain")
-    (piece, *_) = STRATEGIES["block"](network, PartitionRequest()).pieces
+    (piece, *_) = strategies()["block"].cut(network, PartitionRequest()).pieces
     banding = in_bands(piece, peak_live_bytes(piece) // 2)
     images = [np.zeros((1, *piece.inputs[0].shape[1:]), np.float32) for _ in range(2)]
     images[0][:, -1] = 8.0  # in the last rows alone

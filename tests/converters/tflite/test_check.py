@@ -14,7 +14,7 @@ from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.logits import decoding
 from edgeseg_converters.keras.quiet import import_keras
 from edgeseg_converters.network import Network
-from edgeseg_converters.partition import STRATEGIES, PartitionRequest
+from edgeseg_converters.partition import PartitionRequest, strategies
 from edgeseg_converters.tflite.check import compare, require_same
 from edgeseg_converters.tflite.export import Compiled, compile_graph
 
@@ -29,7 +29,7 @@ def uncut_of(family: str) -> tuple[Network, Compiled]:
 
 
 def pieces_of(network: Network, strategy: str) -> list[Compiled]:
-    cut = STRATEGIES[strategy](network, PartitionRequest())
+    cut = strategies()[strategy].cut(network, PartitionRequest())
     return [compile_graph(piece, cut.network.weights) for piece in cut.pieces]
 
 

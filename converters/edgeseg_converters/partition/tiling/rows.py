@@ -15,10 +15,11 @@ from edgeseg_converters.network import Network
 from edgeseg_converters.partition.channel import in_branches
 from edgeseg_converters.partition.request import Cut, PartitionRequest
 from edgeseg_converters.partition.tiling.tiles import InTiles, in_tiles, tile_count
+from edgeseg_converters.partition.winograd_variant import float32_alone
 from edgeseg_converters.rewrite.winograd import FEWER_PRODUCTS, with_fewer_products
 
 
-def data(network: Network, request: PartitionRequest, *, fewer_products: bool = True) -> Cut:
+def data(network: Network, request: PartitionRequest) -> Cut:
     """Divide the rows of each image among boards that work on it together.
 
     For a slice to be done soon, where boards are as fast as each other and the network between
@@ -30,8 +31,9 @@ def data(network: Network, request: PartitionRequest, *, fewer_products: bool = 
 
     Heavy pairs of convolutions are divided by channels where a slice is predicted to be done
     sooner so: each branch, beside a tile, reads all rows and its share of the weights. Float32
-    convolutions of many channels take fewer multiplications where the boards have the memory.
-    Both change the last bits; the rows alone, which do not, stand by in case of more than that.
+    convolutions of many channels take fewer multiplications where the boards have the memory and
+    ``request.fewer_products`` lets them. Both change the last bits; the rows alone, which do not,
+    stand by in case of more than that.
 
     Parameters
     ----------
@@ -39,8 +41,6 @@ def data(network: Network, request: PartitionRequest, *, fewer_products: bool = 
         Graph and weights.
     request
         ``ways`` is the number of tiles; the number of boards where it is None, else 2.
-    fewer_products
-        Whether convolutions may take fewer multiplications.
 
     Raises
     ------
@@ -51,10 +51,12 @@ def data(network: Network, request: PartitionRequest, *, fewer_products: bool = 
     """
     exact = in_tiles(network, request, {})
     others = [*_with_channels(network, request)]
-    if fewer_products and request.precision == "none":
+    if request.fewer_products and request.precision == "none":
         others += _with_fewer_products(network, request)
-    best = min((exact, *others), key=lambda one: (not one.fits, one.seconds))
-    return best.cut if best is exact else replace(best.cut, otherwise=exact.cut)
+    best = min((exact, *others), key=lambda tiled: (not tiled.fits, tiled.seconds))
+    cut = best.cut if best is exact else replace(best.cut, otherwise=lambda: exact.cut)
+    useless = request.tolerance is not None and request.precision != "none"
+    return cut.noted(float32_alone()) if useless else cut
 
 
 def _with_channels(network: Network, request: PartitionRequest) -> Iterator[InTiles]:
@@ -64,17 +66,17 @@ def _with_channels(network: Network, request: PartitionRequest) -> Iterator[InTi
 
 def _with_fewer_products(network: Network, request: PartitionRequest) -> Iterator[InTiles]:
     """Yield divisions of the network with fewer products, those that fit the boards."""
-    fewer = with_fewer_products(network)
-    if fewer.graph == network.graph:
+    rewritten = with_fewer_products(network)
+    if rewritten.graph == network.graph:
         return
     for divide in (
-        partial(in_tiles, fewer, request, {}),
+        partial(in_tiles, rewritten, request, {}),
         partial(rows_and_channels, network, request, fewer_products=True),
     ):
         with suppress(BudgetError, UsageError):
-            made = divide()
-            if made.fits:
-                yield _noted(made, FEWER_PRODUCTS)
+            tiled = divide()
+            if tiled.fits:
+                yield _noted(tiled, FEWER_PRODUCTS)
 
 
 def rows_and_channels(
@@ -94,12 +96,12 @@ def rows_and_channels(
     """
     ways = tile_count(network.graph, request)
     branched = in_branches(network, ways)
-    homes = {
+    tile_of = {
         name: number % ways for number, names in enumerate(branched.branches) for name in names
     }
     divided = with_fewer_products(branched.network) if fewer_products else branched.network
-    return _noted(in_tiles(divided, request, homes), *branched.divided)
+    return _noted(in_tiles(divided, request, tile_of), *branched.divided)
 
 
-def _noted(made: InTiles, *notes: str) -> InTiles:
-    return replace(made, cut=made.cut.noted(*notes))
+def _noted(tiled: InTiles, *notes: str) -> InTiles:
+    return replace(tiled, cut=tiled.cut.noted(*notes))

@@ -1,20 +1,85 @@
-"""Which format a scan on disk has, and the reader of each."""
+"""The formats of scans, in one table; a scan is read in the one that its path matches.
 
+A format is added by a file that reads it and a row of :data:`BUILT_IN`. A package of its own
+registers its :class:`~edgeseg.imaging.scan_format.ScanFormat` as an entry point of the group
+``edgeseg.scan_formats``.
+"""
+
+from collections import Counter
+from functools import cache
 from pathlib import Path
 
-from edgeseg.errors import UsageError, VolumeError, field_name
+from edgeseg.errors import EdgesegError, UsageError, VolumeError, field_name
 from edgeseg.imaging.dicom.extra import need_dicom
-from edgeseg.imaging.dicom.files import ZIP, is_dicom
+from edgeseg.imaging.dicom.files import DCM, ZIP, is_dicom
 from edgeseg.imaging.nifti import NIFTI, read_volume
-from edgeseg.imaging.png import PICTURE, has_pictures, read_pictures
+from edgeseg.imaging.png import PICTURE, read_pictures
 from edgeseg.imaging.scan import Scan
+from edgeseg.imaging.scan_format import ScanFormat
+from edgeseg.plugins import plugins
 from edgeseg.text.suggestions import near_path
 
-_READABLE = "give a NIfTI, 8-bit PNG slices, or DICOM (a folder, .zip or file)"
+GROUP = "edgeseg.scan_formats"
+
+
+def _holds_dicom(path: Path) -> bool:
+    """Tell by its contents whether a path is DICOM; a zip can hold nothing else."""
+    return (path.suffix.lower() == ZIP and path.is_file()) or is_dicom(path)
+
+
+def _read_dicom(path: Path, series: str | None = None) -> Scan:
+    need_dicom()
+    from edgeseg.imaging.dicom.scan import read_dicom
+
+    return read_dicom(path, series)
+
+
+BUILT_IN = (
+    ScanFormat(
+        name="NIfTI", offer="a NIfTI", read=read_volume, mask_ending=".nii.gz", volumes=NIFTI
+    ),
+    ScanFormat(
+        name="PNG",
+        offer="8-bit PNG slices",
+        read=read_pictures,
+        mask_ending=PICTURE,
+        slices=(PICTURE,),
+    ),
+    ScanFormat(
+        name="DICOM",
+        offer="DICOM (a folder, .zip or file)",
+        read=_read_dicom,
+        mask_ending=".nii.gz",
+        volumes=(ZIP,),
+        slices=(DCM,),
+        recognize=_holds_dicom,
+        read_series=_read_dicom,
+    ),
+)
+"""A file that several rows match is of the last of them: contents tell more than a name."""
+
+
+@cache
+def scan_formats() -> tuple[ScanFormat, ...]:
+    """Return all formats: those of other packages, then the built-in ones.
+
+    Raises
+    ------
+    EdgesegError
+        If a package's format can't be loaded, or two formats have a name or an ending in common.
+    """
+    formats = (*plugins(GROUP, ScanFormat), *BUILT_IN)
+    counts = Counter(word for row in formats for word in {row.name, *row.endings})
+    for word, count in counts.items():
+        if count > 1:
+            raise EdgesegError(f"{count} scan formats have {word!r}; remove a package of {GROUP}")
+    return formats
 
 
 def read_scan(path: Path, series: str | None = None) -> Scan:
     """Read a NIfTI volume, one 8-bit PNG slice, a folder of them, or a DICOM series.
+
+    Other packages may add formats.
 
     Parameters
     ----------
@@ -27,32 +92,37 @@ def read_scan(path: Path, series: str | None = None) -> Scan:
     Raises
     ------
     VolumeError
-        If it is none of these or can't be used.
+        If it is of no format or can't be used.
     UsageError
-        If a series must be chosen, or is chosen of what is no DICOM; or DICOM's extra is missing.
+        If a series must be chosen, or is chosen of what has none; or DICOM's extra is missing.
+    """
+    row = format_of(path)
+    if series is not None and row.read_series is None:
+        names = " or ".join(row.name for row in scan_formats() if row.read_series is not None)
+        raise UsageError(f"{field_name('series')} is for {names}, and {path} is none")
+    return row.open(path, series)
+
+
+def format_of(path: Path) -> ScanFormat:
+    """Return the format of a scan.
+
+    Raises
+    ------
+    VolumeError
+        If the path does not exist, is of no format, or is a folder of several.
     """
     if not path.exists():
-        raise VolumeError(f"{path} does not exist; {_READABLE}{near_path(path)}")
-    if _holds_dicom(path):
-        need_dicom()
-        from edgeseg.imaging.dicom.scan import read_dicom
-
-        return read_dicom(path, series)
-    if series is not None:
-        raise UsageError(f"{field_name('series')} is for DICOM, and {path} is none")
-    if path.is_dir() or path.suffix.lower() == PICTURE:
-        return read_pictures(path)
-    if not path.name.lower().endswith(NIFTI):
-        raise VolumeError(f"{path} is no scan; {_READABLE}")
-    return read_volume(path)
+        raise VolumeError(f"{path} does not exist; {_readable()}{near_path(path)}")
+    rows = [row for row in scan_formats() if row.matches(path)]
+    if not rows:
+        verb = "holds" if path.is_dir() else "is"
+        raise VolumeError(f"{path} {verb} no scan; {_readable()}")
+    if len(rows) > 1 and path.is_dir():
+        names = " and ".join(row.name for row in reversed(rows))
+        raise VolumeError(f"{path} holds {names} slices; give a folder with one of them")
+    return rows[-1]
 
 
-def _holds_dicom(path: Path) -> bool:
-    """Tell whether a path is to be read as DICOM; a zip can hold nothing else."""
-    if path.suffix.lower() == ZIP and path.is_file():
-        return True
-    if not is_dicom(path):
-        return False
-    if path.is_dir() and has_pictures(path):
-        raise VolumeError(f"{path} holds DICOM and PNG slices; give a folder with one of them")
-    return True
+def _readable() -> str:
+    *offers, last = (row.offer for row in scan_formats())
+    return f"give {', '.join(offers)}, or {last}"

@@ -107,11 +107,6 @@ def read_pictures(path: Path) -> Pictures:
     return Pictures(path, files, tuple(_size(file) for file in files))
 
 
-def has_pictures(folder: Path) -> bool:
-    """Tell whether a folder has PNG slices."""
-    return any(map(_is_picture, folder.iterdir()))
-
-
 def _is_picture(file: Path) -> bool:
     return file.suffix.lower() == PICTURE and not file.name.startswith(".")
 

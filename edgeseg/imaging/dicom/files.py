@@ -12,7 +12,7 @@ from typing import IO
 from edgeseg.errors import EdgesegError, VolumeError
 from edgeseg.imaging.dicom.zipped import Opener, unzipped
 
-ZIP = ".zip"
+ZIP, DCM = ".zip", ".dcm"
 _PREAMBLE = 128
 _MAGIC = b"DICM"
 _HEAD_BYTES = _PREAMBLE + len(_MAGIC)

@@ -5,12 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeseg.errors import UsageError
-from edgeseg.imaging.dicom.files import ZIP, is_dicom
-from edgeseg.imaging.nifti import NIFTI
-from edgeseg.imaging.png import PICTURE
+from edgeseg.imaging.formats import scan_formats
 from edgeseg.text.suggestions import near_path
 
-_ENDS = (*NIFTI, ZIP, PICTURE, ".dcm")
 _KITS_NAME = "imaging.nii.gz"
 """What KiTS calls every volume: there the folder has the name."""
 
@@ -91,17 +88,19 @@ def _volumes_of(folder: Path, output: Path) -> Iterator[Path]:
 def _holds_slices(entries: Iterable[Path]) -> bool:
     """Tell whether these are the slices of one volume; a look at the first files will do."""
     files = [entry for entry in entries if entry.is_file() and not _is_volume(entry)]
-    return any(file.suffix.lower() == PICTURE or is_dicom(file) for file in files[:_LOOKED_AT])
+    formats = [row for row in scan_formats() if row.slices]
+    return any(row.matches(file) for file in files[:_LOOKED_AT] for row in formats)
 
 
 def _is_volume(path: Path) -> bool:
-    return path.name.lower().endswith((*NIFTI, ZIP))
+    return any(row.is_volume(path) for row in scan_formats())
 
 
 def _name(path: Path) -> str:
     if path.name == _KITS_NAME:
         return path.parent.name
-    end = next((end for end in _ENDS if path.name.lower().endswith(end)), "")
+    endings = (ending for row in scan_formats() for ending in row.endings)
+    end = next((ending for ending in endings if path.name.lower().endswith(ending)), "")
     return path.name[: -len(end) or None]
 
 

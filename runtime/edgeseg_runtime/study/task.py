@@ -7,9 +7,7 @@ from pathlib import Path
 from edgeseg import __version__
 from edgeseg.errors import BoardError, EdgesegError, PlacementError
 from edgeseg.files.atomic import write_json
-from edgeseg.imaging.formats import read_scan
-from edgeseg.imaging.png import PICTURE
-from edgeseg.imaging.scan import Scan
+from edgeseg.imaging.formats import format_of, read_scan
 from edgeseg.inference.process_memory import give_back_freed_memory
 from edgeseg_runtime.results.preview import write_strip
 from edgeseg_runtime.results.statistics import measure
@@ -54,8 +52,9 @@ def _segment(order: VolumeTask) -> Record:
         _check_shared(path)
     with station.segmenter(order.setup) as segmenter:
         start = time.monotonic()
-        scan = read_scan(Path(order.scan))
-        mask = folder / f"{order.volume}{_ending(scan, Path(order.scan))}"
+        source = Path(order.scan)
+        scan = read_scan(source)
+        mask = folder / f"{order.volume}{format_of(source).ending_for(source)}"
         scan.check_output(mask)
         masks = segmenter.segment(scan).masks
         scan.write(mask, masks)
@@ -81,10 +80,3 @@ def _check_shared(path: str) -> None:
             f"{os.uname().nodename} has no {path}; share bundle, inputs and output folder with all "
             "machines of a study, under the same paths"
         )
-
-
-def _ending(scan: Scan, path: Path) -> str:
-    """Return how the name of the mask ends: pictures get pictures, alone or in a folder."""
-    if not scan.windowed:
-        return ".nii.gz"
-    return "" if path.is_dir() else PICTURE

@@ -153,7 +153,7 @@ def test_an_empty_study_is_refused(tmp_path: Path) -> None:
     with pytest.raises(VolumeError, match=r"holds no DICOM image; give a folder or \.zip"):
         read_scan(path)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(VolumeError, match=r"has no \.png file; .* or DICOM"):
+    with pytest.raises(VolumeError, match=r"holds no scan; .* or DICOM"):
         read_scan(tmp_path / "empty")
 
 

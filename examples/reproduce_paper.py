@@ -17,6 +17,7 @@ import typer
 from data import SIZE, write_pictures
 from fit import EpochLog, Plan
 from fold import write_folded
+from logs import read_log
 from paper_report import (
     WIDTH,
     Conditions,
@@ -28,7 +29,7 @@ from paper_report import (
 )
 from paper_systems import WP_RATIO, rows_of, systems
 from refusals import errors_in_one_line
-from train import Network, Run, read_log, set_up, train
+from train import Network, Run, set_up, train
 
 from edgeseg.errors import OutputError, UsageError
 from edgeseg.labelled import LabelledSlice, by_patient, read_labelled, split

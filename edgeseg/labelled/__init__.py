@@ -1,6 +1,7 @@
 """Labelled CT slices, whatever layout their folder has: for training and for comparing models."""
 
 from edgeseg.labelled.folder import read_labelled
+from edgeseg.labelled.labels import UNKNOWN
 from edgeseg.labelled.slices import (
     LabelledSlice,
     by_patient,
@@ -9,6 +10,7 @@ from edgeseg.labelled.slices import (
 )
 
 __all__ = [
+    "UNKNOWN",
     "LabelledSlice",
     "by_patient",
     "read_labelled",

@@ -17,7 +17,12 @@ KITS_VALUES: Mapping[int, int] = {value: value for value in (BACKGROUND, KIDNEY,
 HIGHEST = 255
 """The highest value that a stored label may have."""
 
-_UNKNOWN = 255
+UNKNOWN = 255
+"""What nobody knows the label of; it counts neither as right nor as wrong."""
+WITH_UNKNOWN: Mapping[int, int] = {**KITS_VALUES, UNKNOWN: UNKNOWN}
+"""KiTS's values where a data set says that it marks unknown pixels."""
+
+_STRANGE = 254
 
 
 def to_kits(stored: NDArray[Any], values: Mapping[int, int], path: Path) -> Mask:
@@ -39,10 +44,10 @@ def to_kits(stored: NDArray[Any], values: Mapping[int, int], path: Path) -> Mask
     """
     with np.errstate(invalid="ignore"):  # values that do not fit differ below
         small = stored.astype(np.uint8)
-    table = np.full(HIGHEST + 1, _UNKNOWN, np.uint8)
+    table = np.full(HIGHEST + 1, _STRANGE, np.uint8)
     table[list(values)] = list(values.values())
     labels: Mask = table[small]
-    strange = (labels == _UNKNOWN) | (small != stored)
+    strange = (labels == _STRANGE) | (small != stored)
     if strange.any():
         known = ", ".join(map(str, sorted(values)))
         raise VolumeError(

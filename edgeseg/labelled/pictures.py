@@ -2,20 +2,28 @@
 
 A folder of several such data sets is their union. ``case_00025_z060.png`` is of the patient
 ``case_00025``; else the patient is what stands before the first underscore of the name.
+``case_00025_zmid.png`` is of ``case_00025`` too.
+
+A data set whose ``index.csv`` has a column ``unknown_px`` marks pixels of unknown label by 255.
+Slices of which nothing is known are left out.
 """
 
+import csv
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
 from edgeseg.errors import VolumeError
 from edgeseg.imaging.png import Pictures, read_pictures
 from edgeseg.imaging.slices import Grey, Mask
-from edgeseg.labelled.labels import KITS_VALUES, to_kits
+from edgeseg.labelled.labels import KITS_VALUES, UNKNOWN, WITH_UNKNOWN, to_kits
 from edgeseg.labelled.slices import LabelledSlice, LabelledSlices
 from edgeseg.output.terminal import progress
 
 _IMAGES = "images"
 _LABELS = ("labels", "masks")
+_INDEX, _UNKNOWN_COLUMN = "index.csv", "unknown_px"
+_MIDDLE = "mid"
 
 
 def read_labelled_pictures(folder: Path) -> LabelledSlices:
@@ -43,7 +51,7 @@ def read_labelled_pictures(folder: Path) -> LabelledSlices:
 def patient_of(stem: str) -> str:
     """Return the patient that a picture's name tells."""
     case, _, number = stem.rpartition("_z")
-    return case if case and number.isdecimal() else stem.partition("_")[0]
+    return case if case and (number.isdecimal() or number == _MIDDLE) else stem.partition("_")[0]
 
 
 def _read_source(folder: Path) -> LabelledSlices:
@@ -51,20 +59,21 @@ def _read_source(folder: Path) -> LabelledSlices:
     label_folder = _label_folder(folder)
     images, labels = read_pictures(folder / _IMAGES), read_pictures(label_folder)
     places = {file.name: place for place, file in enumerate(labels.files)}
-    source = folder.resolve().name
+    source, values = folder.resolve().name, _label_values(folder)
     slices: list[LabelledSlice] = []
     with progress(len(images), f"Checking the labels of {source}") as advance:
         for index, file in enumerate(images.files):
             if file.name not in places:
                 raise VolumeError(f"{file} has no label; {labels.path / file.name} is missing")
-            read = partial(_read_pair, images, index, labels, places[file.name])
+            read = partial(_read_pair, images, index, labels, places[file.name], values)
             _check_size(images, index, labels, places[file.name])
-            _read_label(labels, places[file.name])
+            advance()
+            if (_read_label(labels, places[file.name], values) == UNKNOWN).all():
+                continue
             name, geometry = images.name(index), images.geometry(index)
             slices.append(
                 LabelledSlice(patient_of(name), source, name, geometry, windowed=True, read=read)
             )
-            advance()
     return tuple(slices)
 
 
@@ -87,9 +96,21 @@ def _check_size(images: Pictures, index: int, labels: Pictures, place: int) -> N
         )
 
 
-def _read_pair(images: Pictures, index: int, labels: Pictures, place: int) -> tuple[Grey, Mask]:
-    return images.slice(index), _read_label(labels, place)
+def _label_values(folder: Path) -> Mapping[int, int]:
+    """Return what the labels of a data set may hold, as its index tells."""
+    index = folder / _INDEX
+    if index.is_file():
+        with index.open(newline="", encoding="utf-8", errors="replace") as file:
+            if _UNKNOWN_COLUMN in next(csv.reader(file), []):
+                return WITH_UNKNOWN
+    return KITS_VALUES
 
 
-def _read_label(labels: Pictures, place: int) -> Mask:
-    return to_kits(labels.slice(place), KITS_VALUES, labels.files[place])
+def _read_pair(
+    images: Pictures, index: int, labels: Pictures, place: int, values: Mapping[int, int]
+) -> tuple[Grey, Mask]:
+    return images.slice(index), _read_label(labels, place, values)
+
+
+def _read_label(labels: Pictures, place: int, values: Mapping[int, int]) -> Mask:
+    return to_kits(labels.slice(place), values, labels.files[place])

@@ -28,9 +28,10 @@ class LabelledSlice:
     windowed
         Whether the image is an 8-bit picture that has been windowed already, not HU.
     read
-        Returns the image and its label in KiTS values (0 background, 1 kidney, 2 tumour, 3 cyst),
-        both (rows, columns) in display orientation: anterior at the top, the patient's right at
-        the left. Raises VolumeError if the file is damaged or a label value is unknown.
+        Returns the image and its label in KiTS values (0 background, 1 kidney, 2 tumour, 3 cyst;
+        255 where a data set says that it is unknown), both (rows, columns) in
+        display orientation: anterior at the top, the patient's right at the left. Raises
+        VolumeError if the file is damaged or a label value is unknown.
     """
 
     patient: str

@@ -13,7 +13,7 @@ from transplant import Donors, with_misplaced, with_tumor
 Mesh: TypeAlias = list[tuple[tuple[int, int, int, int], tuple[float, ...]]]
 """A warp as Pillow wants it: boxes of the output and the corners of the input they come from."""
 
-CELLS = 8
+CELLS = 4
 """The warp is bilinear inside each of CELLS x CELLS cells of the output."""
 
 
@@ -28,6 +28,8 @@ class Frame:
 
 TUMOR_IN_HEALTHY, TUMOR_BESIDE_TUMOR = 0.4, 0.15
 """How often a slice without and with a tumour gets one of another patient."""
+MISPLACED = 0.25
+"""How often tissue is put where it does not belong."""
 
 
 def augment(
@@ -41,7 +43,7 @@ def augment(
     Returns
     -------
     tuple
-        Image (rows, columns, 1) in 0..1 and regions (rows, columns, 3), 0 or 1.
+        Image (rows, columns, 1) in 0..1 and regions (rows, columns, 3), 0 or 1, -1 if unknown.
     """
     factor = max(piece.image.shape) / frame.size
     width, height = round(frame.columns * factor), round(frame.rows * factor)
@@ -50,9 +52,9 @@ def augment(
     label = _warp(piece.label, (width, height), mesh, Image.Resampling.NEAREST)
     target = reduce_label(label, frame.columns, frame.rows)
     hu = reduce_image(image, frame.columns, frame.rows).astype(np.float32)
-    if rng.random() < (TUMOR_BESIDE_TUMOR if target[..., -1].any() else TUMOR_IN_HEALTHY):
+    if rng.random() < (TUMOR_BESIDE_TUMOR if (target[..., -1] > 0).any() else TUMOR_IN_HEALTHY):
         hu, target = with_tumor(hu, target, donors, rng)
-    if rng.random() < 0.5:
+    if rng.random() < MISPLACED:
         hu = with_misplaced(hu, target[..., 0] > 0, donors, rng)
     if rng.random() < 0.35:
         hu = unenhanced(hu, target[..., 0] > 0, rng)
@@ -104,10 +106,11 @@ def _mesh(image: Bytes, width: int, height: int, rng: np.random.Generator) -> Me
 
 def _middle(image: Bytes) -> NDArray[np.float64]:
     """Row and column in the middle of what is not air."""
-    body = np.argwhere(image > 0)
-    if not len(body):
+    body = image > 0
+    ends = [np.flatnonzero(body.any(axis=axis))[[0, -1]] for axis in (1, 0) if body.any()]
+    if not ends:
         return np.array(image.shape, np.float64) / 2
-    return np.asarray((body.min(axis=0) + body.max(axis=0)) / 2, np.float64)
+    return np.asarray(np.mean(ends, axis=1), np.float64)
 
 
 def _elastic(rng: np.random.Generator, pixels: float) -> Floats:

@@ -1,9 +1,8 @@
 """Cross-validate by patient: ``python cross_validate.py --data FOLDER -o FOLDER``."""
 
-import csv
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,13 +11,14 @@ import numpy as np
 import typer
 from curves import draw_curves
 from fit import Plan
-from measure import REGIONS, measure, segmenter_of, table_of
+from logs import read_log
+from measure import measure, segmenter_of
 from outlines import draw_outlines, worst
 from refusals import errors_in_one_line
-from train import Network, Run, read_log, set_up, train
+from tally import Tally, table_of, tally, write_tallies
+from train import Network, Run, set_up, train
 
 from edgeseg.errors import UsageError
-from edgeseg.files.atomic import atomic_path
 from edgeseg.labelled import LabelledSlice, read_labelled, split
 from edgeseg.output.terminal import console, messages
 from edgeseg_converters.compare.accuracy import PatientScore
@@ -62,28 +62,33 @@ def train_fold(fold: Fold, slices: Sequence[LabelledSlice], plan: Plan) -> None:
     train(fold.run, known, held_out, plan, resume=fold.run.checkpoint.is_file())
 
 
-def score_fold(fold: Fold, slices: Sequence[LabelledSlice]) -> tuple[PatientScore, ...]:
+def score_fold(
+    fold: Fold, slices: Sequence[LabelledSlice], *, mirror: bool = False
+) -> tuple[PatientScore, ...]:
     """Score a fold's model on the patients it never saw."""
     model = keras.models.load_model(fold.run.model, compile=False)
-    return measure(segmenter_of(model), split(slices, fold.patients)[1])
+    segmenter = segmenter_of(model, mirror=mirror)
+    return measure(segmenter, split(slices, fold.patients)[1])
 
 
-def write_scores(path: Path, folds: Sequence[tuple[Fold, tuple[PatientScore, ...]]]) -> None:
-    """Write one row a patient as CSV."""
-    with atomic_path(path) as part, part.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["fold", "patient", "slices", *REGIONS, "false_tumor", "tumor_free"])
-        for fold, scores in folds:
-            for one in scores:
-                figures = [f"{one.dice[region]:.4f}" for region in REGIONS]
-                false = [one.false["tumor"], one.absent["tumor"]]
-                writer.writerow([fold.number, one.patient, len(one.masks), *figures, *false])
+def not_seen(
+    slices: Sequence[LabelledSlice], sources: Collection[str]
+) -> tuple[LabelledSlice, ...]:
+    """Leave out all slices of the patients that these sources show.
+
+    Raises
+    ------
+    UsageError
+        If there is no such source.
+    """
+    if unknown := sorted(set(sources) - {piece.source for piece in slices}):
+        raise UsageError(f"no slices are of {unknown[0]}; give names of folders in the data")
+    seen = {piece.patient for piece in slices if piece.source in sources}
+    return tuple(piece for piece in slices if piece.patient not in seen)
 
 
-def folds_of(
-    slices: Sequence[LabelledSlice], folder: Path, network: Network, count: int, seed: int
-) -> list[Fold]:
-    """Make the folds, whose models stand in a folder.
+def folds_of(slices: Sequence[LabelledSlice], start: Run, count: int, seed: int) -> list[Fold]:
+    """Make the folds, whose models stand beside that of ``start`` and begin as it does.
 
     Raises
     ------
@@ -91,28 +96,39 @@ def folds_of(
         If there are fewer patients than folds.
     """
     return [
-        Fold(number, patients, Run(folder / f"fold{number}.keras", network))
+        Fold(number, patients, replace(start, model=start.model.with_name(f"fold{number}.keras")))
         for number, patients in enumerate(deal(slices, count, seed))
     ]
 
 
 def score_folds(
-    folds: Sequence[Fold], slices: Sequence[LabelledSlice], folder: Path
-) -> tuple[PatientScore, ...]:
-    """Score every patient; write ``patients.csv``, ``curves.png`` and ``errors.png``.
+    folds: Sequence[Fold],
+    slices: Sequence[LabelledSlice],
+    folder: Path,
+    *,
+    mirror: bool = False,
+) -> list[Tally]:
+    """Score every slice; write ``slices.csv``, ``curves.png`` and ``errors.png``.
+
+    With ``mirror`` the mean of each slice and its mirror image is scored, and only
+    ``slices-mirror.csv`` is written.
 
     Raises
     ------
     OutputError
         If one can't be written.
     """
-    scored = [(fold, score_fold(fold, slices)) for fold in folds]
-    scores = tuple(one for _, some in scored for one in some)
-    write_scores(folder / "patients.csv", scored)
+    scored = [(fold, score_fold(fold, slices, mirror=mirror)) for fold in folds]
+    tallies = [one for fold, some in scored for one in tally(fold.number, slices, some)]
+    if mirror:
+        write_tallies(folder / "slices-mirror.csv", tallies)
+        return tallies
+    write_tallies(folder / "slices.csv", tallies)
     logs = {f"fold {fold.number}": read_log(fold.run.log) for fold in folds}
     draw_curves(logs, folder / "curves.png")
+    scores = tuple(one for _, some in scored for one in some)
     draw_outlines(worst(slices, scores, SHOWN), folder / "errors.png")
-    return scores
+    return tallies
 
 
 def main(  # noqa: PLR0913 - a command line
@@ -123,6 +139,12 @@ def main(  # noqa: PLR0913 - a command line
     only: Annotated[int | None, typer.Option(min=0, help="Train just this fold.")] = None,
     base: Annotated[int, typer.Option(min=1, help="Channels of the first level.")] = 16,
     depth: Annotated[int, typer.Option(min=1, help="How many times the slice is halved.")] = 4,
+    start: Annotated[
+        Path | None, typer.Option(help="Begin with the weights of this .keras file.")
+    ] = None,
+    seen: Annotated[
+        str, typer.Option(help="Sources whose patients it saw: in every training, in no fold.")
+    ] = "",
     epochs: Annotated[int, typer.Option(min=1, help="Stop after so many epochs.")] = 360,
     minutes: Annotated[float, typer.Option(min=0.1, help="Or after so many minutes.")] = math.inf,
     rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 2e-3,
@@ -130,6 +152,9 @@ def main(  # noqa: PLR0913 - a command line
     threads: Annotated[int, typer.Option(min=1, help="Threads of TensorFlow.")] = 2,
     bfloat16: Annotated[
         bool, typer.Option("--bfloat16", help="Multiply in bfloat16: faster where hardware can.")
+    ] = False,
+    mirror: Annotated[
+        bool, typer.Option("--mirror", help="Score mirror images as well: twice the time.")
     ] = False,
 ) -> None:
     """Train a model for each fold, and score every patient with the model that never saw them.
@@ -141,12 +166,17 @@ def main(  # noqa: PLR0913 - a command line
     with errors_in_one_line():
         slices = read_labelled(data)
         output.mkdir(parents=True, exist_ok=True)
-        all_folds = folds_of(slices, output, Network(base, depth), folds, seed)
+        run = Run(output / "model.keras", Network(base, depth), start)
+        apart = not_seen(slices, [name for name in seen.split(",") if name])
+        all_folds = folds_of(apart, run, folds, seed)
         for fold in all_folds:
             if only in {None, fold.number}:
                 train_fold(fold, slices, plan)
         if only is None:
             console.print(table_of(score_folds(all_folds, slices, output)))
+            if mirror:
+                console.print("each slice averaged with its mirror image")
+                console.print(table_of(score_folds(all_folds, slices, output, mirror=True)))
 
 
 if __name__ == "__main__":

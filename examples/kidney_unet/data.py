@@ -11,7 +11,7 @@ from PIL import Image
 
 from edgeseg.bundle.manifest import Decoding, Preprocessing
 from edgeseg.imaging.slices import window
-from edgeseg.labelled import LabelledSlice
+from edgeseg.labelled import UNKNOWN, LabelledSlice
 from edgeseg.scoring.dice import KITS_REGIONS
 
 Bytes: TypeAlias = NDArray[np.uint8]
@@ -75,13 +75,23 @@ def reduce_image(image: Bytes, columns: int, rows: int) -> Bytes:
 
 
 def reduce_label(label: Bytes, columns: int, rows: int) -> Floats:
-    """Resample a label (H, W) to regions (rows, columns, 3): 1 where one fills half a pixel."""
+    """Resample a label (H, W) to regions (rows, columns, 3): 1 where one fills half a pixel.
+
+    A pixel of which part is unknown is -1.
+    """
+    if not label.any():
+        return np.zeros((rows, columns, len(KITS_REGIONS)), np.float32)
     planes = np.moveaxis(regions(label) * FULL, -1, 0)
     shrunk = [
         np.asarray(Image.fromarray(plane).resize((columns, rows), Image.Resampling.BOX))
         for plane in planes
     ]
-    return (np.stack(shrunk, axis=-1) > FULL // 2).astype(np.float32)
+    reduced = (np.stack(shrunk, axis=-1) > FULL // 2).astype(np.float32)
+    unknown = label == UNKNOWN
+    if unknown.any():
+        plane = Image.fromarray(unknown * FULL).resize((columns, rows), Image.Resampling.BOX)
+        reduced[np.asarray(plane) > 0] = -1
+    return reduced
 
 
 def write_pictures(slices: Sequence[LabelledSlice], folder: Path) -> None:

@@ -13,12 +13,19 @@ from data import SIZE, Shelf
 from transplant import donors_of
 
 from edgeseg.labelled import LabelledSlice, by_patient
+from edgeseg.labelled.labels import TUMOR
 from edgeseg.output.terminal import progress
 
-CROP = Frame(rows=192, columns=224, size=SIZE)
-WHOLE = Frame(rows=SIZE, columns=SIZE, size=SIZE)
-WHOLE_SHARE = 0.2
-"""The last share of a training sees whole slices: borders and batch statistics as in use."""
+FRAMES = (
+    (0.45, Frame(rows=160, columns=192, size=192)),
+    (0.88, Frame(rows=192, columns=224, size=SIZE)),
+    (1.0, Frame(rows=SIZE, columns=SIZE, size=SIZE)),
+)
+"""Up to which share of a training slices are seen how.
+
+Small and cropped to the body first, which is cheap; whole at last: borders and batch statistics as
+in use.
+"""
 SLICES_A_PATIENT = 6
 """At most so many in an epoch, or patients with many slices would drown the others."""
 DONORS = 200
@@ -56,12 +63,23 @@ class EpochLog:
 
 
 def dice_and_cross_entropy(truth: Any, found: Any) -> Any:
-    """1 - soft Dice, over the batch and averaged over regions, plus binary cross-entropy."""
+    """1 - soft Dice, over the batch and averaged over regions, plus binary cross-entropy.
+
+    Pixels where the truth is negative are unknown: nothing is asked of them.
+    """
     axes = (0, 1, 2)
+    known = keras.ops.cast(truth >= 0, found.dtype)
+    truth, found = truth * known, found * known
     overlap = keras.ops.sum(truth * found, axes)
     total = keras.ops.sum(truth, axes) + keras.ops.sum(found, axes)
     soft_dice = keras.ops.mean((2 * overlap + 1) / (total + 1))
     return 1 - soft_dice + keras.ops.mean(keras.losses.binary_crossentropy(truth, found))
+
+
+def with_tumor_twice(slices: Sequence[LabelledSlice], shelf: Shelf) -> list[LabelledSlice]:
+    """Return the slices, those that show a tumour a second time: they are the fewer."""
+    shown = [piece for piece in slices if (shelf.read(piece).label == TUMOR).any()]
+    return [*slices, *shown]
 
 
 def draw_epoch(
@@ -81,6 +99,11 @@ def rate_at(done: float, peak: float) -> float:
     return peak * warm * (0.01 + 0.99 * (1 + math.cos(math.pi * min(done, 1.0))) / 2)
 
 
+def frame_at(done: float) -> Frame:
+    """How slices are seen after a share of the training."""
+    return next((frame for end, frame in FRAMES if done < end), FRAMES[-1][1])
+
+
 def fit(
     model: Any,
     slices: Sequence[LabelledSlice],
@@ -95,6 +118,7 @@ def fit(
     """
     epoch, before = (past.epoch, past.seconds) if past else (0, 0.0)
     start = time.monotonic()
+    drawn_from = with_tumor_twice(slices, shelf)
     some = slices[:: -(-len(slices) // DONORS)]
     donors = donors_of(((piece.patient, shelf.read(piece)) for piece in some), SIZE)
 
@@ -105,12 +129,16 @@ def fit(
         return before + time.monotonic() - start
 
     while done(epoch) < 1:
-        frame = WHOLE if done(epoch) >= 1 - WHOLE_SHARE else CROP
-        chosen, rng = draw_epoch(slices, plan.seed, epoch)
-        losses = []
+        chosen, rng = draw_epoch(drawn_from, plan.seed, epoch)
+        # A batch of another size would be traced and compiled anew.
+        chosen = chosen[: max(len(chosen) // plan.batch, 1) * plan.batch]
+        losses: list[float] = []
         with progress(len(chosen), f"epoch {epoch + 1}", "slices") as advance:
             for at in range(0, len(chosen), plan.batch):
-                rate = rate_at(done(epoch + at / len(chosen)), plan.rate)
+                share = done(epoch + at / len(chosen))
+                if losses and share >= 1:
+                    break
+                rate, frame = rate_at(share, plan.rate), frame_at(share)
                 model.optimizer.learning_rate.assign(rate)
                 batch = [shelf.read(piece) for piece in chosen[at : at + plan.batch]]
                 augmented = [augment(example, frame, donors, rng) for example in batch]

@@ -10,7 +10,7 @@ from data import Bytes
 from matplotlib.figure import Figure
 
 from edgeseg.files.atomic import atomic_path
-from edgeseg.labelled import LabelledSlice, by_patient
+from edgeseg.labelled import UNKNOWN, LabelledSlice, by_patient
 from edgeseg.output.terminal import RESEARCH_NOTE
 from edgeseg.scoring.dice import KITS_REGIONS, region_dice
 from edgeseg_converters.compare.accuracy import PatientScores
@@ -71,7 +71,9 @@ def draw_outlines(findings: Sequence[Finding], path: Path) -> None:
 
 def _findings(group: Sequence[LabelledSlice], masks: Sequence[Any]) -> Iterator[Finding]:
     for piece, mask in zip(group, masks, strict=True):
-        yield Finding(piece.name, piece.read()[1], mask.unpack())
+        label = piece.read()[1]
+        truth = np.where(label == UNKNOWN, np.uint8(0), label)
+        yield Finding(piece.name, truth, mask.unpack())
 
 
 def _draw(axes: Any, finding: Finding) -> None:

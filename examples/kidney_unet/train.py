@@ -1,20 +1,19 @@
 """Train a kidney U-Net: ``python train.py --data FOLDER --hold-out PATIENTS -o MODEL``."""
 
-import csv
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import keras
-import msgspec
 import tensorflow as tf
 import typer
 from averaging import MOMENTUM, averaged, plain_images
 from curves import draw_curves
 from data import SIZE, Shelf
 from fit import EpochLog, Plan, dice_and_cross_entropy, fit
+from logs import in_words, read_log, write_log
 from measure import mean_dice, measure, segmenter_of
 from model import build
 from refusals import errors_in_one_line
@@ -26,6 +25,8 @@ from edgeseg.output.terminal import messages
 
 CHECK_EPOCHS, CHECK_SECONDS = 10, 300
 """After so many epochs or seconds come a validation and a checkpoint, whichever is first."""
+VALIDATED = 120
+"""A validation while training looks at most at so many slices, of all patients alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,16 +147,17 @@ def train(
     refuse_shared_patients(slices, validation)
     model, rows = run.resume() if resume else run.begin(plan)
     messages.print(f"{len(slices)} slices to train on, {len(validation)} held out")
+    some = validation[:: -(-len(validation) // VALIDATED) or 1]
     shelf = Shelf()
     plain = plain_images(slices, shelf)
     for row in fit(model, slices, shelf, plan, rows[-1] if rows else None):
         if _is_due(row, rows):
             saved = run.save(model, averaged(model, plain))
-            rows.append(_validated(row, saved, validation))
+            rows.append(_validated(row, saved, some))
         else:
             rows.append(row)
-        _write_log(run.log, rows)
-        messages.print(_line(rows[-1]))
+        write_log(run.log, rows)
+        messages.print(in_words(rows[-1]))
     draw_curves({run.model.stem: rows}, run.curves)
     return rows
 
@@ -226,29 +228,6 @@ def _validated(row: EpochLog, model: Any, held_out: Sequence[LabelledSlice]) -> 
         tumor=mean_dice(scores, "tumor"),
         saved=1,
     )
-
-
-def read_log(path: Path) -> list[EpochLog]:
-    """Read the rows of an earlier training."""
-    with path.open(newline="") as file:
-        return msgspec.convert(list(csv.DictReader(file)), list[EpochLog], strict=False)
-
-
-def _write_log(path: Path, rows: Sequence[EpochLog]) -> None:
-    """Write all rows: a resumed training's log has no epoch twice."""
-    with atomic_path(path) as part, part.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(column.name for column in fields(EpochLog))
-        writer.writerows([f"{value:.6g}" for value in asdict(row).values()] for row in rows)
-
-
-def _line(row: EpochLog) -> str:
-    """One epoch in words."""
-    left = row.seconds / row.done * (1 - min(row.done, 1)) / 60
-    text = f"epoch {row.epoch}: loss {row.loss:.3f}, {left:.0f} min left"
-    if math.isnan(row.kidney_and_mass):
-        return text
-    return f"{text}, held out: kidney_and_mass {row.kidney_and_mass:.3f}, tumor {row.tumor:.3f}"
 
 
 if __name__ == "__main__":

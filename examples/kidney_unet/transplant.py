@@ -92,10 +92,7 @@ def with_misplaced(hu: Floats, kidney: Masks, donors: Donors, rng: np.random.Gen
     away = (_softened(kidney, 3) == 0) & _inside_body(hu)
     places = np.argwhere(away & (hu > 20))
     for _ in range(rng.integers(1, 6) if len(places) else 0):
-        offset = np.indices(hu.shape) - places[rng.integers(len(places))][:, None, None]
-        along = np.arctan2(offset[0], offset[1]) - rng.uniform(0, np.pi)
-        bumps = 0.3 * rng.random() * np.cos(2 * along) + 0.1 * rng.random() * np.cos(5 * along)
-        body = np.hypot(*offset) < rng.uniform(4, 32) * (1 + bumps)
+        body = _round_body(places[rng.integers(len(places))], hu.shape, rng)
         if rng.random() < 0.5:
             filling, usable = _even(hu.shape, rng), away
         else:
@@ -104,6 +101,25 @@ def with_misplaced(hu: Floats, kidney: Masks, donors: Donors, rng: np.random.Gen
         soft = _softened(body & usable)
         hu = np.asarray(soft * filling + (1 - soft) * hu, np.float32)
     return hu
+
+
+def _round_body(
+    middle: NDArray[np.intp], shape: tuple[int, ...], rng: np.random.Generator
+) -> Masks:
+    """Draw a filled outline, more or less round, around a (row, column)."""
+    radius, turn, bumps = rng.uniform(4, 32), rng.uniform(0, np.pi), rng.random(2) * (0.3, 0.1)
+    reach = int(radius * 1.5) + 1
+    box = tuple(
+        slice(max(0, int(at) - reach), min(side, int(at) + reach + 1))
+        for at, side in zip(middle, shape, strict=True)
+    )
+    rows, columns = np.ogrid[box]
+    rows, columns = rows - middle[0], columns - middle[1]
+    along = np.arctan2(rows, columns) - turn
+    wave = 1 + bumps[0] * np.cos(2 * along) + bumps[1] * np.cos(5 * along)
+    body = np.zeros(shape, np.bool_)
+    body[box] = np.hypot(rows, columns) < radius * wave
+    return body
 
 
 def _cut_out(hu: Floats, target: Masks) -> Tumor:

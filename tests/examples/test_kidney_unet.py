@@ -1,6 +1,5 @@
 """Tests of the kidney U-Net's recipe, on slices drawn here."""
 
-import csv
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 from augment import Frame, augment
 from averaging import averaged
-from cross_validate import deal, folds_of, score_folds, train_fold
+from cross_validate import deal, folds_of, not_seen, score_folds, train_fold
 from curves import draw_curves
 from data import DECODING, PREPROCESSING, SIZE, Example, Shelf, reduce_label, regions
 from drawn_slices import drawn, labelled, write
@@ -20,21 +19,24 @@ from fit import (
     Plan,
     dice_and_cross_entropy,
     draw_epoch,
+    frame_at,
     rate_at,
+    with_tumor_twice,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from measure import mean_dice, measure
+from measure import mean_dice, measure, segmenter_of
 from model import build
 from PIL import Image
 from synthetic_cases import drawn_label, write_case
+from tally import ISLAND, Tally, figures, read_tallies, slice_dice, tally
 from train import Network, Run, train
 from transplant import Donors, donors_of, with_misplaced, with_tumor
 
 from edgeseg.errors import UsageError
 from edgeseg.imaging.slices import SliceGeometry
-from edgeseg.labelled import LabelledSlice, read_labelled, split
-from edgeseg_converters.compare.accuracy import SliceSegmenter
+from edgeseg.labelled import UNKNOWN, LabelledSlice, read_labelled, split
+from edgeseg_converters.compare.accuracy import SPECK, SliceSegmenter
 
 PAPER_PARAMETERS = 31_030_723
 TINY = Network(base=8, depth=1)
@@ -166,6 +168,21 @@ def test_epoch_draws_every_patient_and_none_too_often() -> None:
     assert [piece.name for piece in draw_epoch(slices, 1, 4)[0]] != [p.name for p in chosen]
 
 
+def test_slices_with_a_tumor_are_drawn_twice() -> None:
+    image, label = drawn(0, 32)
+    healthy = labelled((image, label * (label == 1)), "healthy")
+    names = [
+        piece.patient for piece in with_tumor_twice([healthy, labelled((image, label))], Shelf())
+    ]
+    assert names == ["healthy", "case_00001", "case_00001"]
+
+
+def test_slices_are_small_at_first_and_whole_at_last() -> None:
+    frames = [frame_at(share) for share in (0, 0.5, 0.9, 1, 1.2)]
+    assert [frame.size for frame in frames] == [192, SIZE, SIZE, SIZE, SIZE]
+    assert [frame.rows for frame in frames] == [160, 192, SIZE, SIZE, SIZE]
+
+
 def test_rate_warms_up_and_falls() -> None:
     rates = [rate_at(done / 100, 1e-3) for done in range(101)]
     assert rates[0] < rates[2]
@@ -177,6 +194,63 @@ def test_loss_tells_right_from_wrong() -> None:
     truth = reduce_label(drawn()[1], 64, 64)[None]
     assert float(dice_and_cross_entropy(truth, truth)) == pytest.approx(0, abs=1e-5)
     assert float(dice_and_cross_entropy(truth, np.zeros_like(truth))) > 1
+
+
+def test_nothing_is_asked_of_unknown_pixels() -> None:
+    image, label = drawn(side=SIZE)
+    label[:128] = UNKNOWN
+    truth = reduce_label(label, 64, 64)[None]
+    assert (truth[:, :32] == -1).all()
+    wrong = np.where(truth < 0, np.float32(1), truth)
+    assert float(dice_and_cross_entropy(truth, wrong)) == pytest.approx(0, abs=1e-5)
+    everything = np.ones((1, SIZE, SIZE, 3), np.float32)
+    segmenter = SliceSegmenter(lambda _: everything, PREPROCESSING, DECODING)
+    slices = [labelled((image, label))]
+    (one,) = tally(0, slices, measure(segmenter, slices))
+    assert one.kidney_found == one.tumor_found == 128 * SIZE
+    assert one.kidney == one.kidney_common == np.count_nonzero(label[128:])
+
+
+def found_in(name: str, patient: str = "p", **counts: int) -> Tally:
+    columns = ("kidney", "kidney_found", "kidney_common", "tumor", "tumor_found", "tumor_common")
+    return Tally(0, "s", patient, name, **dict.fromkeys(columns, 0) | counts)
+
+
+def test_figures_are_those_of_the_counts() -> None:
+    of = figures(
+        [
+            found_in("a", kidney=10, kidney_found=10, kidney_common=8, tumor_found=SPECK),
+            found_in("b", kidney=10, kidney_found=10, kidney_common=4, tumor_found=SPECK - 1),
+            found_in("c", "q", kidney_found=ISLAND + 1),
+            found_in("d", "q", kidney_found=ISLAND),
+            found_in("e", "r", kidney=4, kidney_found=4, kidney_common=4, tumor=1, tumor_found=9),
+        ]
+    )
+    assert (of.slices, of.kidney_and_mass.patients, of.tumor.patients) == (5, 2, 1)
+    assert of.kidney_and_mass.mean == pytest.approx((0.6 + 1) / 2)
+    assert of.tumor.mean == 0
+    assert (of.false_tumor, of.tumor_free) == (1, 4)
+    assert (of.false_kidney, of.kidney_free) == (1, 2)
+
+
+def test_dice_slice_by_slice_leaves_slivers_out() -> None:
+    tallies = [
+        found_in("a", kidney=501, kidney_found=501, kidney_common=501),
+        found_in("b", kidney=500),
+    ]
+    assert slice_dice(tallies, "kidney", 500).mean == 1
+    assert slice_dice(tallies, "kidney", 499).mean == 0.5
+
+
+def test_mirrored_slices_have_mirrored_masks() -> None:
+    model, pair = build(8, 1, batch_norm=True, separable=False), drawn(side=SIZE)
+    image, geometry = pair[0], SliceGeometry(SIZE, SIZE)
+    both = segmenter_of(model, mirror=True)
+    mask = both.mask(image, geometry, windowed=True)
+    turned = both.mask(image[:, ::-1].copy(), geometry, windowed=True)
+    assert np.mean(turned[:, ::-1] == mask) > 0.99
+    plain = segmenter_of(model).mask(image, geometry, windowed=True)
+    assert (plain != mask).any()
 
 
 def test_measure_by_patient() -> None:
@@ -291,21 +365,32 @@ def test_patients_are_dealt_evenly_and_once() -> None:
         deal(slices, 13, seed=0)
 
 
+def test_patients_that_the_first_weights_saw_are_in_no_fold() -> None:
+    one, other = (labelled(drawn(0, 16), name) for name in ("case_00001", "case_00002"))
+    slices = [one, other, replace(one, source="earlier")]
+    assert not_seen(slices, []) == tuple(slices)
+    assert not_seen(slices, ["earlier"]) == (other,)
+    with pytest.raises(UsageError, match="no slices are of later"):
+        not_seen(slices, ["later"])
+
+
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-def test_cross_validation_scores_every_patient_once(tmp_path: Path) -> None:
+def test_cross_validation_scores_every_slice_once(tmp_path: Path) -> None:
     data = write(tmp_path / "data", {f"case_0000{number}": 1 for number in range(4)}, side=32)
     out, slices = tmp_path, read_labelled(data)
     plan = Plan(epochs=1, minutes=math.inf, batch=4, rate=1e-3, seed=0)
-    folds = folds_of(slices, out, TINY, 2, seed=0)
+    folds = folds_of(slices, Run(out / "model.keras", TINY), 2, seed=0)
     for fold in folds:
         train_fold(fold, slices, plan)
     before = (out / "fold1.keras").read_bytes()
     train_fold(folds[1], slices, plan)
     assert (out / "fold1.keras").read_bytes() == before
-    assert len(score_folds(folds, slices, out)) == 4
-    with (out / "patients.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert sorted(row["patient"] for row in rows) == [f"case_0000{n}" for n in range(4)]
+    tallies = score_folds(folds, slices, out)
+    assert sorted(one.patient for one in tallies) == [f"case_0000{n}" for n in range(4)]
+    assert read_tallies(out / "slices.csv") == tallies
+    mirrored = score_folds(folds, slices, out, mirror=True)
+    assert [(one.name, one.kidney) for one in mirrored] == [(s.name, s.kidney) for s in tallies]
+    assert read_tallies(out / "slices-mirror.csv") == mirrored
     for name in ("errors.png", "curves.png"):
         with Image.open(out / name) as picture:
             assert picture.width > 600

@@ -19,7 +19,7 @@ from edgeseg.imaging.slices import (
     to_native,
     to_probabilities,
 )
-from edgeseg.labelled import LabelledSlice, by_patient
+from edgeseg.labelled import UNKNOWN, LabelledSlice, by_patient
 from edgeseg.scoring.dice import KITS_REGIONS
 from edgeseg_converters.arrays import ModelInput
 
@@ -141,10 +141,11 @@ def agreement(scores: PatientScores, reference: PatientScores) -> float:
 def _segmented(
     segmenter: SliceSegmenter, slices: Sequence[LabelledSlice], advance: Callable[[], None]
 ) -> Iterator[tuple[Mask, Mask]]:
-    """Yield truth and mask of every slice."""
+    """Yield truth and mask of every slice; nothing is found where the truth is unknown."""
     for labelled in slices:
         image, truth = labelled.read()
-        yield truth, segmenter.mask(image, labelled.geometry, windowed=labelled.windowed)
+        mask = segmenter.mask(image, labelled.geometry, windowed=labelled.windowed)
+        yield truth, np.where(truth == UNKNOWN, np.uint8(0), mask)
         advance()
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from edgeseg.errors import VolumeError
 from edgeseg.imaging.slices import Grey, SliceGeometry
-from edgeseg.labelled import by_patient, read_labelled
+from edgeseg.labelled import UNKNOWN, by_patient, read_labelled
 from edgeseg.labelled.pictures import patient_of
 
 
@@ -101,6 +101,20 @@ def test_an_unknown_label_value_is_met_when_listed(tmp_path: Path) -> None:
         read_labelled(tmp_path)
 
 
+def test_a_data_set_with_an_index_may_mark_the_unknown(tmp_path: Path) -> None:
+    (tmp_path / "index.csv").write_text("name,unknown_px\n")
+    for name in ("case_00001_zmid", "case_00001_z002", "case_00003_z000"):
+        _write(tmp_path, name)
+    unknown = np.full((6, 8), UNKNOWN, np.uint8)
+    Image.fromarray(unknown).save(tmp_path / "labels" / "case_00003_z000.png")
+    unknown[3] = 2
+    Image.fromarray(unknown).save(tmp_path / "labels" / "case_00001_zmid.png")
+    slices = {piece.name: piece for piece in read_labelled(tmp_path)}
+    assert sorted(slices) == ["case_00001_z002", "case_00001_zmid"]
+    assert {piece.patient for piece in slices.values()} == {"case_00001"}
+    assert np.array_equal(slices["case_00001_zmid"].read()[1], unknown)
+
+
 def test_a_coloured_label_is_refused(tmp_path: Path) -> None:
     _write(tmp_path, "a_1")
     Image.new("RGB", (8, 6)).save(tmp_path / "labels" / "a_1.png")
@@ -118,11 +132,17 @@ def test_a_cut_image_is_met_when_read(tmp_path: Path) -> None:
 
 
 def test_the_real_slices(data: Path) -> None:
-    """Counts as the data set's own index has them."""
+    """Counts as the data sets' own indices have them."""
     slices = read_labelled(data)
-    assert Counter(piece.source for piece in slices) == {"kits19_slices": 62, "curvas": 85}
+    assert Counter(piece.source for piece in slices) == {
+        "kits19_slices": 62,
+        "curvas": 85,
+        "kits23_slices": 860,
+        "tcga_coad_slices": 65,
+    }
     groups = by_patient(slices)
-    assert sum(patient.startswith("case_") for patient in groups) == 27
+    assert {piece.source for piece in groups["case_00135"]} == {"kits19_slices", "kits23_slices"}
+    assert len(groups) == 441
     index = (data / "kits19_slices" / "index.csv").read_text().splitlines()
     fields = dict(zip(index[0].split(","), index[1].split(","), strict=True))
     piece = next(piece for piece in slices if f"{piece.name}.png" == fields["name"])

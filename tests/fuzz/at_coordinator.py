@@ -81,10 +81,11 @@ def _images(bundle: Bundle) -> list[PendingSlice]:
 def _run(coordinator: Coordinator, images: list[PendingSlice]) -> dict[int, bytes]:
     backlog = Backlog(images)
     backlog.restart([_WINDOW])
-    found: dict[int, bytes] = {}
+    results: dict[int, bytes] = {}
     while not backlog.done:
-        found |= {result.index: result.array.tobytes() for result in coordinator.turn(backlog)}
-    return found
+        coordinator.admit(backlog)
+        results |= {r.index: r.array.tobytes() for r in coordinator.collect(backlog)}
+    return results
 
 
 @contextmanager

@@ -1,1 +1,4 @@
-"""The coordinator: places pieces, sends slices through boards, and follows who comes and goes."""
+"""The coordinator: places pieces, sends slices through boards, tracks which boards are present.
+
+Internal: :class:`edgeseg_runtime.Segmenter` is the public way in.
+"""

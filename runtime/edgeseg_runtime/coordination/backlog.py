@@ -1,7 +1,4 @@
-"""Slices on their way through the boards: which lane each is with, and what is to be sent again.
-
-No sockets.
-"""
+"""Slices of a run: which lane has each in flight, and which are to be sent again. No sockets."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,7 +18,7 @@ class PendingSlice:
 
 @dataclass(frozen=True)
 class Result:
-    """One slice back from the boards: 8-bit probabilities (H, W, C) or a native mask."""
+    """One slice back from the boards: 8-bit probabilities (H, W, C) or a native mask (H, W)."""
 
     index: int
     kind: str
@@ -29,86 +26,97 @@ class Result:
 
 
 class Backlog:
-    """Slices from the first to the last.
+    """The slices of a run, from the first admitted to the last finished.
 
     Invariants:
 
-    - a slice that was begun is with one lane, or waits to be sent again, or is finished;
+    - an admitted slice is in flight on one lane, or waits to be sent again, or is finished;
     - a slice is finished once;
-    - no lane has more slices than its window.
+    - no lane has more slices in flight than its limit.
 
     Parameters
     ----------
-    images
-        The slices, each of an index of its own.
+    slices
+        The slices; each index occurs once. They are drawn one at a time, as there is room.
+
+    Attributes
+    ----------
+    exhausted
+        Whether the last slice has been drawn.
     """
 
-    def __init__(self, images: Iterable[PendingSlice]) -> None:
-        self._coming = iter(images)
-        self._ahead: PendingSlice | None = None
-        self._again: deque[PendingSlice] = deque()
-        self._windows: tuple[int, ...] = ()
+    def __init__(self, slices: Iterable[PendingSlice]) -> None:
+        self._source = iter(slices)
+        self._prepared: PendingSlice | None = None
+        self._to_replay: deque[PendingSlice] = deque()
+        self._limits: tuple[int, ...] = ()
         self._lanes: list[dict[int, PendingSlice]] = []
         self.exhausted = False
 
     @property
     def done(self) -> bool:
-        """Whether all slices are finished; known once the last was asked for."""
-        waiting = self._again or self._ahead is not None or any(self._lanes)
+        """Whether all slices are finished; known only once the source is exhausted."""
+        waiting = self._to_replay or self._prepared is not None or any(self._lanes)
         return self.exhausted and not waiting
 
-    def restart(self, windows: Sequence[int]) -> int:
-        """Take all slices back from the lanes and go on with others; return how many they were.
+    def restart(self, limits: Sequence[int]) -> int:
+        """Take all slices in flight back, to be sent again first, over other lanes.
 
         Parameters
         ----------
-        windows
-            How many slices each of the new lanes may have.
+        limits
+            Of each of the new lanes, how many slices it may have in flight.
+
+        Returns
+        -------
+        int
+            How many slices were in flight.
         """
-        back = sorted(
-            (image for lane in self._lanes for image in lane.values()), key=lambda i: i.index
+        interrupted = sorted(
+            (pending for lane in self._lanes for pending in lane.values()),
+            key=lambda pending: pending.index,
         )
-        self._again.extendleft(reversed(back))
-        self._windows = tuple(windows)
-        self._lanes = [{} for _ in windows]
-        return len(back)
+        self._to_replay.extendleft(reversed(interrupted))
+        self._limits = tuple(limits)
+        self._lanes = [{} for _ in limits]
+        return len(interrupted)
 
     def admit(self) -> Iterator[tuple[PendingSlice, int]]:
-        """Yield slices and the lanes they go to, while there is room.
+        """Yield slices and the numbers of the lanes that take them, while a lane has room.
 
-        Each goes where the largest share of the window is free.
+        A slice goes to the lane with the largest share of its limit free.
         """
         while (lane := self._lane_with_room()) is not None:
-            if not self._again:
+            if not self._to_replay:
                 self.look_ahead()
-            image = self._again.popleft() if self._again else self._ahead
-            if image is None:
+            pending = self._to_replay.popleft() if self._to_replay else self._prepared
+            if pending is None:
                 return
-            if image is self._ahead:
-                self._ahead = None
-            self._lanes[lane][image.index] = image
-            yield image, lane
+            if pending is self._prepared:
+                self._prepared = None
+            self._lanes[lane][pending.index] = pending
+            yield pending, lane
 
     def look_ahead(self) -> None:
-        """Make the next slice ready, which takes a while, if none is."""
-        if self._ahead is None and not self.exhausted:
-            self._ahead = next(self._coming, None)
-            self.exhausted = self._ahead is None
+        """Prepare the next slice unless one is prepared; preparing takes a while."""
+        if self._prepared is None and not self.exhausted:
+            self._prepared = next(self._source, None)
+            self.exhausted = self._prepared is None
 
-    def awaited(self, index: int) -> tuple[PendingSlice, int] | None:
-        """Return a slice that is with some lane, and that lane's number, or None."""
+    def in_flight(self, index: int) -> tuple[PendingSlice, int] | None:
+        """Return the slice of an index and its lane's number, or None if it is not in flight."""
         lanes = enumerate(self._lanes)
         return next(((lane[index], number) for number, lane in lanes if index in lane), None)
 
     def finish(self, index: int) -> None:
-        """Take a slice for finished that is with some lane."""
+        """Take a slice out of the lane that has it in flight: its result has come back."""
         for lane in self._lanes:
             lane.pop(index, None)
 
     def _lane_with_room(self) -> int | None:
         shares = [
-            (len(lane) / window, number)
-            for number, (lane, window) in enumerate(zip(self._lanes, self._windows, strict=True))
-            if len(lane) < window
+            (len(lane) / limit, number)
+            for number, (lane, limit) in enumerate(zip(self._lanes, self._limits, strict=True))
+            if len(lane) < limit
         ]
         return min(shares)[1] if shares else None

@@ -1,4 +1,4 @@
-"""The way to one board: a link that can be begun anew, and what the board last said of itself."""
+"""The connection to one board: a socket that can be replaced, and what the board last reported."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -21,23 +21,30 @@ from edgeseg_runtime.messaging.wire import (
 )
 
 SLOWEST_LINK = 1.25e6
-"""Bytes a second (10 Mbit/s): what was sent may hold up the next ping for so long."""
+"""Bytes a second (10 Mbit/s): a payload may delay the ping behind it by its bytes over this."""
 
-_MANY = 10_000
-"""Messages heard at once: nobody keeps the others waiting by talking without end."""
+_MAX_MESSAGES = 10_000
+"""Messages read in one go: no board keeps the others waiting by talking without end."""
 
 
 class BoardConnection:
-    """One board.
+    """The connection to one board.
 
     Parameters
     ----------
     entry
         The board.
     connect
-        Opens a watched link to it.
+        Opens a monitored socket to it.
     poller
-        Wakes up when something comes from it, or its connection is lost.
+        Is woken by messages from the board, and by the loss of the connection.
+
+    Attributes
+    ----------
+    link
+        The socket in use.
+    welcome, pong
+        The board's last welcome and last report on itself; None before the first.
     """
 
     def __init__(
@@ -50,13 +57,13 @@ class BoardConnection:
         self._poller = poller
         self._received_before = 0
         self._greeted = False
-        self._asked: float | None = None
-        self._excused = 0.0
+        self._unanswered_since: float | None = None
+        self._sending_until = 0.0
         self._open()
 
     @property
     def board(self) -> Board | None:
-        """The board as placement sees it, from what its worker said; None before it did."""
+        """The board as placement sees it, from its worker's welcome; None before that."""
         if self.welcome is None:
             return None
         return Board(
@@ -69,67 +76,75 @@ class BoardConnection:
 
     @property
     def received_bytes(self) -> int:
-        """Bytes that came from the board."""
+        """Bytes that came from the board, over all its sockets."""
         return self._received_before + self.link.received_bytes
 
     def send(self, message: AnyMessage, payload: Payload | None = None) -> None:
-        """Send the board a message; a payload holds up the pings that are sent after it."""
+        """Send the board a message; answers to pings are due later by the time of the payload."""
         self.link.send(message, payload)
         if payload is not None:
             size = payload.nbytes if not isinstance(payload, bytes) else len(payload)
-            self._excused = max(self._excused, time.monotonic()) + size / SLOWEST_LINK
+            self._sending_until = max(self._sending_until, time.monotonic()) + size / SLOWEST_LINK
 
     def greet(self, session: str, *, again: bool = False) -> None:
-        """Say hello, once over each connection unless told to do it again."""
+        """Say hello: once a connection, unless ``again``."""
         if self.link.broken:
-            self.renew()
+            self.reconnect()
         if again or not self._greeted:
             self._greeted = True
             self.link.send(Hello(session, PROTOCOL, self.entry.name))
 
     def ping(self, session: str) -> None:
-        """Ask for a sign of life."""
-        self._asked = self._asked or time.monotonic()
+        """Ask the board to report on itself."""
+        self._unanswered_since = self._unanswered_since or time.monotonic()
         self.link.send(Ping(session))
 
     def dismiss(self, session: str) -> None:
-        """Let the board serve others."""
+        """Release the board for other coordinators."""
         self.link.send(Bye(session))
         self._greeted = False
-        self._asked = None
+        self._unanswered_since = None
 
-    def hear(self) -> Iterator[tuple[AnyMessage, memoryview]]:
+    def receive(self) -> Iterator[tuple[AnyMessage, memoryview]]:
         """Yield the messages that have come; those that break the protocol are dropped."""
-        for _ in range(_MANY):
+        for _ in range(_MAX_MESSAGES):
             try:
-                got = self.link.receive()
+                received = self.link.receive()
             except WireError:
                 continue
-            if got is None:
+            if received is None:
                 return
-            self._asked = None
-            self._note(got[0])
-            yield got
+            self._unanswered_since = None
+            self._note(received[0])
+            yield received
 
-    def trouble(self, silence: float) -> str | None:
-        """Say what tells that the board is lost, such as so many seconds of silence, or None."""
+    def loss_reason(self, max_silence: float) -> str | None:
+        """Return why the board is lost, or None if it is not.
+
+        Parameters
+        ----------
+        max_silence
+            Seconds that a ping may stay unanswered, beyond the time of the payloads before it.
+        """
         if self.link.broken:
             return "its connection broke"
-        if self._asked and time.monotonic() - max(self._asked, self._excused) > silence:
-            return f"no word for {silence:g} s"
+        if self._unanswered_since:
+            silent_since = max(self._unanswered_since, self._sending_until)
+            if time.monotonic() - silent_since > max_silence:
+                return f"no word for {max_silence:g} s"
         return None
 
-    def renew(self) -> None:
-        """Begin anew over another connection, to which nothing of the old one gets through."""
+    def reconnect(self) -> None:
+        """Replace the socket; nothing that was sent over the old one gets through."""
         self._received_before += self.link.received_bytes
-        self._forget()
+        self._unregister()
         self.link.abandon()
-        self._greeted, self._asked, self._excused = False, None, 0.0
+        self._greeted, self._unanswered_since, self._sending_until = False, None, 0.0
         self._open()
 
     def close(self) -> None:
-        """Close the link; what is still to be sent is given a moment."""
-        self._forget()
+        """Close the socket; what is still to be sent is given a moment."""
+        self._unregister()
         self.link.close()
 
     def _note(self, message: AnyMessage) -> None:
@@ -145,6 +160,6 @@ class BoardConnection:
         for socket in (self.link.socket, self.link.monitor):
             self._poller.register(socket, zmq.POLLIN)
 
-    def _forget(self) -> None:
+    def _unregister(self) -> None:
         for socket in (self.link.socket, self.link.monitor):
             self._poller.unregister(socket)

@@ -1,4 +1,4 @@
-"""Links to the boards of a run: greets them, keeps in touch, and notices who has come or gone."""
+"""Connections to the boards of a run: greeting, pinging, and noticing who joins or is lost."""
 
 import secrets
 import time
@@ -28,15 +28,15 @@ from edgeseg_runtime.messaging.wire import (
 
 CONNECT_SECONDS = 5.0
 GREET_SECONDS = 1.0
-"""How often boards that are not there are asked for."""
+"""How often absent boards are greeted."""
 
 PING_SECONDS = 0.5
 SILENCE_SECONDS = 2.0
-"""A board unheard of for so long is lost: ten times what a worker may take to answer.
+"""A board that answers no ping for so long is lost: ten times what a worker may take to answer.
 
-A worker that ends, or a machine that says so, is noticed at once; silence is left to those that
-freeze and to cables. Less would take a moment of a busy machine for a loss, and more would keep
-the other boards waiting.
+The end of a worker breaks its connection and is noticed at once; silence tells of frozen workers
+and of cables. A shorter time would take the hiccup of a busy machine for a loss, a longer one
+would keep the other boards waiting.
 """
 
 Received = tuple[str, AnyMessage, memoryview]
@@ -46,11 +46,11 @@ _T = TypeVar("_T")
 
 
 class BoardsLostError(BoardError):
-    """Boards that are needed have gone, or can't or won't do their part."""
+    """Boards that are needed are lost, or can't or won't do their part."""
 
 
 class Connections:
-    """One link to each board, for one session; to be closed after use.
+    """One connection to each board, for one session; to be closed after use.
 
     Parameters
     ----------
@@ -62,14 +62,14 @@ class Connections:
     Attributes
     ----------
     fleet
-        Which of them are there, as of the last turn.
+        Which of them are present, as of the last poll.
 
     Raises
     ------
     BoardError
-        If two boards have one address, or there can be no board at one.
+        If two boards have the same address.
     UsageError
-        If a board has a public key, and this machine has none.
+        If a board has a public key and this machine has none, or an address is none.
     """
 
     def __init__(self, entries: Sequence[BoardEntry], keys: KeyPair | None = None) -> None:
@@ -77,7 +77,7 @@ class Connections:
         self._session = secrets.token_hex(16)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._poller = zmq.Poller()
-        self._contacts: dict[str, BoardConnection] = {}
+        self._by_name: dict[str, BoardConnection] = {}
         self._last_ping = self._last_greeting = 0.0
         self.fleet = Fleet.of(entry.name for entry in entries)
         try:
@@ -85,149 +85,175 @@ class Connections:
                 connect = partial(
                     PeerSocket, self._context, endpoint, keys, entry.public_key, watched=True
                 )
-                self._contacts[entry.name] = BoardConnection(entry, connect, self._poller)
-            self.greet(self._contacts)
+                self._by_name[entry.name] = BoardConnection(entry, connect, self._poller)
+            self.greet(self._by_name)
         except BaseException:
             self.close()
             raise
 
     @property
     def boards(self) -> tuple[Board, ...]:
-        """The boards that have ever been there, as placement sees them."""
-        boards = (contact.board for contact in self._contacts.values())
+        """The boards that have ever answered, as placement sees them."""
+        boards = (connection.board for connection in self._by_name.values())
         return tuple(board for board in boards if board is not None)
 
     @property
     def peers(self) -> dict[str, Peer]:
         """Where each board listens, and its public key."""
         return {
-            name: Peer(contact.link.endpoint, contact.entry.public_key)
-            for name, contact in self._contacts.items()
+            name: Peer(connection.link.endpoint, connection.entry.public_key)
+            for name, connection in self._by_name.items()
         }
 
     @property
     def received_bytes(self) -> int:
-        """Bytes that came back from the boards."""
-        return sum(contact.received_bytes for contact in self._contacts.values())
+        """Bytes that came from the boards."""
+        return sum(connection.received_bytes for connection in self._by_name.values())
 
     @property
-    def given_up(self) -> bool:
-        """Whether it was silent here for so long that workers may have dropped what they held."""
+    def lapsed(self) -> bool:
+        """Whether no ping was sent for so long that workers may have dropped their pieces."""
         return time.monotonic() - self._last_ping > HELD_SECONDS / 2
 
     @property
     def last_pongs(self) -> dict[str, Pong]:
-        """What each board last said of how it fares."""
-        return {name: c.pong for name, c in self._contacts.items() if c.pong is not None}
+        """What each board last reported of itself."""
+        return {
+            name: connection.pong
+            for name, connection in self._by_name.items()
+            if connection.pong is not None
+        }
 
     def require(self, boards: Iterable[str]) -> None:
-        """Raise a BoardsLostError that says which of these boards are not there, and why."""
+        """Make sure that all of these boards are present.
+
+        Raises
+        ------
+        BoardsLostError
+            If some are not; the message says which, and why.
+        """
         absent = self.fleet.absent
-        told = [f"{name}: {absent[name]}" for name in boards if name in absent]
-        if told:
-            raise BoardsLostError("; ".join(told))
+        reasons = [f"{name}: {absent[name]}" for name in boards if name in absent]
+        if reasons:
+            raise BoardsLostError("; ".join(reasons))
 
     def greet(self, boards: Iterable[str]) -> None:
         """Say hello to boards and wait until each has answered, or five seconds have passed."""
         waiting = set(boards)
         for name in waiting:
-            self._contacts[name].greet(self._session, again=True)
+            self._by_name[name].greet(self._session, again=True)
         deadline = time.monotonic() + CONNECT_SECONDS
         while waiting and time.monotonic() < deadline:
-            for name, message, _ in self.turn():
+            for name, message, _ in self.poll():
                 if isinstance(message, (Welcome, Refused)):
                     waiting.discard(name)
-            waiting -= {name for name in waiting if self._contacts[name].link.refusal}
+            waiting -= {name for name in waiting if self._by_name[name].link.refusal}
         for name in waiting - set(self.fleet.present):
-            address = self._contacts[name].entry.address
+            address = self._by_name[name].entry.address
             reason = f"no worker answers at {address} (edgeseg worker --listen starts one there)"
-            self.fleet = self.fleet.missed(name, reason)
+            self.fleet = self.fleet.unavailable(name, reason)
 
     def send(self, board: str, message: AnyMessage, payload: Payload | None = None) -> None:
         """Send a board a message."""
-        self._contacts[board].send(message, payload)
+        self._by_name[board].send(message, payload)
 
-    def turn(self) -> list[Received]:
-        """Call where it is time, and return what has come, waiting a moment for the first."""
-        self._call()
+    def poll(self) -> list[Received]:
+        """Ping and greet where it is due; return what has come, after half a second at most."""
+        self._keep_in_touch()
         self._poller.poll(round(PING_SECONDS * 1000))
         received: list[Received] = []
-        for name, contact in self._contacts.items():
-            for message, payload in contact.hear():
+        for name, connection in self._by_name.items():
+            for message, payload in connection.receive():
                 self._note(name, message)
                 received.append((name, message, payload))
-            refusal = contact.link.refusal
+            refusal = connection.link.refusal
             # A worker that dies breaks off handshakes too: why it was lost says more.
-            if refusal and name in self.fleet.awaited and not self.fleet.standings[name].losses:
-                self.fleet = self.fleet.missed(name, refusal)
-            trouble = contact.trouble(SILENCE_SECONDS)
-            if trouble and name in self.fleet.present:
-                self.fleet = self.fleet.lost(name, trouble)
-                contact.renew()
+            if refusal and name in self.fleet.awaited and not self.fleet.states[name].losses:
+                self.fleet = self.fleet.unavailable(name, refusal)
+            loss_reason = connection.loss_reason(SILENCE_SECONDS)
+            if loss_reason and name in self.fleet.present:
+                self.fleet = self.fleet.lost(name, loss_reason)
+                connection.reconnect()
         return received
 
     def ask(
-        self, questions: Mapping[str, AnyMessage], kind: type[_T], payload: Payload | None = None
+        self, requests: Mapping[str, AnyMessage], kind: type[_T], payload: Payload | None = None
     ) -> dict[str, _T]:
-        """Send boards a message each and wait for their answers of a kind; others are dropped.
+        """Send one message to each of some boards and wait for an answer from each.
+
+        Parameters
+        ----------
+        requests
+            The messages, by board.
+        kind
+            The class of the answers; other messages are dropped meanwhile.
+        payload
+            Sent with every message.
 
         Raises
         ------
         BoardsLostError
             If one of the boards is lost.
         """
-        for board, message in questions.items():
+        for board, message in requests.items():
             self.send(board, message, payload)
         answers: dict[str, _T] = {}
-        while len(answers) < len(questions):
-            heard = self.turn()
-            answers |= {n: a for n, a, _ in heard if n in questions and isinstance(a, kind)}
-            self.require(questions)
+        while len(answers) < len(requests):
+            answers |= {
+                name: message
+                for name, message, _ in self.poll()
+                if name in requests and isinstance(message, kind)
+            }
+            self.require(requests)
         return answers
 
     def pongs(self) -> dict[str, Pong]:
-        """Ask every board that is there how it fares; return what they answer."""
-        for contact in self._contacts.values():
-            contact.pong = None
+        """Ask every board present to report on itself; return the reports by board."""
+        for connection in self._by_name.values():
+            connection.pong = None
         self._last_ping = 0.0
-        while any(self._contacts[name].pong is None for name in self.fleet.present):
-            self.turn()
+        while any(self._by_name[name].pong is None for name in self.fleet.present):
+            self.poll()
         return self.last_pongs
 
     def versions(self) -> dict[str, dict[str, str]]:
-        """Return what runs on each board."""
-        return {n: c.welcome.versions for n, c in self._contacts.items() if c.welcome}
+        """Return, by board, the versions of what runs there."""
+        return {
+            name: connection.welcome.versions
+            for name, connection in self._by_name.items()
+            if connection.welcome
+        }
 
     def leave_out(self, board: str, reason: str) -> None:
-        """Go on without a board that can't or won't do its part; others may use it."""
+        """Bar a board that can't or won't do its part, and release it for other coordinators."""
         self.fleet = self.fleet.barred(board, reason)
-        self._contacts[board].dismiss(self._session)
+        self._by_name[board].dismiss(self._session)
 
     def close(self) -> None:
         """Release the boards and close the sockets."""
-        for contact in self._contacts.values():
-            contact.link.send(Bye(self._session))
-            contact.close()
+        for connection in self._by_name.values():
+            connection.link.send(Bye(self._session))
+            connection.close()
         self._context.term()
 
-    def _call(self) -> None:
-        """Ping those that are there, and greet those that may come."""
+    def _keep_in_touch(self) -> None:
+        """Ping the boards present, and greet those that may join."""
         now = time.monotonic()
         if now - self._last_ping > PING_SECONDS:
             self._last_ping = now
             for name in self.fleet.present:
-                self._contacts[name].ping(self._session)
+                self._by_name[name].ping(self._session)
         if now - self._last_greeting > GREET_SECONDS:
             self._last_greeting = now
             for name in self.fleet.awaited:
-                self._contacts[name].greet(self._session)
+                self._by_name[name].greet(self._session)
 
     def _note(self, board: str, message: AnyMessage) -> None:
         if isinstance(message, Welcome):
-            self.fleet = self.fleet.came(board)
+            self.fleet = self.fleet.joined(board)
         elif isinstance(message, Refused) and message.epoch == NO_EPOCH:
             if message.busy:
-                self.fleet = self.fleet.missed(board, message.reason, busy=True)
+                self.fleet = self.fleet.unavailable(board, message.reason, busy=True)
             else:
                 self.fleet = self.fleet.barred(board, message.reason)
 
@@ -242,7 +268,7 @@ def _check_keys(entries: Sequence[BoardEntry], keys: KeyPair | None) -> None:
 
 
 def _endpoints(entries: Sequence[BoardEntry]) -> list[str]:
-    """Return where the boards listen, each somewhere else."""
+    """Return the boards' endpoints, each of which must differ from the others."""
     endpoints = [normalize_endpoint(entry.address) for entry in entries]
     for entry, endpoint in zip(entries, endpoints, strict=True):
         if endpoints.count(endpoint) > 1:

@@ -1,4 +1,4 @@
-"""The process that knows all boards: hands out pieces, admits slices, collects what comes back."""
+"""Deploys placements on boards, sends slices to them, and collects the results."""
 
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,10 +29,10 @@ from edgeseg_runtime.messaging.wire import (
 
 
 class Coordinator:
-    """Talks to boards on behalf of one bundle; to be closed after use.
+    """Runs one bundle on boards; to be closed after use.
 
-    What it waits for fails as soon as a board that is needed for it is lost; :attr:`fleet` says
-    which are there. Messages of other epochs than the present one are dropped.
+    Whatever waits for boards raises as soon as one that is needed is lost; :attr:`fleet` says
+    which are present. Messages of other epochs than the present one are dropped.
 
     Parameters
     ----------
@@ -65,9 +65,9 @@ class Coordinator:
         self._epoch = 1 + secrets.randbits(48)
         self._connections = Connections(entries, keys)
         self.placement: Placement | None = None
-        # Boards know each slice of an epoch by a number of its own, scan after scan.
+        # On the wire each slice of an epoch has a number of its own, backlog after backlog.
         self._backlog: Backlog | None = None
-        self._first = self._next = 0
+        self._first_number = self._next_number = 0
         if not tolerant:
             try:
                 self._connections.require(entry.name for entry in entries)
@@ -77,26 +77,31 @@ class Coordinator:
 
     @property
     def fleet(self) -> Fleet:
-        """Which boards are there, as of the last turn."""
+        """Which boards are present, as of the last poll."""
         return self._connections.fleet
 
     @property
     def boards(self) -> tuple[Board, ...]:
-        """The boards that have ever been there, as placement sees them."""
+        """The boards that have ever answered, as placement sees them."""
         return self._connections.boards
 
     @property
     def received_bytes(self) -> int:
-        """Bytes that came back from the boards."""
+        """Bytes that came from the boards."""
         return self._connections.received_bytes
 
     @property
-    def given_up(self) -> bool:
-        """Whether it was silent here for so long that workers may have dropped what they held."""
-        return self._connections.given_up
+    def lapsed(self) -> bool:
+        """Whether no ping was sent for so long that workers may have dropped their pieces."""
+        return self._connections.lapsed
+
+    @property
+    def last_pongs(self) -> dict[str, Pong]:
+        """What each board last reported of itself."""
+        return self._connections.last_pongs
 
     def renew(self) -> None:
-        """Forget what was held against boards: another run begins."""
+        """Begin another run: losses and bars of boards no longer count."""
         self._connections.fleet = self.fleet.renewed()
 
     def deploy(self, placement: Placement) -> None:
@@ -107,7 +112,7 @@ class Coordinator:
         BoardsLostError
             If a board that is needed refuses or is lost.
         """
-        if self.given_up:
+        if self.lapsed:
             # Planning takes its time, and a worker forgets a coordinator that says nothing.
             self._connections.greet(self.fleet.present)
         self._epoch += 1
@@ -121,62 +126,62 @@ class Coordinator:
             }
         )
 
-    def stream(self, images: Iterable[PendingSlice]) -> Iterator[Result]:
-        """Send slices through the boards and yield each as it comes back, in any order.
+    def stream(self, slices: Iterable[PendingSlice]) -> Iterator[Result]:
+        """Send slices through the boards and yield each result as it comes back, in any order.
 
         Raises
         ------
         BoardsLostError
             If a board that is needed fails or is lost.
         """
-        backlog = Backlog(images)
+        backlog = Backlog(slices)
         backlog.restart([lane.window for lane in self._deployed.lanes])
         while not backlog.done:
-            yield from self.turn(backlog)
+            self.admit(backlog)
+            yield from self.collect(backlog)
 
-    def turn(self, backlog: Backlog) -> Iterator[Result]:
-        """Admit slices where there is room, and yield those that have come back meanwhile.
+    def admit(self, backlog: Backlog) -> None:
+        """Send slices to the lanes that have room, and prepare the next for when there is."""
+        if backlog is not self._backlog:
+            self._backlog, self._first_number = backlog, self._next_number
+        for pending, lane in backlog.admit():
+            self._send_slice(pending, lane)
+        backlog.look_ahead()
+
+    def collect(self, backlog: Backlog) -> Iterator[Result]:
+        """Yield the results that come back, after half a second at most; admit in their place.
 
         Raises
         ------
         BoardsLostError
             After the last of them, if a board that is needed has failed or is lost.
         """
-        if backlog is not self._backlog:
-            self._backlog, self._first = backlog, self._next
-        self._admit(backlog)
         if backlog.done:
             return
-        for name, message, payload in self._connections.turn():
-            if self.fleet.standings[name].barred:
+        for name, message, payload in self._connections.poll():
+            if self.fleet.states[name].barred:
                 continue
             if isinstance(message, (Failed, Refused)):
-                self._heed(name, message)
+                self._leave_out_failed(name, message)
             elif isinstance(message, SliceResult) and message.job.epoch == self._epoch:
-                awaited = self._awaited(name, message.job, backlog)
-                result = self._result(name, awaited, message, payload) if awaited else None
+                result = self._result(name, message, payload, backlog)
                 if result is not None:
                     backlog.finish(result.index)
-                    # A board that waits for a slice need not wait for what becomes of this mask.
-                    self._admit(backlog)
+                    # The board should have its next slice before this result is processed.
+                    self.admit(backlog)
                     yield result
         self._connections.require(self._deployed.members)
 
-    def idle(self) -> None:
-        """Keep in touch with the boards for a moment."""
-        self._connections.turn()
+    def keep_in_touch(self) -> None:
+        """Ping and greet boards for half a second at most, and note who joins or is lost."""
+        self._connections.poll()
 
     def pongs(self) -> dict[str, Pong]:
-        """Ask every board that is there how it fares; return what they answer."""
+        """Ask every board present to report on itself; return the reports by board."""
         return self._connections.pongs()
 
-    @property
-    def last_pongs(self) -> dict[str, Pong]:
-        """What each board last said of how it fares."""
-        return self._connections.last_pongs
-
     def versions(self) -> dict[str, dict[str, str]]:
-        """Return what runs on each board."""
+        """Return, by board, the versions of what runs there."""
         return self._connections.versions()
 
     def close(self) -> None:
@@ -193,19 +198,19 @@ class Coordinator:
         """Give boards their assignments and wait until all have loaded their pieces."""
         for name, assignment in assignments.items():
             self._connections.send(name, assignment)
-        waiting = set(assignments)
-        while waiting:
-            for name, message, _ in self._connections.turn():
+        loading = set(assignments)
+        while loading:
+            for name, message, _ in self._connections.poll():
                 if isinstance(message, PieceRequest) and message.epoch == self._epoch:
                     self._send_piece(name, message.sha256)
                 elif isinstance(message, Ready) and message.epoch == self._epoch:
-                    waiting.discard(name)
+                    loading.discard(name)
                 elif isinstance(message, Refused):
-                    self._heed(name, message)
+                    self._leave_out_failed(name, message)
             self._connections.require(assignments)
 
-    def _heed(self, board: str, message: Failed | Refused) -> None:
-        """Go on without a board that can't do its part."""
+    def _leave_out_failed(self, board: str, message: Failed | Refused) -> None:
+        """Bar a board that says it can't do its part, unless it speaks of another epoch."""
         epoch = message.job.epoch if isinstance(message, Failed) else message.epoch
         if epoch == self._epoch:
             self._connections.leave_out(board, message.reason)
@@ -218,41 +223,36 @@ class Coordinator:
         packed = self._bundle.packed_piece(piece)
         self._connections.send(board, PieceData(self._epoch, sha256), packed)
 
-    def _admit(self, backlog: Backlog) -> None:
-        """Send slices where there is room; have the next one ready for when there is."""
-        for image, lane in backlog.admit():
-            self._send_image(image, lane)
-        backlog.look_ahead()
-
-    def _send_image(self, image: PendingSlice, lane: int) -> None:
-        number = self._first + image.index
-        self._next = max(self._next, number + 1)
-        job = Job(self._epoch, number, lane, image.geometry)
+    def _send_slice(self, pending: PendingSlice, lane: int) -> None:
+        number = self._first_number + pending.index
+        self._next_number = max(self._next_number, number + 1)
+        job = Job(self._epoch, number, lane, pending.geometry)
         tensor = self._manifest.input.tensor
         for board in readers(self._manifest, self._deployed.lanes[lane], tensor):
-            header = TensorData(job, tensor, "uint8", image.grey.shape)
-            self._connections.send(board, header, image.grey)
-
-    def _awaited(self, board: str, job: Job, backlog: Backlog) -> PendingSlice | None:
-        """Return the slice that a board says it has finished, if that board was to do so."""
-        image, lane = backlog.awaited(job.slice - self._first) or (None, 0)
-        last = self._manifest.pieces[-1].name
-        return image if self._deployed.lanes[lane].boards[last] == board else None
+            header = TensorData(job, tensor, "uint8", pending.grey.shape)
+            self._connections.send(board, header, pending.grey)
 
     def _result(
-        self, board: str, image: PendingSlice, outcome: SliceResult, payload: memoryview
+        self, board: str, message: SliceResult, payload: memoryview, backlog: Backlog
     ) -> Result | None:
-        """Return what a board made of a slice; a board that made something else is left out."""
-        try:
-            array = tensor_array("uint8", _shape(self._manifest, image, outcome), payload)
-        except WireError as error:
-            self._connections.leave_out(board, f"it sent no mask of slice {image.index}: {error}")
+        """Return the result that a message holds; None if it is not awaited from that board.
+
+        A board that sends an array of the wrong shape is barred.
+        """
+        pending, lane = backlog.in_flight(message.job.slice - self._first_number) or (None, 0)
+        last_piece = self._manifest.pieces[-1].name
+        if pending is None or self._deployed.lanes[lane].boards[last_piece] != board:
             return None
-        return Result(image.index, outcome.kind, array)
+        try:
+            array = tensor_array("uint8", _shape(self._manifest, pending, message), payload)
+        except WireError as error:
+            self._connections.leave_out(board, f"it sent no mask of slice {pending.index}: {error}")
+            return None
+        return Result(pending.index, message.kind, array)
 
 
-def _shape(manifest: Manifest, image: PendingSlice, outcome: SliceResult) -> tuple[int, ...]:
-    """Return the shape that an outcome must have."""
-    if outcome.kind == "mask":
-        return (image.geometry.rows, image.geometry.cols)
+def _shape(manifest: Manifest, pending: PendingSlice, message: SliceResult) -> tuple[int, ...]:
+    """Return the shape that a result must have: native (H, W), or the model's (H, W, C)."""
+    if message.kind == "mask":
+        return (pending.geometry.rows, pending.geometry.cols)
     return manifest.output.shape[1:]

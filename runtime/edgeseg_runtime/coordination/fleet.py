@@ -1,26 +1,26 @@
-"""Which boards are there, why others are not, and which of those may still come. Pure."""
+"""Which boards are present, why others are absent, and which of those may still join. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-MOST_LOSSES = 3
-"""A board that was lost so often in one run stays out of it: each loss costs slices in flight."""
+MAX_LOSSES = 3
+"""A board lost so often in one run stays out of it: each loss costs the slices in flight."""
 
 
 @dataclass(frozen=True)
 class BoardState:
-    """How a board stands.
+    """One board as the coordinator sees it.
 
     Parameters
     ----------
     absent
-        Why it is not there; None where it is.
+        Why it is absent; None where it is present.
     losses
         How often it was lost in this run.
     barred
         Whether it stays out for the rest of the run.
     busy
-        Whether it is up, but works for somebody else.
+        Whether its worker answers, but serves another coordinator.
     """
 
     absent: str | None = "it was not asked yet"
@@ -31,64 +31,64 @@ class BoardState:
 
 @dataclass(frozen=True)
 class Fleet:
-    """All boards of a run, by name."""
+    """All boards of a run, by name; every change returns another fleet."""
 
-    standings: Mapping[str, BoardState]
+    states: Mapping[str, BoardState]
 
     @classmethod
     def of(cls, names: Iterable[str]) -> "Fleet":
-        """Return boards of which none has been heard."""
+        """Return boards none of which has answered yet."""
         return cls({name: BoardState() for name in names})
 
     @property
     def present(self) -> tuple[str, ...]:
-        """Boards that are there."""
-        return tuple(name for name, one in self.standings.items() if one.absent is None)
+        """Boards whose workers answer and serve this coordinator."""
+        return tuple(name for name, state in self.states.items() if state.absent is None)
 
     @property
     def absent(self) -> dict[str, str]:
-        """Boards that are not there, and why."""
-        return {name: one.absent for name, one in self.standings.items() if one.absent is not None}
+        """Boards that are not present, and why."""
+        return {
+            name: state.absent for name, state in self.states.items() if state.absent is not None
+        }
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """Boards that are not there but may come."""
-        return tuple(name for name in self.absent if not self.standings[name].barred)
+        """Absent boards that may still join."""
+        return tuple(name for name in self.absent if not self.states[name].barred)
 
     @property
     def expected(self) -> tuple[str, ...]:
-        """Boards that are worth waiting for: they were there once, or are up but busy."""
+        """Absent boards that are worth waiting for: they were lost in this run, or are busy."""
         return tuple(
-            name
-            for name in self.awaited
-            if self.standings[name].losses or self.standings[name].busy
+            name for name in self.awaited if self.states[name].losses or self.states[name].busy
         )
 
-    def came(self, board: str) -> "Fleet":
-        """Return the fleet with a board that is there now, unless that is barred."""
-        standing = self.standings[board]
-        if standing.barred:
+    def joined(self, board: str) -> "Fleet":
+        """Return the fleet with a board present, unless it is barred."""
+        state = self.states[board]
+        if state.barred:
             return self
-        return self._with(board, replace(standing, absent=None, busy=False))
+        return self._with(board, replace(state, absent=None, busy=False))
 
-    def missed(self, board: str, reason: str, *, busy: bool = False) -> "Fleet":
-        """Return the fleet without a board that could not be had, which is no loss."""
-        return self._with(board, replace(self.standings[board], absent=reason, busy=busy))
+    def unavailable(self, board: str, reason: str, *, busy: bool = False) -> "Fleet":
+        """Return the fleet with a board absent that could not be had, which is no loss."""
+        return self._with(board, replace(self.states[board], absent=reason, busy=busy))
 
     def lost(self, board: str, reason: str) -> "Fleet":
-        """Return the fleet without a board that was there; too many losses bar it."""
-        losses = self.standings[board].losses + 1
-        return self._with(board, BoardState(reason, losses, barred=losses >= MOST_LOSSES))
+        """Return the fleet with a board absent that was present; too many losses bar it."""
+        losses = self.states[board].losses + 1
+        return self._with(board, BoardState(reason, losses, barred=losses >= MAX_LOSSES))
 
     def barred(self, board: str, reason: str) -> "Fleet":
-        """Return the fleet without a board that can't or won't do its part."""
-        return self._with(board, replace(self.standings[board], absent=reason, barred=True))
+        """Return the fleet without a board that can't or won't do its part in this run."""
+        return self._with(board, replace(self.states[board], absent=reason, barred=True))
 
     def renewed(self) -> "Fleet":
-        """Return the fleet at the start of another run: what was held against boards is forgot."""
+        """Return the fleet at the start of another run: losses and bars no longer count."""
         return Fleet(
-            {name: replace(one, losses=0, barred=False) for name, one in self.standings.items()}
+            {name: replace(state, losses=0, barred=False) for name, state in self.states.items()}
         )
 
-    def _with(self, board: str, standing: BoardState) -> "Fleet":
-        return Fleet({**self.standings, board: standing})
+    def _with(self, board: str, state: BoardState) -> "Fleet":
+        return Fleet({**self.states, board: state})

@@ -1,7 +1,7 @@
-"""Where the pieces go, given who is there and how fast each board turned out to be. Pure."""
+"""Where the pieces go, given the boards present and how fast each has proved to be. Pure."""
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from edgeseg.boards.boards_file import Board, BoardEntry, LinkEntry
@@ -14,13 +14,13 @@ from edgeseg.planning.time_shared_plan import plan_or_time_share
 from edgeseg_runtime.coordination.problem_from_workers import problem_for
 from edgeseg_runtime.messaging.wire import Pong
 
-SLOW = 4.0
+SLOW_FACTOR = 4.0
 """A board that takes so many times as long as others, against what was planned, is slow."""
 
-_RUNS = 8
+_MIN_RUNS = 8
 """Fewer runs of pieces say little of a board."""
 
-_WORTHWHILE = 0.95
+_WORTHWHILE_SHARE = 0.95
 """A placement that costs more than this part of the present one is not worth the change."""
 
 
@@ -31,7 +31,7 @@ class Placer:
     Parameters
     ----------
     manifest
-        The bundle.
+        The bundle's.
     entries
         Where the boards listen, and what is known of their links and of the pieces there.
     coordinator
@@ -46,7 +46,15 @@ class Placer:
     objective: Objective
 
     def problem(self, boards: Sequence[Board], paces: Mapping[str, float]) -> Problem:
-        """State the problem for boards, each at its pace (1 where none is known)."""
+        """Return the problem for some boards.
+
+        Parameters
+        ----------
+        boards
+            The boards that may take pieces.
+        paces
+            By board, how many times as long as stated its pieces take; 1 where left out.
+        """
         problem = problem_for(self.manifest, boards, self.entries, self.coordinator)
         factors = [paces.get(board.name, 1.0) for board in problem.boards]
         return replace(
@@ -61,52 +69,66 @@ class Placer:
         )
 
     def plan(self, problem: Problem, seconds: float) -> Plan:
-        """Plan for at most about so many seconds.
+        """Return a plan, found within about so many seconds.
 
         Raises
         ------
         PlacementError
-            If nothing fits, or there is no board.
+            If nothing fits, or the problem has no board.
         """
         if not problem.boards:
             raise PlacementError("no board is there")
         return plan_or_time_share(problem, self.objective, seconds)
 
 
-def worthwhile(plan: Plan, present: Plan) -> bool:
-    """Tell whether a plan is so much better than the present one that the change pays."""
-    return plan.cost < present.cost * _WORTHWHILE
+def worthwhile(candidate: Plan, present: Plan) -> bool:
+    """Return whether a plan is so much better than the present one that the change pays."""
+    return candidate.cost < present.cost * _WORTHWHILE_SHARE
 
 
-def paces(problem: Problem, pongs: Mapping[str, Pong]) -> dict[str, float]:
-    """Return how many times as long as stated pieces take on boards that have run enough of them.
+def measured_paces(problem: Problem, pongs: Mapping[str, Pong]) -> dict[str, float]:
+    """Return how many times as long as planned pieces take, by board.
+
+    Boards that have run fewer than eight pieces are left out.
 
     Parameters
     ----------
     problem
         What was planned with.
     pongs
-        What the boards say of the pieces that they ran.
+        What the boards report of the pieces that they ran.
     """
-    found = {}
+    paces = {}
     for number, board in enumerate(problem.boards):
         times = pongs[board.name].piece_times if board.name in pongs else {}
-        stated = sum(
+        planned_seconds = sum(
             times[work.name].runs * work.seconds[number]
             for work in problem.pieces
             if work.name in times
         )
-        if sum(time.runs for time in times.values()) >= _RUNS and stated:
-            found[board.name] = sum(time.seconds for time in times.values()) / stated
-    return found
+        if sum(time.runs for time in times.values()) >= _MIN_RUNS and planned_seconds:
+            paces[board.name] = sum(time.seconds for time in times.values()) / planned_seconds
+    return paces
 
 
-def slow(found: Mapping[str, float]) -> dict[str, float]:
-    """Return boards that are several times slower, against their plan, than others; and by what."""
-    factors = {name: pace / _median(found, name) for name, pace in found.items() if len(found) > 1}
-    return {name: factor for name, factor in factors.items() if factor > SLOW}
+def slow_boards(paces: Mapping[str, float]) -> dict[str, float]:
+    """Return boards that are over four times slower, against their plan, than the others' median.
+
+    Parameters
+    ----------
+    paces
+        As :func:`measured_paces` returns them.
+
+    Returns
+    -------
+    dict
+        Of each slow board, its pace over the median of the other boards' paces.
+    """
+    factors = {
+        name: pace / _others_median(paces, name) for name, pace in paces.items() if len(paces) > 1
+    }
+    return {name: factor for name, factor in factors.items() if factor > SLOW_FACTOR}
 
 
-def _median(found: Mapping[str, float], but: str) -> float:
-    others: Iterable[float] = (pace for name, pace in found.items() if name != but)
-    return statistics.median(others)
+def _others_median(paces: Mapping[str, float], board: str) -> float:
+    return statistics.median(pace for name, pace in paces.items() if name != board)

@@ -1,4 +1,4 @@
-"""What the planner is told of boards whose workers have answered."""
+"""The placement problem for boards whose workers have answered."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,26 +17,28 @@ def problem_for(
     entries: Sequence[BoardEntry],
     coordinator: LinkEntry,
 ) -> Problem:
-    """State the problem of placing a bundle on running workers.
+    """Return the problem of placing a bundle on running workers.
 
-    Seconds are those that were measured, else estimated.
-    Rates that are not said are those of loopback for workers on this machine, and gigabit for
-    others.
+    Seconds of pieces are those of the boards file where they were measured, else estimated from
+    FLOPs. Link rates that the boards file leaves out are those of loopback for workers on this
+    machine, and of gigabit Ethernet for others.
 
     Parameters
     ----------
     manifest
-        The bundle.
+        The bundle's.
     boards
         The boards as their workers describe them.
     entries
-        Where they listen, and what is known of their links and of the pieces there.
+        Where the workers listen, and what is known of their links and of the pieces there.
     coordinator
         The link of this machine.
     """
-    here = {entry.name: is_local(normalize_endpoint(entry.address)) for entry in entries}
-    links = {e.name: link_of(e, LOOPBACK if here[e.name] else GIGABIT) for e in entries}
-    own = link_of(coordinator, LOOPBACK if all(here.values()) else GIGABIT)
+    local = {entry.name: is_local(normalize_endpoint(entry.address)) for entry in entries}
+    links = {
+        entry.name: link_of(entry, LOOPBACK if local[entry.name] else GIGABIT) for entry in entries
+    }
+    own_link = link_of(coordinator, LOOPBACK if all(local.values()) else GIGABIT)
     seconds = {entry.name: entry.seconds(manifest.pieces) for entry in entries}
-    problem = problem_of(manifest.pieces, boards, seconds, links, own)
+    problem = problem_of(manifest.pieces, boards, seconds, links, own_link)
     return replace(problem, sealed=any(entry.public_key for entry in entries))

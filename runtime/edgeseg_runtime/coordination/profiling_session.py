@@ -1,4 +1,4 @@
-"""A coordinator that tries boards out: their pieces one by one, and their links both ways."""
+"""A coordinator that measures boards: their pieces one by one, and their links both ways."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -11,18 +11,26 @@ from edgeseg_runtime.messaging.wire import Echo, Probe, TrialRequest, TrialResul
 
 
 @dataclass(frozen=True)
-class Probed:
-    """What a probe took, and how long the board's cores had worked when it answered."""
+class ProbeAnswer:
+    """How long a probe of a link took, and how long the board's cores had worked by then.
+
+    Attributes
+    ----------
+    seconds
+        From sending the probe to its answer.
+    cpu_seconds
+        CPU time of the worker's process since it started, as of the answer.
+    """
 
     seconds: float
     cpu_seconds: float
 
 
 class ProfilingSession(Coordinator):
-    """Has boards do things for the time that they take; no slices pass."""
+    """Loads, runs and probes on the boards for the time that it takes; no slices pass."""
 
     def load(self, pieces: Mapping[str, Sequence[Piece]]) -> None:
-        """Have boards load pieces in place of what they have, to be tried; the epoch rises.
+        """Load pieces on boards, by name, in place of those there; the epoch rises.
 
         Raises
         ------
@@ -31,30 +39,34 @@ class ProfilingSession(Coordinator):
         """
         self._epoch += 1
         self._hand_out(
-            {board: trial_of(self._manifest, some, self._epoch) for board, some in pieces.items()}
+            {
+                board: trial_of(self._manifest, board_pieces, self._epoch)
+                for board, board_pieces in pieces.items()
+            }
         )
 
-    def try_pieces(self, pieces: Mapping[str, Piece]) -> dict[str, float]:
-        """Run a loaded piece on one core of each board, all at once; return the seconds it took.
+    def time_pieces(self, pieces: Mapping[str, Piece]) -> dict[str, float]:
+        """Run one loaded piece on one core of each board, all at once; return seconds by board.
 
         Raises
         ------
         BoardsLostError
             If a board is lost.
         """
-        trials = {board: TrialRequest(self._epoch, piece.name) for board, piece in pieces.items()}
-        tried = self._connections.ask(trials, TrialResult)
-        return {board: answer.seconds for board, answer in tried.items()}
+        requests = {board: TrialRequest(self._epoch, piece.name) for board, piece in pieces.items()}
+        results = self._connections.ask(requests, TrialResult)
+        return {board: result.seconds for board, result in results.items()}
 
-    def probe(self, board: str, sent: int, returned: int) -> Probed:
-        """Send bytes to a board that holds no pieces and have bytes back.
+    def probe(self, board: str, sent_bytes: int, returned_bytes: int) -> ProbeAnswer:
+        """Send bytes to a board that holds no pieces, and have bytes back.
 
         Raises
         ------
         BoardsLostError
             If the board is lost.
         """
-        payload = filling(sent)
+        payload = filling(sent_bytes)
         start = time.perf_counter()
-        (echo,) = self._connections.ask({board: Probe(returned)}, Echo, payload).values()
-        return Probed(time.perf_counter() - start, echo.cpu_seconds)
+        probes = {board: Probe(returned_bytes)}
+        (echo,) = self._connections.ask(probes, Echo, payload).values()
+        return ProbeAnswer(time.perf_counter() - start, echo.cpu_seconds)

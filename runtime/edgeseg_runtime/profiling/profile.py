@@ -12,7 +12,7 @@ from edgeseg.boards.profile_file import BoardFigures
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.bundle.manifest import Manifest, Piece
 from edgeseg.planning.problem.from_pieces import sources_of
-from edgeseg_runtime.coordination.profiling_session import Probed, ProfilingSession
+from edgeseg_runtime.coordination.profiling_session import ProbeAnswer, ProfilingSession
 from edgeseg_runtime.messaging.assignments import tried_bytes
 from edgeseg_runtime.messaging.keys import KeyPair
 from edgeseg_runtime.messaging.wire import MAX_PROBE_BYTES
@@ -112,7 +112,7 @@ class Profiler:
             speaker.load(loaded)
             for pieces in chain(*([*zip_longest(*loaded.values())] for _ in range(self.rounds))):
                 tried = {n: p for n, p in zip(loaded, pieces, strict=True) if p is not None}
-                for name, seconds in speaker.try_pieces(tried).items():
+                for name, seconds in speaker.time_pieces(tried).items():
                     times[name].setdefault(tried[name].name, []).append(seconds)
                     advance()
         for _ in range(self.rounds * sum(len(manifest.pieces) - len(t) for t in times.values())):
@@ -184,7 +184,7 @@ class _Way:
     toll: float
 
 
-def _way(transfer: Callable[[int], Probed], most: int, empty: float) -> _Way:
+def _way(transfer: Callable[[int], ProbeAnswer], most: int, empty: float) -> _Way:
     """Measure transfers that grow until they take long enough.
 
     A board tells the time of its cores before its answer is sent: that of a transfer is the
@@ -193,7 +193,7 @@ def _way(transfer: Callable[[int], Probed], most: int, empty: float) -> _Way:
     size = min(_FIRST_PROBE_BYTES, most)
     while size < most and transfer(size).seconds - empty < _LONG_ENOUGH:
         size = min(2 * size, most)
-    probes: list[Probed] = []
+    probes: list[ProbeAnswer] = []
     while len(probes) < _MOST_PROBES and (len(probes) < _PROBES or _seconds(probes) < _IN_ALL):
         probes.append(transfer(size))
     took = statistics.median(probe.seconds for probe in probes)
@@ -204,7 +204,7 @@ def _way(transfer: Callable[[int], Probed], most: int, empty: float) -> _Way:
     return _Way(size / seconds, max(0.0, worked) / size)
 
 
-def _seconds(probes: Sequence[Probed]) -> float:
+def _seconds(probes: Sequence[ProbeAnswer]) -> float:
     return sum(probe.seconds for probe in probes)
 
 

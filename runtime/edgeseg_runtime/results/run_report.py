@@ -14,7 +14,7 @@ from edgeseg.planning.view.report import slowdown
 from edgeseg_runtime.messaging.wire import PieceTime, Pong
 
 
-class BoardFares(msgspec.Struct, frozen=True):
+class BoardWork(msgspec.Struct, frozen=True):
     """What a run takes of a board: seconds of its cores together, memory, bytes on its link."""
 
     busy_seconds: float
@@ -34,7 +34,7 @@ class BoardReport(msgspec.Struct, frozen=True):
     peak_memory_bytes: int
     sent_bytes: int
     received_bytes: int
-    planned: BoardFares
+    planned: BoardWork
     versions: dict[str, str]
     left_out: str | None
 
@@ -97,11 +97,11 @@ class RunReport(msgspec.Struct, frozen=True):
     note: str = RESEARCH_NOTE
 
 
-_NOTHING_PLANNED = BoardFares(0.0, 0, 0, 0)
+_NOTHING_PLANNED = BoardWork(0.0, 0, 0, 0)
 _NOTHING_DONE = Pong(0, 0, 0, {})
 
 
-def since(before: Pong, after: Pong) -> Pong:
+def work_between(before: Pong, after: Pong) -> Pong:
     """Return what a board did between two answers; the peak of memory is that of its life."""
     times = {
         piece: _plus(now, before.piece_times.get(piece, PieceTime()), -1)
@@ -115,7 +115,7 @@ def since(before: Pong, after: Pong) -> Pong:
     )
 
 
-def together(one: Pong, other: Pong) -> Pong:
+def work_sum(one: Pong, other: Pong) -> Pong:
     """Return what a board did in two epochs."""
     pieces = dict.fromkeys((*one.piece_times, *other.piece_times))
     none = PieceTime()
@@ -138,10 +138,10 @@ def _plus(one: PieceTime, other: PieceTime, sign: int = 1) -> PieceTime:
     )
 
 
-def planned_fares(problem: Problem, does: Prediction, slices: int) -> dict[str, BoardFares]:
+def planned_work(problem: Problem, does: Prediction, slices: int) -> dict[str, BoardWork]:
     """Return what a run of so many slices should take of each board, by name."""
     return {
-        board.name: BoardFares(
+        board.name: BoardWork(
             busy_seconds=slices * board.cores * does.compute[board.name],
             peak_memory_bytes=does.memory.get(board.name, 0),
             sent_bytes=round(slices * does.up[board.name] * link.up),
@@ -154,7 +154,7 @@ def planned_fares(problem: Problem, does: Prediction, slices: int) -> dict[str, 
 def board_reports(
     boards: tuple[Board, ...],
     placement: Placement,
-    planned: Mapping[str, BoardFares],
+    planned: Mapping[str, BoardWork],
     pongs: Mapping[str, Pong],
     versions: Mapping[str, dict[str, str]],
 ) -> tuple[BoardReport, ...]:

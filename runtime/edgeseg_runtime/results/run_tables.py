@@ -8,7 +8,7 @@ from rich.table import Table
 from edgeseg.output.terminal import RESEARCH_NOTE, console, figure_table
 from edgeseg.planning.view.tables import format_runs, format_time_sharing
 from edgeseg.text.units import format_bytes
-from edgeseg_runtime.results.run_report import BoardFares, BoardReport, RunReport
+from edgeseg_runtime.results.run_report import BoardReport, BoardWork, RunReport
 from edgeseg_runtime.results.statistics import Statistics
 
 
@@ -60,14 +60,14 @@ def _board_table(report: RunReport) -> Table:
         table.add_row(
             board.name,
             format_runs(board.pieces, order) if board.pieces else f"left out: {board.left_out}",
-            *_fares(board, format_bytes(board.memory_limit_bytes)),
+            *_work_columns(board, format_bytes(board.memory_limit_bytes)),
         )
         if board.pieces:
-            table.add_row("", "planned", *_fares(board.planned), style="dim")
+            table.add_row("", "planned", *_work_columns(board.planned), style="dim")
     return table
 
 
-def _fares(fares: BoardFares | BoardReport, limit: str = "") -> tuple[str, ...]:
+def _work_columns(fares: BoardWork | BoardReport, limit: str = "") -> tuple[str, ...]:
     return (
         f"{fares.busy_seconds:.2f} s",
         format_bytes(fares.peak_memory_bytes),

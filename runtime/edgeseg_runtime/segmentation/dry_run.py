@@ -66,7 +66,7 @@ def rehearse(
         with working("reading the scan"):
             kept = slices_kept(writes[0], run_of(segmenter.manifest, scan), resume=resume)
     with working("planning"):
-        report = report_of(segmenter.manifest.model_name, *segmenter.rehearse())
+        report = report_of(segmenter.manifest.model_name, *segmenter.plan())
     left = len(scan) - kept
     seconds = left / report.slices_per_second + report.latency_seconds if left else 0.0
     made = SegmentDryRun(len(scan), kept, seconds, tuple(map(str, writes)), report)

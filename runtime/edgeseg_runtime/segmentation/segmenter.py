@@ -1,4 +1,4 @@
-"""Slices in, masks out: a bundle deployed on boards, ready to segment scan after scan."""
+"""A bundle deployed on boards, ready to segment scan after scan: slices in, masks out."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +17,7 @@ from edgeseg.boards.boards_file import BoardEntry, LinkEntry
 from edgeseg.boards.placement import Placement
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.bundle.manifest import Manifest
+from edgeseg.errors import UsageError
 from edgeseg.imaging.scan import Slices
 from edgeseg.imaging.slices import Mask, SliceGeometry, to_model, to_native
 from edgeseg.planning.outcome.objective import Objective
@@ -24,8 +25,9 @@ from edgeseg.planning.planner import Plan
 from edgeseg.planning.problem.problem import Problem
 from edgeseg_runtime.coordination.backlog import PendingSlice, Result
 from edgeseg_runtime.coordination.coordinator import Coordinator
+from edgeseg_runtime.coordination.fleet_planner import Tell
 from edgeseg_runtime.coordination.placing import Placer
-from edgeseg_runtime.coordination.run import FailoverRun, Tell
+from edgeseg_runtime.coordination.run import FailoverRun
 from edgeseg_runtime.local_workers import LocalWorkers, this_machine
 from edgeseg_runtime.messaging.keys import KeyPair
 from edgeseg_runtime.results.run_report import (
@@ -33,31 +35,39 @@ from edgeseg_runtime.results.run_report import (
     board_reports,
     lane_reports,
     piece_reports,
-    planned_fares,
+    planned_work,
 )
 from edgeseg_runtime.segmentation.arrays import as_slices
 from edgeseg_runtime.segmentation.checkpoint import Checkpoint
 
 PATIENCE_SECONDS = 60.0
-"""How long boards are waited for without which nothing goes on."""
+"""How long to wait for boards without which nothing goes on, unless said otherwise."""
 
 
 @dataclass(frozen=True)
 class Segmentation:
-    """The masks of a scan, one a slice in its own grid, and how the run went."""
+    """The result of one scan.
+
+    Attributes
+    ----------
+    masks
+        Label values, one uint8 array (rows, columns) a slice, in the slice's own grid.
+    report
+        How the run went.
+    """
 
     masks: tuple[Mask, ...]
     report: RunReport
 
     @property
     def mask(self) -> Mask:
-        """The masks as one array (slices, rows, columns); all slices must have one size."""
+        """The masks as one array (slices, rows, columns); all slices must have the same size."""
         stacked: Mask = np.stack(self.masks)
         return stacked
 
 
 class Segmenter:
-    """A context manager that holds a bundle ready on boards.
+    """Holds a bundle ready on boards for the length of a ``with`` block.
 
     Parameters
     ----------
@@ -71,7 +81,7 @@ class Segmenter:
     memory_limit
         Bytes that each of them may take (by default a share of what is available).
     coordinator
-        The link of this machine, for planning (by default what loopback or gigabit brings).
+        The link of this machine, for planning (by default loopback or gigabit Ethernet).
     objective
         What is planned for: ``throughput``, or ``latency`` or ``memory`` with one slice at a time.
     keys
@@ -84,7 +94,10 @@ class Segmenter:
     Raises
     ------
     BundleError, BoardError, PlacementError
-        On entering, if the bundle can't be read, a board not be reached, or nothing fits.
+        If the bundle can't be read; on entering, if no board can be reached or nothing fits.
+    UsageError
+        On entering, if a board has no endpoint or one that is none, or it has a public key and
+        there are no ``keys``.
 
     Examples
     --------
@@ -112,10 +125,11 @@ class Segmenter:
         self._link = coordinator or LinkEntry()
         self._keys = keys
         self._objective: Objective = objective
-        # Nobody starts a worker of this machine again.
+        # A worker of this machine that has ended is started by nobody again.
         self._patience = patience if boards else 0.0
         self._tell = tell or (lambda _: None)
         self._stack = ExitStack()
+        self._entered_run: FailoverRun | None = None
 
     @property
     def bundle(self) -> Bundle:
@@ -129,19 +143,32 @@ class Segmenter:
 
     @property
     def planned(self) -> tuple[Problem, Plan]:
-        """What was planned last, and the plan."""
-        return self._recovery.problem, self._recovery.plan
+        """The problem that was planned last, and its plan; they outlast the ``with`` block.
+
+        Raises
+        ------
+        UsageError
+            If the segmenter was not entered yet.
+        """
+        return self._run.problem, self._run.plan
 
     @property
     def placement(self) -> Placement:
-        """Which board runs which piece."""
-        return self._recovery.plan.placement
+        """Which board runs which piece.
+
+        Raises
+        ------
+        UsageError
+            If the segmenter was not entered yet.
+        """
+        return self._run.plan.placement
 
     def __enter__(self) -> Self:
         """Start or reach the boards, place the pieces and load them."""
         with ExitStack() as stack:
-            self._reach(stack)
-            self._recovery.begin()
+            run = self._connect(stack)
+            run.deploy()
+            self._entered_run = run
             self._stack = stack.pop_all()
         return self
 
@@ -164,7 +191,7 @@ class Segmenter:
     ) -> Segmentation:
         """Segment a scan.
 
-        Boards that are lost are gone on without; masks and progress are the same.
+        When boards are lost, the others take over; masks and progress are the same.
 
         Parameters
         ----------
@@ -176,7 +203,7 @@ class Segmenter:
         progress
             Called after each slice.
         checkpoint
-            Keeps each mask as it comes, and has those of slices that need not be done again.
+            Keeps each mask as it comes, and holds those of slices that need not be done again.
 
         Raises
         ------
@@ -184,38 +211,51 @@ class Segmenter:
             If the scan can't be used.
         BoardError, PlacementError
             If boards are lost without which nothing goes on, and none comes back in time.
+        UsageError
+            If the segmenter was not entered yet.
         """
+        run = self._run
         slices = as_slices(scan, spacing_mm)
         masks = dict(checkpoint.masks) if checkpoint is not None else {}
-        to_do = [index for index in range(len(slices)) if index not in masks]
-        returned, start = self._coordinator.received_bytes, time.perf_counter()
-        for result in self._recovery.stream(self._images(slices, to_do)):
-            mask = self._native(result, slices.geometry(result.index))
+        pending = [index for index in range(len(slices)) if index not in masks]
+        received_before = self._coordinator.received_bytes
+        start = last_mask_at = time.perf_counter()
+        for result in run.stream(self._prepare(slices, pending)):
+            mask = self._to_native(result, slices.geometry(result.index))
             masks[result.index] = mask
             if checkpoint is not None:
                 checkpoint.keep(result.index, mask)
             if progress is not None:
                 progress()
-        seconds = time.perf_counter() - start
-        self._recovery.finish()
+            last_mask_at = time.perf_counter()
         ordered = tuple(masks[index] for index in range(len(slices)))
-        returned = self._coordinator.received_bytes - returned
-        return Segmentation(ordered, self._report(len(slices), len(to_do), seconds, returned))
+        received = self._coordinator.received_bytes - received_before
+        report = self._report(len(slices), len(pending), last_mask_at - start, received)
+        return Segmentation(ordered, report)
 
-    def rehearse(self) -> tuple[Problem, Plan]:
-        """Return what entering would decide: boards are reached and planned for, none is loaded.
+    def plan(self) -> tuple[Problem, Plan]:
+        """Return the problem and the plan of entering; boards are reached, but nothing is loaded.
 
         Raises
         ------
-        BundleError, BoardError, PlacementError
+        BundleError, BoardError, PlacementError, UsageError
             As entering.
         """
         with ExitStack() as stack:
-            self._reach(stack)
-            self._recovery.rehearse()
-            return self.planned
+            run = self._connect(stack)
+            run.plan_only()
+            return run.problem, run.plan
 
-    def _reach(self, stack: ExitStack) -> None:
+    @property
+    def _run(self) -> FailoverRun:
+        if self._entered_run is None:
+            raise UsageError(
+                "this Segmenter holds no boards yet; enter it first: "
+                "with Segmenter(...) as segmenter"
+            )
+        return self._entered_run
+
+    def _connect(self, stack: ExitStack) -> FailoverRun:
         """Start or reach the boards; the stack releases them."""
         self._bundle.check()
         entries = self._entries or stack.enter_context(
@@ -224,31 +264,36 @@ class Segmenter:
         self._coordinator = Coordinator(self._bundle, entries, self._keys, tolerant=True)
         stack.callback(self._coordinator.close)
         placer = Placer(self.manifest, entries, self._link, self._objective)
-        self._recovery = FailoverRun(self._coordinator, placer, self._patience, self._tell)
+        return FailoverRun(self._coordinator, placer, self._patience, self._tell)
 
-    def _images(self, slices: Slices, indices: Sequence[int]) -> Iterator[PendingSlice]:
+    def _prepare(self, slices: Slices, indices: Sequence[int]) -> Iterator[PendingSlice]:
+        """Yield slices as 8-bit images in the model's grid."""
         preprocessing = self.manifest.preprocessing
         for index in indices:
             geometry = slices.geometry(index)
             grey = to_model(slices.slice(index), geometry, preprocessing, windowed=slices.windowed)
             yield PendingSlice(index, geometry, np.ascontiguousarray(grey))
 
-    def _native(self, result: Result, geometry: SliceGeometry) -> Mask:
+    def _to_native(self, result: Result, geometry: SliceGeometry) -> Mask:
+        """Return a result as a mask in the slice's own grid, unless a board has decoded it."""
         if result.kind == "mask":
             return result.array
         return to_native(
             result.array, geometry, self.manifest.preprocessing, self.manifest.decoding
         )
 
-    def _report(self, slices: int, done: int, seconds: float, returned_bytes: int) -> RunReport:
-        plan, journal, speaker = self._recovery.plan, self._recovery.journal, self._coordinator
-        absent = {**plan.left_out, **speaker.fleet.absent}
+    def _report(
+        self, slices: int, segmented: int, seconds: float, received_bytes: int
+    ) -> RunReport:
+        run, coordinator = self._run, self._coordinator
+        plan, journal = run.plan, run.journal
+        left_out = {**plan.left_out, **coordinator.fleet.absent}
         boards = board_reports(
-            speaker.boards,
-            replace(plan.placement, left_out=absent),
-            planned_fares(self._recovery.problem, plan.prediction, done),
+            coordinator.boards,
+            replace(plan.placement, left_out=left_out),
+            planned_work(run.problem, plan.prediction, segmented),
             journal.work,
-            speaker.versions(),
+            coordinator.versions(),
         )
         return RunReport(
             edgeseg=__version__,
@@ -256,17 +301,17 @@ class Segmenter:
             model_sha256=self.manifest.model_sha256,
             slices=slices,
             seconds=seconds,
-            slices_per_second=done / seconds,
+            slices_per_second=segmented / seconds if segmented else 0.0,
             planned_slices_per_second=plan.prediction.rate,
-            planned_from_estimates=self._recovery.problem.estimated,
-            wire_bytes=returned_bytes + sum(board.received_bytes for board in boards),
+            planned_from_estimates=run.problem.estimated,
+            wire_bytes=received_bytes + sum(board.received_bytes for board in boards),
             boards=boards,
-            lanes=lane_reports(self._recovery.problem, plan),
+            lanes=lane_reports(run.problem, plan),
             pieces=piece_reports(journal.work),
             epochs=journal.epochs,
             losses=tuple(journal.losses),
             replayed_slices=journal.replayed,
-            resumed_slices=slices - done,
+            resumed_slices=slices - segmented,
         )
 
 

@@ -26,7 +26,7 @@ def test_what_was_under_way_is_sent_again_first_and_in_order() -> None:
     assert len(list(backlog.admit())) == 4
     backlog.finish(1)
     assert backlog.restart([4]) == 3
-    assert backlog.awaited(0) is None
+    assert backlog.in_flight(0) is None
     assert [image.index for image, _ in backlog.admit()] == [0, 2, 3, 4]
 
 
@@ -68,9 +68,9 @@ def test_every_slice_ends_once(count: int, data: st.DataObject) -> None:
             assert list(under_way.values()).count(lane) <= window
         if under_way:
             index = data.draw(st.sampled_from(sorted(under_way)))
-            assert backlog.awaited(index) is not None
+            assert backlog.in_flight(index) is not None
             backlog.finish(index)
-            assert backlog.awaited(index) is None
+            assert backlog.in_flight(index) is None
             del under_way[index]
             ended.append(index)
     assert sorted(ended) == list(range(count))

@@ -21,16 +21,16 @@ def listener(sockets: Sockets) -> Listener:
 
 
 @pytest.fixture
-def contact(sockets: Sockets, listener: Listener) -> Iterator[BoardConnection]:
+def connection(sockets: Sockets, listener: Listener) -> Iterator[BoardConnection]:
     entry = BoardEntry("pi", listener.endpoint)
     with zmq.Context() as context:
 
         def connect() -> PeerSocket:
             return PeerSocket(context, listener.endpoint, watched=True)
 
-        contact = BoardConnection(entry, connect, zmq.Poller())
-        yield contact
-        contact.close()
+        connection = BoardConnection(entry, connect, zmq.Poller())
+        yield connection
+        connection.close()
 
 
 def _heard(listener: Listener) -> list[AnyMessage]:
@@ -43,76 +43,76 @@ def _heard(listener: Listener) -> list[AnyMessage]:
     return heard
 
 
-def test_silence_counts_from_the_first_ping_without_an_answer(contact: BoardConnection) -> None:
+def test_silence_counts_from_the_first_ping_without_an_answer(connection: BoardConnection) -> None:
     time.sleep(_SILENCE)
-    assert contact.trouble(_SILENCE) is None, "nothing was asked"
-    contact.ping("s")
-    assert contact.trouble(_SILENCE) is None
+    assert connection.loss_reason(_SILENCE) is None, "nothing was asked"
+    connection.ping("s")
+    assert connection.loss_reason(_SILENCE) is None
     time.sleep(_SILENCE)
-    contact.ping("s")
-    assert contact.trouble(_SILENCE) == "no word for 0.2 s"
+    connection.ping("s")
+    assert connection.loss_reason(_SILENCE) == "no word for 0.2 s"
 
 
-def test_a_word_ends_the_silence(contact: BoardConnection, listener: Listener) -> None:
-    contact.ping("s")
+def test_a_word_ends_the_silence(connection: BoardConnection, listener: Listener) -> None:
+    connection.ping("s")
     assert listener.socket.poll(5000)
     received = listener.receive()
     assert received is not None
     time.sleep(_SILENCE)
     listener.send(received.sender, Pong(7, 0, 0, {}))
-    assert contact.link.socket.poll(5000)
-    assert [message for message, _ in contact.hear()] == [Pong(7, 0, 0, {})]
-    assert contact.trouble(_SILENCE) is None
-    assert contact.pong == Pong(7, 0, 0, {})
+    assert connection.link.socket.poll(5000)
+    assert [message for message, _ in connection.receive()] == [Pong(7, 0, 0, {})]
+    assert connection.loss_reason(_SILENCE) is None
+    assert connection.pong == Pong(7, 0, 0, {})
 
 
-def test_a_ping_behind_a_large_piece_is_given_time(contact: BoardConnection) -> None:
-    contact.send(PieceData(1, "0" * 64), bytes(round(0.5 * SLOWEST_LINK)))
-    contact.ping("s")
+def test_a_ping_behind_a_large_piece_is_given_time(connection: BoardConnection) -> None:
+    connection.send(PieceData(1, "0" * 64), bytes(round(0.5 * SLOWEST_LINK)))
+    connection.ping("s")
     time.sleep(2 * _SILENCE)
-    assert contact.trouble(_SILENCE) is None
+    assert connection.loss_reason(_SILENCE) is None
     time.sleep(0.5)
-    assert contact.trouble(_SILENCE) is not None
+    assert connection.loss_reason(_SILENCE) is not None
 
 
 def test_it_says_hello_once_over_each_connection(
-    contact: BoardConnection, listener: Listener
+    connection: BoardConnection, listener: Listener
 ) -> None:
     for _ in range(3):
-        contact.greet("s")
+        connection.greet("s")
     (hello,) = _heard(listener)
     assert isinstance(hello, Hello)
     assert (hello.session, hello.board) == ("s", "pi")
-    contact.greet("s", again=True)
-    contact.renew()
-    contact.greet("s")
+    connection.greet("s", again=True)
+    connection.reconnect()
+    connection.greet("s")
     assert len(_heard(listener)) in (1, 2), "the old connection may have been too quick"
 
 
 def test_a_new_connection_knows_nothing_of_the_old(
-    contact: BoardConnection, listener: Listener
+    connection: BoardConnection, listener: Listener
 ) -> None:
-    contact.ping("s")
+    connection.ping("s")
     time.sleep(_SILENCE)
-    contact.renew()
-    assert contact.trouble(_SILENCE) is None
-    contact.ping("s")
+    connection.reconnect()
+    assert connection.loss_reason(_SILENCE) is None
+    connection.ping("s")
     assert _heard(listener)[-1] == Ping("s")
 
 
 def test_it_is_a_board_once_its_worker_has_said_so(
-    contact: BoardConnection, listener: Listener
+    connection: BoardConnection, listener: Listener
 ) -> None:
-    assert contact.board is None
-    contact.greet("s")
+    assert connection.board is None
+    connection.greet("s")
     assert listener.socket.poll(5000)
     received = listener.receive()
     assert received is not None
     listener.send(received.sender, Welcome(1000, 10, 4, {}))
-    assert contact.link.socket.poll(5000)
-    list(contact.hear())
-    assert contact.board is not None
-    assert (contact.board.name, contact.board.cores) == ("pi", 4)
-    assert contact.received_bytes > 0
-    contact.renew()
-    assert contact.received_bytes > 0
+    assert connection.link.socket.poll(5000)
+    list(connection.receive())
+    assert connection.board is not None
+    assert (connection.board.name, connection.board.cores) == ("pi", 4)
+    assert connection.received_bytes > 0
+    connection.reconnect()
+    assert connection.received_bytes > 0

@@ -18,7 +18,7 @@ from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.errors import BoardError
 from edgeseg.imaging.slices import SliceGeometry, to_input, to_probabilities
 from edgeseg.inference.engine import Interpreter
-from edgeseg_runtime.coordination.backlog import Backlog, PendingSlice
+from edgeseg_runtime.coordination.backlog import Backlog, PendingSlice, Result
 from edgeseg_runtime.coordination.coordinator import Coordinator
 from edgeseg_runtime.messaging.wire import HELD_SECONDS, Hello
 
@@ -119,13 +119,18 @@ def test_the_next_slice_is_on_its_way_before_a_mask_is_dealt_with(
     backlog.restart([1])
     try:
         coordinator.deploy(Placement((_lane(bundle, "aaaa", window=1),), {}))
-        turns = iter(lambda: backlog.done, True)
-        results = (result for _ in turns for result in coordinator.turn(backlog))
+        results = _results(coordinator, backlog)
         assert next(results).index == 0
-        assert backlog.awaited(1) is not None
+        assert backlog.in_flight(1) is not None
         assert [result.index for result in results] == [1]
     finally:
         coordinator.close()
+
+
+def _results(coordinator: Coordinator, backlog: Backlog) -> Iterator[Result]:
+    while not backlog.done:
+        coordinator.admit(backlog)
+        yield from coordinator.collect(backlog)
 
 
 def test_a_new_placement_takes_the_place_of_the_old(

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeseg_runtime.coordination.fleet import MOST_LOSSES, Fleet
+from edgeseg_runtime.coordination.fleet import MAX_LOSSES, Fleet
 
 _NAMES = ("a", "b", "c")
 
@@ -16,35 +16,35 @@ def test_nobody_is_there_before_they_answer() -> None:
 
 
 def test_a_board_comes_and_goes_and_comes_back() -> None:
-    fleet = Fleet.of(_NAMES).came("b").lost("b", "no word")
+    fleet = Fleet.of(_NAMES).joined("b").lost("b", "no word")
     assert fleet.absent["b"] == "no word"
     assert fleet.expected == ("b",)
-    assert fleet.came("b").present == ("b",)
+    assert fleet.joined("b").present == ("b",)
 
 
 def test_a_board_lost_too_often_stays_out_until_the_next_run() -> None:
     fleet = Fleet.of(_NAMES)
-    for _ in range(MOST_LOSSES):
-        fleet = fleet.came("a").lost("a", "no word")
+    for _ in range(MAX_LOSSES):
+        fleet = fleet.joined("a").lost("a", "no word")
     assert "a" not in fleet.awaited
-    assert fleet.came("a").present == ()
-    assert fleet.renewed().came("a").present == ("a",)
+    assert fleet.joined("a").present == ()
+    assert fleet.renewed().joined("a").present == ("a",)
 
 
 def test_a_board_that_can_not_do_its_part_is_asked_no_more() -> None:
-    fleet = Fleet.of(_NAMES).came("a").barred("a", "its disk is full")
+    fleet = Fleet.of(_NAMES).joined("a").barred("a", "its disk is full")
     assert fleet.absent["a"] == "its disk is full"
     assert fleet.awaited == ("b", "c")
 
 
 def test_a_busy_board_is_worth_waiting_for_and_one_that_never_answered_is_not() -> None:
-    fleet = Fleet.of(_NAMES).missed("a", "busy", busy=True).missed("b", "no answer")
+    fleet = Fleet.of(_NAMES).unavailable("a", "busy", busy=True).unavailable("b", "no answer")
     assert fleet.expected == ("a",)
-    assert fleet.came("a").lost("a", "gone").expected == ("a",)
+    assert fleet.joined("a").lost("a", "gone").expected == ("a",)
 
 
 _EVENTS = st.lists(
-    st.tuples(st.sampled_from(["came", "lost", "missed", "barred"]), st.sampled_from(_NAMES))
+    st.tuples(st.sampled_from(["joined", "lost", "unavailable", "barred"]), st.sampled_from(_NAMES))
 )
 
 
@@ -53,6 +53,6 @@ def test_a_board_is_there_or_absent_and_never_both(events: list[tuple[str, str]]
     fleet = Fleet.of(_NAMES)
     for event, name in events:
         change = getattr(fleet, event)
-        fleet = change(name) if event == "came" else change(name, "why")
+        fleet = change(name) if event == "joined" else change(name, "why")
     assert sorted((*fleet.present, *fleet.absent)) == list(_NAMES)
     assert set(fleet.expected) <= set(fleet.awaited) <= set(fleet.absent)

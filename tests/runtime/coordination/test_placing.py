@@ -5,7 +5,7 @@ from manifests import chain_manifest
 
 from edgeseg.boards.boards_file import Board, BoardEntry, LinkEntry
 from edgeseg.errors import PlacementError
-from edgeseg_runtime.coordination.placing import Placer, paces, slow, worthwhile
+from edgeseg_runtime.coordination.placing import Placer, measured_paces, slow_boards, worthwhile
 from edgeseg_runtime.messaging.wire import PieceTime, Pong
 
 _MIB = 2**20
@@ -39,15 +39,15 @@ def test_a_pace_is_measured_against_what_was_stated() -> None:
     problem = _PLACER.problem(_BOARDS, {})
     stated = problem.pieces[0].seconds[0]
     pongs = {"a": _pong(5, stated), "b": _pong(5, 10 * stated), "c": _pong(1, 99 * stated)}
-    found = paces(problem, pongs)
-    assert found == pytest.approx({"a": 1.0, "b": 10.0})
-    repaced = _PLACER.problem(_BOARDS, found)
+    paces = measured_paces(problem, pongs)
+    assert paces == pytest.approx({"a": 1.0, "b": 10.0})
+    repaced = _PLACER.problem(_BOARDS, paces)
     assert repaced.pieces[0].seconds == pytest.approx((stated, 10 * stated, stated))
-    assert paces(repaced, pongs) == pytest.approx({"a": 1.0, "b": 1.0})
+    assert measured_paces(repaced, pongs) == pytest.approx({"a": 1.0, "b": 1.0})
 
 
 @pytest.mark.parametrize(
-    ("found", "slower"),
+    ("paces", "slower"),
     [
         ({}, {}),
         ({"a": 50.0}, {}),
@@ -57,6 +57,6 @@ def test_a_pace_is_measured_against_what_was_stated() -> None:
         ({"a": 2.0, "b": 2.0, "c": 20.0}, {"c": 10.0}),
     ],
 )
-def test_slow_is_slow_beside_others(found: dict[str, float], slower: dict[str, float]) -> None:
+def test_slow_is_slow_beside_others(paces: dict[str, float], slower: dict[str, float]) -> None:
     """Estimates may be wrong for all; only a board that stands out is slow."""
-    assert slow(found) == pytest.approx(slower)
+    assert slow_boards(paces) == pytest.approx(slower)

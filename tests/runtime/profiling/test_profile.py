@@ -14,7 +14,7 @@ from edgeseg.boards.profile_file import BoardFigures
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.errors import BoardError
 from edgeseg_runtime import Segmenter
-from edgeseg_runtime.coordination.profiling_session import Probed, ProfilingSession
+from edgeseg_runtime.coordination.profiling_session import ProbeAnswer, ProfilingSession
 from edgeseg_runtime.profiling.profile import Profiler, _way, batches, own_link
 
 _MIB = 2**20
@@ -37,12 +37,12 @@ def test_what_disturbs_transfers_in_a_row_decides_nothing() -> None:
     """Eight transfers that take ten times as long, and as much of the cores, are no slow link."""
     undisturbed, told = 1e-3, list[float]()
 
-    def transfer(size: int) -> Probed:
+    def transfer(size: int) -> ProbeAnswer:
         growing = size < _MIB
         slow = 1 if growing or len(told) >= 8 else 10
         if not growing:
             told.append(slow * undisturbed)
-        return Probed(slow * undisturbed, sum(told))
+        return ProbeAnswer(slow * undisturbed, sum(told))
 
     way = _way(transfer, _MIB, 0.0)
     assert way.rate == pytest.approx(_MIB / undisturbed)
@@ -137,6 +137,6 @@ def test_planning_rests_on_what_was_measured(workers: Workers, tiny_bundle: Path
 
 def test_a_transfer_as_quick_as_an_empty_message_has_a_rate_of_sense() -> None:
     """As on a busy machine, where an empty message may have waited as long."""
-    way = _way(lambda _: Probed(0.01, 0.0), most=1000, empty=0.02)
+    way = _way(lambda _: ProbeAnswer(0.01, 0.0), most=1000, empty=0.02)
     assert way.rate == pytest.approx(1000 / 0.001)
     assert way.toll == 0

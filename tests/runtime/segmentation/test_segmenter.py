@@ -20,7 +20,8 @@ from edgeseg.inference.engine import Interpreter
 from edgeseg_runtime import Segmenter
 from edgeseg_runtime.coordination import connections
 from edgeseg_runtime.coordination.connections import PING_SECONDS
-from edgeseg_runtime.coordination.run import FailoverRun
+from edgeseg_runtime.coordination.coordinator import Coordinator
+from edgeseg_runtime.messaging.wire import Pong
 
 _MIB = 2**20
 
@@ -150,6 +151,21 @@ def test_a_worker_never_loads_the_solver(
     assert "/scipy/" not in maps
 
 
+def test_a_segmenter_says_that_it_must_be_entered(
+    tiny_bundle: Path, hounsfield: NDArray[np.int16]
+) -> None:
+    segmenter = Segmenter(tiny_bundle, local=1)
+    for use in (
+        lambda: segmenter.planned,
+        lambda: segmenter.placement,
+        lambda: segmenter.segment(hounsfield),
+    ):
+        with pytest.raises(UsageError, match=r"enter it first: with Segmenter\(...\) as"):
+            use()
+    problem, plan = segmenter.plan()
+    assert [board.name for board in problem.boards] == list(plan.placement.lanes[0].members)
+
+
 def test_a_board_without_endpoint_is_wrong_usage(tiny_bundle: Path) -> None:
     with pytest.raises(UsageError, match="pi has no endpoint"):
         Segmenter(tiny_bundle, [BoardEntry("pi", memory="1GiB")]).__enter__()
@@ -238,17 +254,17 @@ def test_after_a_longer_silence_pieces_are_placed_anew(
 def test_a_run_is_timed_to_its_last_mask(
     tiny_bundle: Path, hounsfield: NDArray[np.int16], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """How boards fared is asked when the masks are there."""
+    """The boards' own reports are asked for when all masks are back, and do not count."""
     ended: list[float] = []
-    finish = FailoverRun.finish
+    pongs = Coordinator.pongs
 
-    def noted(self: FailoverRun) -> None:
+    def slow_pongs(self: Coordinator) -> dict[str, Pong]:
         ended.append(time.perf_counter())
         time.sleep(0.1)
-        finish(self)
+        return pongs(self)
 
-    monkeypatch.setattr(FailoverRun, "finish", noted)
     with Segmenter(tiny_bundle, local=1) as segmenter:
+        monkeypatch.setattr(Coordinator, "pongs", slow_pongs)
         start = time.perf_counter()
         seconds = segmenter.segment(hounsfield).report.seconds
     (end,) = ended

@@ -61,7 +61,8 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny")
     tests = Path(__file__).parent
     command = [sys.executable, str(tests / "support" / "tiny_model.py"), str(folder)]
-    environment = os.environ | {"PYTHONPATH": str(tests / "support")}
+    places = (str(tests / "support"), os.environ.get("PYTHONPATH"))
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, places))}
     made = subprocess.run(command, capture_output=True, check=False, env=environment, text=True)
     assert made.returncode == 0, made.stderr
     return folder

@@ -1,7 +1,7 @@
 """The bundle: one ``.edgeseg`` file that holds a manifest and the compressed pieces.
 
 A bundle is a zip archive without zip compression: ``manifest.json`` first, then one
-``pieces/NAME.tflite.zst`` a piece, then the signature if there is one. Nothing in it is
+``pieces/NAME.FORMAT.zst`` a piece, then the signature if there is one. Nothing in it is
 executable, names are fixed by the manifest, every piece is checked against its SHA-256 and its
 stated size before it is used.
 """
@@ -91,7 +91,7 @@ def write_bundle(path: Path, manifest: Manifest, packed: Mapping[str, bytes]) ->
         If the file can't be written; nothing half-written is left.
     """
     text = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
-    pieces = ((_entry(piece.name), packed[piece.name]) for piece in manifest.pieces)
+    pieces = ((_entry(piece), packed[piece.name]) for piece in manifest.pieces)
     _write(path, chain([(MANIFEST, text)], pieces))
 
 
@@ -106,7 +106,7 @@ def write_signed(path: Path, bundle: "Bundle", signature: bytes) -> None:
         If the file can't be written; nothing half-written is left.
     """
     bundle.check()
-    pieces = ((_entry(p.name), bundle.packed_piece(p)) for p in bundle.manifest.pieces)
+    pieces = ((_entry(p), bundle.packed_piece(p)) for p in bundle.manifest.pieces)
     _write(path, chain([(MANIFEST, bundle.signed_bytes)], pieces, [(SIGNATURE, signature)]))
 
 
@@ -124,7 +124,7 @@ class Bundle:
         self.signed_bytes = self._read(MANIFEST, MAX_MANIFEST_BYTES)
         """The manifest as it stands in the file, with the SHA-256 of all pieces."""
         self.manifest = parse_manifest(self.signed_bytes, str(path))
-        pieces = {_entry(piece.name) for piece in self.manifest.pieces}
+        pieces = {_entry(piece) for piece in self.manifest.pieces}
         if not {MANIFEST, SIGNATURE} | pieces >= set(self._names()):
             raise BundleError(
                 f"{path} is no bundle: it has entries that its manifest does not name"
@@ -142,7 +142,7 @@ class Bundle:
 
     def packed_piece(self, piece: Piece) -> bytes:
         """Return the compressed bytes of a piece, as they travel to a board."""
-        packed = self._read(_entry(piece.name), piece.compressed_bytes)
+        packed = self._read(_entry(piece), piece.compressed_bytes)
         if len(packed) != piece.compressed_bytes:
             raise BundleError(f"{self.path}: {piece.name} is cut short; convert the model again")
         return packed
@@ -171,7 +171,7 @@ class Bundle:
                 pass
 
     def piece(self, piece: Piece) -> bytes:
-        """Return a piece as TFLite bytes, verified."""
+        """Return the file of a piece, verified."""
         try:
             return b"".join(unpack(self.packed_piece(piece), piece))
         except BundleError as error:
@@ -216,5 +216,5 @@ def _write(path: Path, entries: Iterable[tuple[str, bytes]]) -> None:
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), data)
 
 
-def _entry(piece: str) -> str:
-    return f"pieces/{piece}.tflite.zst"
+def _entry(piece: Piece) -> str:
+    return f"pieces/{piece.name}.{piece.file_format}.zst"

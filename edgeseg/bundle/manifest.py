@@ -39,6 +39,13 @@ Color: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^#[0-9A-Fa-f]{6}\Z")]
 """Red, green, blue."""
 
 
+FormatName: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_-]{1,32}\Z")]
+"""A plain word: it ends the name of an entry of the archive."""
+
+TFLITE = "tflite"
+"""The format of pieces that need not state one."""
+
+
 class Port(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One input or output of a piece; the ports stand in the order of the TFLite file.
 
@@ -119,7 +126,8 @@ class Piece(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``peak_memory_bytes`` is what a fresh process needs to load and run the piece,
     ``resident_memory_bytes`` what it keeps afterwards: the weights are read from the mapped file
-    once, when they are packed. Without ``bands`` the file makes all rows at once.
+    once, when they are packed. Without ``bands`` the file makes all rows at once; without
+    ``format`` it is a TFLite file.
     """
 
     name: PieceName
@@ -135,6 +143,12 @@ class Piece(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     peak_memory_bytes: Count
     resident_memory_bytes: Count
     bands: Bands | None = None
+    format: FormatName | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def file_format(self) -> str:
+        """The format of its file."""
+        return TFLITE if self.format is msgspec.UNSET else self.format
 
     @property
     def runs(self) -> int:

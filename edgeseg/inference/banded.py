@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeseg.bundle.manifest import Bands, Port
-from edgeseg.inference.engine import Interpreter
+from edgeseg.inference.engine_protocol import Engine
 
 
 class Runner(Protocol):
@@ -36,11 +36,11 @@ class Described(Protocol):
         """How it computes its rows."""
 
 
-def runner_of(piece: Described, interpreter: Interpreter) -> Runner:
-    """Let an interpreter that holds the file of a piece run the piece."""
+def runner_of(piece: Described, engine: Engine) -> Runner:
+    """Let the engine that holds the file of a piece run the piece."""
     if piece.bands is None:
-        return interpreter
-    return _BandRunner(interpreter, piece.outputs, piece.bands)
+        return engine
+    return _BandRunner(engine, piece.outputs, piece.bands)
 
 
 def band_of(bands: Bands, number: int, arrays: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
@@ -53,8 +53,8 @@ def band_of(bands: Bands, number: int, arrays: Iterable[NDArray[Any]]) -> Iterat
 class _BandRunner:
     """Runs a file once a band; rows that two bands make are taken from either, half and half."""
 
-    def __init__(self, interpreter: Interpreter, outputs: Sequence[Port], bands: Bands) -> None:
-        self._interpreter = interpreter
+    def __init__(self, engine: Engine, outputs: Sequence[Port], bands: Bands) -> None:
+        self._engine = engine
         self._outputs = outputs
         self._bands = bands
         self.seconds = 0.0
@@ -70,8 +70,8 @@ class _BandRunner:
     def run_on_zeros(self) -> None:
         self.seconds = 0.0
         for _ in range(self._bands.count):
-            self._interpreter.run_on_zeros()
-            self.seconds += self._interpreter.seconds
+            self._engine.run_on_zeros()
+            self.seconds += self._engine.seconds
 
     def _run_band(
         self, band: int, whole: Sequence[NDArray[Any]], made: Sequence[NDArray[Any]]
@@ -81,5 +81,5 @@ class _BandRunner:
             (start, stop), first = strips.kept[band], strips.starts[band]
             made[number][:, start:stop] = output[:, start - first : stop - first]
 
-        self._interpreter.run_and_show(band_of(self._bands, band, whole), take)
-        self.seconds += self._interpreter.seconds
+        self._engine.run_and_show(band_of(self._bands, band, whole), take)
+        self.seconds += self._engine.seconds

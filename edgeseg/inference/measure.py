@@ -15,10 +15,11 @@ from pathlib import Path
 import msgspec
 
 from edgeseg.bundle.bundle_file import digest
+from edgeseg.bundle.manifest import TFLITE
 from edgeseg.errors import EdgesegError
 from edgeseg.files.atomic import atomic_path
 from edgeseg.files.cache import cache_folder
-from edgeseg.inference.engine import Interpreter, engine_name
+from edgeseg.inference.engine import engine_name, open_engine
 
 GRAIN = 256 * 1024
 _STEADY_RUNS = 2
@@ -39,30 +40,38 @@ class Measurement(msgspec.Struct, frozen=True):
     steady_ms: float
 
 
-def measure_piece(model: bytes) -> Measurement:
-    """Load and run TFLite bytes in a fresh process, one thread; measured once and remembered.
+def measure_piece(model: bytes, file_format: str = TFLITE) -> Measurement:
+    """Load and run a piece in a fresh process, one thread; measured once and remembered.
+
+    Parameters
+    ----------
+    model
+        Its file.
+    file_format
+        What kind of file that is.
 
     Raises
     ------
     EdgesegError
         If the piece can't be run.
     """
-    key = digest(f"{_METHOD} {digest(model)} {engine_name()} {platform.machine()}".encode())
+    engine = engine_name(file_format)
+    key = digest(f"{_METHOD} {digest(model)} {engine} {platform.machine()}".encode())
     remembered = cache_folder("measured") / f"{key}.json"
     if remembered.exists():
         return msgspec.json.decode(remembered.read_bytes(), type=Measurement)
-    measured = _measure_in_fresh_process(model)
+    measured = _measure_in_fresh_process(model, file_format)
     with atomic_path(remembered) as target:
         target.write_bytes(msgspec.json.encode(measured))
     return measured
 
 
-def _measure_in_fresh_process(model: bytes) -> Measurement:
-    with tempfile.NamedTemporaryFile(suffix=".tflite") as file:
+def _measure_in_fresh_process(model: bytes, file_format: str) -> Measurement:
+    with tempfile.NamedTemporaryFile(suffix=f".{file_format}") as file:
         file.write(model)
         file.flush()
         run = subprocess.run(
-            [sys.executable, "-m", "edgeseg.inference.measure", file.name],
+            [sys.executable, "-m", "edgeseg.inference.measure", file.name, file_format],
             capture_output=True,
             check=False,
         )
@@ -85,15 +94,15 @@ def resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_bytes().split()[1]) * mmap.PAGESIZE
 
 
-def _run_and_measure(path: Path) -> Measurement:
-    engine_name()  # loads the engine, which every worker holds anyway
+def _run_and_measure(path: Path, file_format: str) -> Measurement:
+    engine_name(file_format)  # loads the engine, which every worker holds anyway
     before = peak_resident_bytes()
     start = time.perf_counter()
-    interpreter = Interpreter.ready(path)
+    engine = open_engine(path, file_format, warm=True)
     first = time.perf_counter() - start
     start = time.perf_counter()
     for _ in range(_STEADY_RUNS):
-        interpreter.run_on_zeros()
+        engine.run_on_zeros()
     steady = (time.perf_counter() - start) / _STEADY_RUNS
     peak = peak_resident_bytes() - before
     return Measurement(
@@ -109,4 +118,4 @@ def _rounded(growth: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(msgspec.json.encode(_run_and_measure(Path(sys.argv[1]))))
+    sys.stdout.buffer.write(msgspec.json.encode(_run_and_measure(Path(sys.argv[1]), sys.argv[2])))

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from edgeseg.inference.engine import Interpreter
+from edgeseg.inference.engine import open_engine
 from edgeseg.inference.measure import peak_resident_bytes
 
 
 def main() -> None:
     model, threads, slices = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    interpreter = Interpreter(model, threads)
+    interpreter = open_engine(model, threads=threads)
     noise = np.random.default_rng(0).uniform(size=interpreter.inputs[0].shape)
     image = noise.astype(np.float32)
     interpreter.run_on_zeros()

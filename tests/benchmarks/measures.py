@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.bundle.manifest import Manifest
-from edgeseg.inference.engine import Interpreter
+from edgeseg.inference.engine import open_engine
+from edgeseg.inference.engine_protocol import Engine
 from edgeseg_runtime import Segmenter
 from edgeseg_runtime.results.run_report import RunReport
 
@@ -95,7 +96,7 @@ def one_slice(
     One slice at a time, from slice to mask, and in turn with the uncut model: what slows the
     machine for a while slows all of them. Medians of the ratios.
     """
-    uncut_models = [Interpreter(model, count) for count in threads]
+    uncut_models = [open_engine(model, threads=count) for count in threads]
     for interpreter in uncut_models:
         interpreter.run_on_zeros()
     ratios = []
@@ -109,7 +110,7 @@ def one_slice(
     return [float(np.median(column)) for column in zip(*ratios, strict=True)]
 
 
-def _seconds(interpreter: Interpreter, inputs: Sequence[NDArray[np.float32]]) -> float:
+def _seconds(interpreter: Engine, inputs: Sequence[NDArray[np.float32]]) -> float:
     start = time.perf_counter()
     interpreter.run(inputs)
     seconds = time.perf_counter() - start
@@ -143,11 +144,11 @@ def piece_seconds(bundle: Bundle, uncut: Bundle, rounds: int) -> tuple[float, fl
     return pieces, whole, equal
 
 
-_Chain = tuple[Manifest, list[Interpreter]]
+_Chain = tuple[Manifest, list[Engine]]
 
 
 def _loaded(bundle: Bundle) -> _Chain:
-    interpreters = [Interpreter(bundle.piece(piece)) for piece in bundle.manifest.pieces]
+    interpreters = [open_engine(bundle.piece(piece)) for piece in bundle.manifest.pieces]
     for interpreter in interpreters:
         interpreter.run_on_zeros()
     return bundle.manifest, interpreters

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeseg.bundle.bundle_file import Bundle
-from edgeseg.inference.engine import Interpreter, PortDetail
+from edgeseg.inference.engine import open_engine
+from edgeseg.inference.engine_protocol import PortDetail
 
 
 def main(bundle: Path, outputs: Path) -> None:
@@ -17,7 +18,7 @@ def main(bundle: Path, outputs: Path) -> None:
     noise = np.random.default_rng(6)
     made = {}
     for piece in opened.manifest.pieces:
-        interpreter = Interpreter(opened.piece(piece))
+        interpreter = open_engine(opened.piece(piece))
         arrays = interpreter.run([_draw(noise, port) for port in interpreter.inputs])
         made |= {f"{piece.name}.{number}": array for number, array in enumerate(arrays)}
     np.savez(outputs, **made)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.bundle.manifest import Manifest, Port
 from edgeseg.inference.banded import Runner, runner_of
-from edgeseg.inference.engine import Interpreter
+from edgeseg.inference.engine import open_engine
 from edgeseg_converters.arrays import ModelInput
 from edgeseg_converters.compare.accuracy import SliceSegmenter
 from edgeseg_converters.tflite.chain import LiveTensors, Value, advance, needed_after
@@ -50,7 +50,10 @@ def load_pieces(bundle: Bundle) -> LoadedPieces:
     manifest = bundle.manifest
     return LoadedPieces(
         manifest,
-        tuple(runner_of(piece, Interpreter(bundle.piece(piece))) for piece in manifest.pieces),
+        tuple(
+            runner_of(piece, open_engine(bundle.piece(piece), piece.file_format))
+            for piece in manifest.pieces
+        ),
     )
 
 

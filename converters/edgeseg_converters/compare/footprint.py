@@ -14,7 +14,7 @@ from edgeseg.bundle.bundle_file import MANIFEST, Bundle
 from edgeseg.bundle.manifest import Piece, parse_manifest
 from edgeseg.errors import EdgesegError
 from edgeseg.inference.banded import runner_of
-from edgeseg.inference.engine import Interpreter, engine_name
+from edgeseg.inference.engine import engine_name, open_engine
 from edgeseg.inference.measure import peak_resident_bytes
 from edgeseg_converters.compare.bundle_runner import LoadedPieces
 
@@ -68,7 +68,7 @@ def measure_bundle(bundle: Bundle) -> Footprint:
 
 
 def _file(folder: Path, piece: Piece) -> Path:
-    return folder / f"{piece.name}.tflite"
+    return folder / f"{piece.name}.{piece.file_format}"
 
 
 def _run_and_measure(folder: Path, seconds: float) -> tuple[int, float]:
@@ -78,7 +78,8 @@ def _run_and_measure(folder: Path, seconds: float) -> tuple[int, float]:
     engine_name()  # loads the engine, which every worker holds anyway
     before = peak_resident_bytes()
     runners = (
-        runner_of(piece, Interpreter.ready(_file(folder, piece))) for piece in manifest.pieces
+        runner_of(piece, open_engine(_file(folder, piece), piece.file_format, warm=True))
+        for piece in manifest.pieces
     )
     pieces = LoadedPieces(manifest, tuple(runners))
     pieces(image)

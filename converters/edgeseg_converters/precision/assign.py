@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from edgeseg.bundle.bundle_file import pack
 from edgeseg.bundle.manifest import Decoding
 from edgeseg.inference.banded import runner_of
-from edgeseg.inference.engine import Interpreter
+from edgeseg.inference.engine import open_engine
 from edgeseg.text.units import format_bytes
 from edgeseg_converters.arrays import ModelInput
 from edgeseg_converters.compress.calibration import spread
@@ -147,7 +147,7 @@ def _slows(before: Compiled, after: Compiled) -> str | None:
 
 def _taking_turns(*pieces: Compiled) -> list[float]:
     """Return the shortest run of each piece in ms; what disturbs one turn disturbs all pieces."""
-    runners = [runner_of(piece, Interpreter(piece.model)) for piece in pieces]
+    runners = [runner_of(piece, open_engine(piece.model)) for piece in pieces]
     shortest = [float("inf")] * len(pieces)
     for turn in range(_TURNS + 1):
         for index, runner in enumerate(runners):

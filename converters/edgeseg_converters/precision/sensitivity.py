@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edgeseg.bundle.manifest import Decoding
 from edgeseg.imaging.slices import HALF, to_probabilities
 from edgeseg.inference.banded import runner_of
-from edgeseg.inference.engine import Interpreter
+from edgeseg.inference.engine import open_engine
 from edgeseg.scoring.dice import dice
 from edgeseg_converters.arrays import ModelInput
 from edgeseg_converters.network import ChannelMasks, narrowed
@@ -64,7 +64,7 @@ def _exchanged(
     left: ChannelMasks,
 ) -> Iterator[LiveTensors]:
     """Yield what is alive behind a piece, its tensors as this version of it makes them."""
-    runner = runner_of(piece, Interpreter(piece.model))
+    runner = runner_of(piece, open_engine(piece.model))
     for before, after in zip(entering, leaving, strict=True):
         made = runner.run(
             narrowed(before[port.tensor].at(port), port.tensor, left) for port in piece.inputs

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edgeseg.bundle.manifest import Port
 from edgeseg.inference.banded import Runner, runner_of
-from edgeseg.inference.engine import Interpreter
+from edgeseg.inference.engine import open_engine
 from edgeseg.inference.quantization import adapt
 from edgeseg_converters.arrays import ModelInput
 from edgeseg_converters.tflite.export import Compiled
@@ -61,7 +61,7 @@ def stages_after(
     """Yield, after each piece, the tensors alive for every slice; the first reads ``alive``."""
     for index, piece in enumerate(pieces):
         needed = needed_after(pieces, index)
-        runner = runner_of(piece, Interpreter(piece.model))
+        runner = runner_of(piece, open_engine(piece.model))
         alive = [advance(piece, runner, tensors, needed) for tensors in alive]
         yield alive
 

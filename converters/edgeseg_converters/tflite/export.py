@@ -7,7 +7,8 @@ from typing import Any, Literal, TypeAlias, cast
 
 from edgeseg.bundle.manifest import Bands, Port
 from edgeseg.errors import ModelError
-from edgeseg.inference.engine import Interpreter, PortDetail
+from edgeseg.inference.engine import open_engine
+from edgeseg.inference.engine_protocol import PortDetail
 from edgeseg.network.cost import graph_cost
 from edgeseg.network.graph import Graph, Tensor
 from edgeseg_converters.keras.quiet import import_tensorflow, quiet
@@ -72,9 +73,9 @@ def compile_graph(
         content = _convert(network if plain else quickened(network), setup)
     except _ConversionError as error:
         raise ModelError(_explain(error, graph, weights)) from error
-    interpreter = Interpreter(content)
-    inputs = _ports(interpreter.inputs, graph.inputs)
-    outputs = _ports(interpreter.outputs, [graph.tensors[name] for name in graph.outputs])
+    engine = open_engine(content)
+    inputs = _ports(engine.inputs, graph.inputs)
+    outputs = _ports(engine.outputs, [graph.tensors[name] for name in graph.outputs])
     bands = None if banding is None else banding.bands(_names(inputs), _names(outputs))
     flops = graph_cost(graph).flops if banding is None else banding.flops
     return Compiled(graph, content, inputs, outputs, flops, bands)

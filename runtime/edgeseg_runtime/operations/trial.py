@@ -9,7 +9,7 @@ import numpy as np
 
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.inference.banded import runner_of
-from edgeseg.inference.engine import Interpreter
+from edgeseg.inference.engine import open_engine
 
 PROBE_FLOPS = 2 * 3 * 3 * 8 * 8 * (126**2 + 124**2 + 122**2 + 120**2)
 """Four 3x3 convolutions of eight channels without padding, from 128 x 128."""
@@ -34,13 +34,13 @@ def run_probe() -> ProbeTiming:
         If no engine is installed, or it refuses the piece.
     """
     with as_file(files("edgeseg_runtime.operations") / "probe.tflite") as path:
-        interpreter = Interpreter(path)
-    (port,) = interpreter.inputs
+        engine = open_engine(path)
+    (port,) = engine.inputs
     ones = np.ones(port.shape, port.dtype)
     times, worst = [], 0.0
     for _ in range(_ROUNDS):
-        (made,) = interpreter.run([ones])
-        times.append(interpreter.seconds)
+        (made,) = engine.run([ones])
+        times.append(engine.seconds)
         worst = max(worst, float(np.abs(made - 1).max()))
     return ProbeTiming(statistics.median(times), worst)
 
@@ -55,7 +55,7 @@ def run_bundle(path: Path) -> float:
     """
     bundle, seconds = Bundle(path), 0.0
     for piece in bundle.manifest.pieces:
-        runner = runner_of(piece, Interpreter(bundle.piece(piece)))
+        runner = runner_of(piece, open_engine(bundle.piece(piece), piece.file_format))
         runner.run_on_zeros()
         runner.run_on_zeros()
         seconds += runner.seconds

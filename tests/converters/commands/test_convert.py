@@ -26,7 +26,7 @@ from edgeseg.errors import (
     PlacementError,
     UsageError,
 )
-from edgeseg.inference.engine import Interpreter
+from edgeseg.inference.engine import open_engine
 from edgeseg_converters.commands.convert import convert as command
 from edgeseg_converters.commands.numbers import parse_complexity
 from edgeseg_converters.compare.bundle_runner import load_pieces
@@ -108,7 +108,7 @@ def test_bundle_holds_pieces_that_chain_to_the_model(plain: Path, tmp_path: Path
     image = zoo.random_images()
     tensors = {manifest.input.tensor: image}
     for piece in manifest.pieces:
-        made = Interpreter(bundle.piece(piece)).run([tensors[port.tensor] for port in piece.inputs])
+        made = open_engine(bundle.piece(piece)).run([tensors[port.tensor] for port in piece.inputs])
         tensors |= {port.tensor: array for port, array in zip(piece.outputs, made, strict=True)}
     model = import_keras().saving.load_model(plain, compile=False)
     expected = model.predict(image, verbose=0)

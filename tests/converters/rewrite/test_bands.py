@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from edgeseg.errors import BudgetError
 from edgeseg.inference.banded import runner_of
-from edgeseg.inference.engine import Interpreter
+from edgeseg.inference.engine import open_engine
 from edgeseg.inference.measure import measure_piece
 from edgeseg.network.cost import peak_live_bytes
 from edgeseg.network.graph import Graph
@@ -39,7 +39,7 @@ def network_of(family: str) -> Network:
 
 
 def ran(compiled: Compiled, arrays: dict[str, Any]) -> dict[str, Any]:
-    runner = runner_of(compiled, Interpreter(compiled.model))
+    runner = runner_of(compiled, open_engine(compiled.model))
     made = runner.run([arrays[port.tensor] for port in compiled.inputs])
     return {port.tensor: array for port, array in zip(compiled.outputs, made, strict=True)}
 

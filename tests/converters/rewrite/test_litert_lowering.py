@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import zoo
 
-from edgeseg.inference.engine import Interpreter
+from edgeseg.inference.engine import open_engine
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.quiet import import_keras
 from edgeseg_converters.network import Network
@@ -24,7 +24,7 @@ def assert_same(network: Network) -> None:
     (entering,) = network.graph.inputs
     image = np.random.default_rng(0).normal(size=entering.shape).astype(np.float32)
     plain, quick = (
-        Interpreter(compile_graph(network.graph, network.weights, plain=how).model)
+        open_engine(compile_graph(network.graph, network.weights, plain=how).model)
         for how in (True, False)
     )
     for one, other in zip(plain.run([image]), quick.run([image]), strict=True):

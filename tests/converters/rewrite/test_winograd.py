@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import zoo
 
-from edgeseg.inference.engine import Interpreter
+from edgeseg.inference.engine import open_engine
 from edgeseg.network.cost import graph_cost
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.quiet import import_keras
@@ -39,7 +39,7 @@ def image_for(network: Network) -> Any:
 def run(network: Network, *, tflite: bool = False) -> Any:
     image = image_for(network)
     if tflite:
-        return Interpreter(compile_graph(network.graph, network.weights).model).run([image])[0]
+        return open_engine(compile_graph(network.graph, network.weights).model).run([image])[0]
     return np.asarray(build(network, "model")([image]))
 
 

@@ -5,7 +5,7 @@ import pytest
 import zoo
 
 from edgeseg.errors import ModelError
-from edgeseg.inference.engine import Interpreter
+from edgeseg.inference.engine import open_engine
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.quiet import import_keras
 from edgeseg_converters.network import Network
@@ -32,7 +32,7 @@ def test_ports_keep_the_order_of_the_graph_whatever_the_names() -> None:
     piece = network.graph.subgraph("piece", ["minus", "y", "b"])
     compiled = compile_graph(piece, network.weights)
     values = {"z": np.full((1, 8, 8, 2), -2, np.float32), "a": np.full((1, 8, 8, 2), 1, np.float32)}
-    made = Interpreter(compiled.model).run([values[port.tensor] for port in compiled.inputs])
+    made = open_engine(compiled.model).run([values[port.tensor] for port in compiled.inputs])
     found = {port.tensor: array for port, array in zip(compiled.outputs, made, strict=True)}
     assert set(found) == set(piece.outputs)
     np.testing.assert_array_equal(found["y"], 0)
@@ -45,7 +45,7 @@ def test_file_computes_what_keras_does(family: str) -> None:
     network = read_network(model)
     image = zoo.random_images()
     compiled = compile_graph(network.graph, network.weights)
-    (output,) = Interpreter(compiled.model).run([image])
+    (output,) = open_engine(compiled.model).run([image])
     np.testing.assert_allclose(output, model.predict(image, verbose=0), atol=1e-5)
 
 
@@ -64,7 +64,7 @@ def test_many_inputs_keep_their_places() -> None:
         np.full(port.shape, int(port.tensor.removeprefix("part")), np.float32)
         for port in compiled.inputs
     ]
-    (joined,) = Interpreter(compiled.model).run(arrays)
+    (joined,) = open_engine(compiled.model).run(arrays)
     np.testing.assert_array_equal(joined[0, 0, 0], np.arange(12))
 
 
@@ -105,7 +105,7 @@ def test_ports_keep_the_order_of_the_graph_however_many_there_are() -> None:
     assert [port.tensor for port in compiled.outputs] == list(piece.outputs)
     numbers = [int(port.tensor.removeprefix("read_")) for port in compiled.inputs]
     arrays = [np.full((1, 4, 4, 1), number, np.float32) for number in numbers]
-    outputs = Interpreter(compiled.model).run(arrays)
+    outputs = open_engine(compiled.model).run(arrays)
     assert {
         port.tensor: array.flat[0] for port, array in zip(compiled.outputs, outputs, strict=True)
     } == {f"made_{number}": number for number in range(12)}

@@ -17,7 +17,7 @@ from edgeseg.boards.placement import Lane, Placement
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.errors import BoardError
 from edgeseg.imaging.slices import SliceGeometry, to_input, to_probabilities
-from edgeseg.inference.engine import Interpreter
+from edgeseg.inference.engine import open_engine
 from edgeseg_runtime.coordination.backlog import Backlog, PendingSlice, Result
 from edgeseg_runtime.coordination.coordinator import Coordinator
 from edgeseg_runtime.messaging.wire import HELD_SECONDS, Hello
@@ -34,7 +34,7 @@ def images() -> list[NDArray[np.uint8]]:
 @pytest.fixture(scope="module")
 def expected(uncut_bundle: Path, images: list[NDArray[np.uint8]]) -> list[Any]:
     opened = Bundle(uncut_bundle)
-    interpreter = Interpreter(opened.piece(opened.manifest.pieces[0]))
+    interpreter = open_engine(opened.piece(opened.manifest.pieces[0]))
     inputs = [to_input(grey, opened.manifest.preprocessing) for grey in images]
     return [to_probabilities(interpreter.run([array])[0]) for array in inputs]
 

@@ -16,7 +16,7 @@ from edgeseg.boards.boards_file import Board, BoardEntry
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.errors import BoardError, BundleError, PlacementError, UsageError, VolumeError
 from edgeseg.imaging.slices import SliceGeometry, to_input, to_model, to_native, to_probabilities
-from edgeseg.inference.engine import Interpreter
+from edgeseg.inference.engine import open_engine
 from edgeseg_runtime import Segmenter
 from edgeseg_runtime.coordination import connections
 from edgeseg_runtime.coordination.connections import PING_SECONDS
@@ -30,7 +30,7 @@ def uncut_masks(bundle: Path, scan: NDArray[Any], spacing: tuple[float, float] |
     """Segment without sockets, workers or cuts."""
     opened = Bundle(bundle)
     manifest = opened.manifest
-    interpreter = Interpreter(opened.piece(manifest.pieces[0]))
+    interpreter = open_engine(opened.piece(manifest.pieces[0]))
     masks = []
     for image in scan:
         geometry = SliceGeometry(*image.shape, *(spacing or (None, None)))

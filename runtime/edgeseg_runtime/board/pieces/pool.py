@@ -10,7 +10,7 @@ from edgeseg.bundle.manifest import Piece
 from edgeseg.files.atomic import atomic_path
 from edgeseg.files.cache import cache_folder
 from edgeseg.inference.banded import Runner, runner_of
-from edgeseg.inference.engine import Interpreter
+from edgeseg.inference.engine import open_engine
 from edgeseg_runtime.board.pieces.steps import Step
 
 InterpreterSet: TypeAlias = list[Runner]
@@ -76,8 +76,10 @@ def load(
     loaded: dict[str, list[Runner]] = {}
     for piece in loading_order(piece for step in steps for piece in step.pieces):
         path = cached_piece(piece.sha256)
-        make = Interpreter.ready if ready else Interpreter.lean
-        loaded[piece.name] = [runner_of(piece, make(path, threads)) for _ in range(copies)]
+        loaded[piece.name] = [
+            runner_of(piece, open_engine(path, piece.file_format, threads, warm=ready))
+            for _ in range(copies)
+        ]
     return {
         step.name: [[loaded[piece.name][copy] for piece in step.pieces] for copy in range(copies)]
         for step in steps

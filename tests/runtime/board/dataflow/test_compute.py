@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.bundle.manifest import Manifest, Port
 from edgeseg.imaging.slices import SliceGeometry, to_input, to_probabilities
-from edgeseg.inference.engine import Interpreter
+from edgeseg.inference.engine import open_engine
+from edgeseg.inference.engine_protocol import Engine
 from edgeseg_runtime.board.dataflow.compute import Computer
 from edgeseg_runtime.board.dataflow.decoder import Decoder
 from edgeseg_runtime.board.dataflow.executor import Executor, Firing, Tensors
@@ -44,7 +45,7 @@ def grey() -> NDArray[np.uint8]:
 def expected(uncut_bundle: Path, grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The probabilities of the uncut model."""
     uncut = Bundle(uncut_bundle)
-    interpreter = Interpreter(uncut.piece(uncut.manifest.pieces[0]))
+    interpreter = open_engine(uncut.piece(uncut.manifest.pieces[0]))
     (output,) = interpreter.run([to_input(grey, uncut.manifest.preprocessing)])
     return to_probabilities(output)
 
@@ -65,7 +66,7 @@ def test_two_threads_compute_what_one_does(
     computer = _computer(manifest, [step], None)
     made: list[Tensors] = []
 
-    def work(crew: list[Interpreter]) -> None:
+    def work(crew: list[Engine]) -> None:
         for _ in range(10):
             firing = Firing(_JOB, step, {manifest.input.tensor: grey})
             computed = computer.compute(crew, firing)

@@ -16,5 +16,6 @@ def demo(
     The CT is fetched once (38 MB). Research use only, not a medical device.
     """
     from edgeseg.demo.demo import run
+    from edgeseg.output.terminal import progress
 
-    run(output)
+    run(output, progress)

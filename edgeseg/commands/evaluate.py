@@ -43,8 +43,7 @@ def evaluate(
     from edgeseg.errors import UsageError
     from edgeseg.files.atomic import check_writable
     from edgeseg.output.terminal import console, emit_json, progress
-    from edgeseg.scoring.evaluation import evaluate as evaluate_pairs
-    from edgeseg.scoring.evaluation import write_csv
+    from edgeseg.scoring.evaluation import evaluate_pairs, write_csv
     from edgeseg.scoring.pairing import pair_cases
 
     if output is not None and output.suffix.lower() != ".csv":
@@ -53,8 +52,7 @@ def evaluate(
     table = output or (predictions / "evaluation.csv" if predictions.is_dir() else None)
     if table is not None:
         check_writable(table)
-    with progress(len(pairs), "Scoring") as advance:
-        made = evaluate_pairs(pairs, advance)
+    made = evaluate_pairs(pairs, progress)
     if table is not None:
         write_csv(table, made)
     if json:

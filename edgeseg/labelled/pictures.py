@@ -18,7 +18,7 @@ from edgeseg.imaging.png import Pictures, read_pictures
 from edgeseg.imaging.slices import Grey, Mask
 from edgeseg.labelled.labels import KITS_VALUES, UNKNOWN, WITH_UNKNOWN, to_kits
 from edgeseg.labelled.slices import LabelledSlice, LabelledSlices
-from edgeseg.output.terminal import progress
+from edgeseg.progress import Progress, silent
 
 _IMAGES = "images"
 _LABELS = ("labels", "masks")
@@ -26,7 +26,7 @@ _INDEX, _UNKNOWN_COLUMN = "index.csv", "unknown_px"
 _MIDDLE = "mid"
 
 
-def read_labelled_pictures(folder: Path) -> LabelledSlices:
+def read_labelled_pictures(folder: Path, progress: Progress = silent) -> LabelledSlices:
     """List the slices of one PNG data set, or of all that are subfolders.
 
     Every label is read once, so that a wrong one is met before a training starts.
@@ -43,9 +43,9 @@ def read_labelled_pictures(folder: Path) -> LabelledSlices:
         label has other values than KiTS's.
     """
     if (folder / _IMAGES).is_dir():
-        return _read_source(folder)
+        return _read_source(folder, progress)
     sources = sorted(path.parent for path in folder.glob(f"*/{_IMAGES}") if path.is_dir())
-    return sum(map(_read_source, sources), ())
+    return sum((_read_source(source, progress) for source in sources), ())
 
 
 def patient_of(stem: str) -> str:
@@ -54,7 +54,7 @@ def patient_of(stem: str) -> str:
     return case if case and (number.isdecimal() or number == _MIDDLE) else stem.partition("_")[0]
 
 
-def _read_source(folder: Path) -> LabelledSlices:
+def _read_source(folder: Path, progress: Progress) -> LabelledSlices:
     """List one data set, all of it checked but the images' pixels."""
     label_folder = _label_folder(folder)
     images, labels = read_pictures(folder / _IMAGES), read_pictures(label_folder)

@@ -5,12 +5,14 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
+
+from edgeseg.progress import Advance
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -134,16 +136,17 @@ def working(description: str) -> Iterator[None]:
 
 @contextmanager
 def progress(
-    total: float, description: str, unit: str = "", *, estimate: bool = True
-) -> Iterator[Callable[..., None]]:
+    total: float | None, description: str, unit: str = "", *, estimate: bool = True
+) -> Iterator[Advance]:
     """Show a bar with time left on standard error while the block runs.
 
-    Yields ``advance(n=1, note=None)``. Nothing is shown where standard error is no terminal.
+    This is the :class:`~edgeseg.progress.Progress` that commands give to the library. Nothing is
+    shown where standard error is no terminal.
 
     Parameters
     ----------
     total
-        How many steps make the whole.
+        How many steps make the whole; None shows that something goes on.
     description
         What is going on, in a few words.
     unit
@@ -151,6 +154,10 @@ def progress(
     estimate
         Tell the time left from the last half minute; slow steps need a caller who knows better.
     """
+    if total is None:
+        with working(description):
+            yield _no_advance
+        return
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -181,3 +188,7 @@ def progress(
             )
 
         yield advance
+
+
+def _no_advance(n: float = 1, note: str | None = None) -> None:
+    """Leave out steps of work whose length nobody knows."""

@@ -1,7 +1,7 @@
 """Scores of predicted masks against the truth, case by case, as the KiTS challenge counts them."""
 
 import csv
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -17,8 +17,9 @@ from edgeseg.imaging.png import PICTURE, read_pictures
 from edgeseg.imaging.slices import Mask
 from edgeseg.labelled.labels import KITS_VALUES, to_kits
 from edgeseg.output.terminal import RESEARCH_NOTE
+from edgeseg.progress import Progress, silent
 from edgeseg.scoring.dice import KITS_TOLERANCES_MM, region_dice, region_surface_dice
-from edgeseg.scoring.pairing import CasePair
+from edgeseg.scoring.pairing import CasePair, pair_cases
 from edgeseg.scoring.surface_dice import bounding_box
 
 _COLUMNS = {"kidney_and_mass": "kidney", "mass": "masses", "tumor": "tumor"}
@@ -96,8 +97,31 @@ def read_labels(path: Path) -> Labels:
     return Labels(values, volume.grid)
 
 
-def evaluate(pairs: Sequence[CasePair], scored: Callable[[], object] = lambda: None) -> Evaluation:
-    """Score all pairs, one after another; ``scored`` is called after each.
+def evaluate(predictions: Path | str, truth: Path | str, progress: Progress = silent) -> Evaluation:
+    """Score masks against the truth as the KiTS challenge does.
+
+    Parameters
+    ----------
+    predictions
+        Folder of masks (``NAME.nii.gz`` or ``NAME.png``), or one mask.
+    truth
+        The same of the truth; ``NAME/segmentation.nii.gz`` as in KiTS, too.
+    progress
+        Is told of each case.
+
+    Raises
+    ------
+    UsageError
+        If one is a file and the other a folder.
+    VolumeError
+        If the two do not hold the same cases, a file can't be read or holds anything but KiTS
+        labels, or a mask does not lie on the grid of its truth.
+    """
+    return evaluate_pairs(pair_cases(Path(predictions), Path(truth)), progress)
+
+
+def evaluate_pairs(pairs: Sequence[CasePair], progress: Progress = silent) -> Evaluation:
+    """Score all pairs, one after another.
 
     Raises
     ------
@@ -105,9 +129,10 @@ def evaluate(pairs: Sequence[CasePair], scored: Callable[[], object] = lambda: N
         As for :func:`score`.
     """
     cases = []
-    for pair in pairs:
-        cases.append(score(pair))
-        scored()
+    with progress(len(pairs), "Scoring") as advance:
+        for pair in pairs:
+            cases.append(score(pair))
+            advance()
     return Evaluation(tuple(cases), average(cases), KITS_TOLERANCES_MM)
 
 

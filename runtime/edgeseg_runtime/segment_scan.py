@@ -61,7 +61,7 @@ def run(request: SegmentRequest) -> None:
         Before any work where an input or an output can't be used; afterwards where a board fails.
     """
     boards, link = _boards(request)
-    scan = read_scan(request.scan, request.series)
+    scan = read_scan(request.scan, request.series, progress)
     _check_outputs(request, scan)
     if scan.warning:
         note(scan.warning)

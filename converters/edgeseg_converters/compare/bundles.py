@@ -56,7 +56,7 @@ def compare_bundles(
         bundle.check()
         check_alike(bundle, opened[0])
     check_labels(manifest)
-    slices = chosen(read_labelled(data), patients)
+    slices = chosen(read_labelled(data, progress), patients)
     runner = KerasRunner(model, manifest)
     source = hash_model(model)
 

@@ -48,7 +48,7 @@ def read_validation(folder: Path, patients: Iterable[str] | None, calibration: P
     VolumeError
         If the slices can't be read.
     """
-    slices = chosen(read_labelled(folder), patients)
+    slices = chosen(read_labelled(folder, progress), patients)
     known = _known(calibration)
     _refuse({one.patient for one in slices} & known.patients, calibration)
     prints = []
@@ -72,7 +72,7 @@ class _Known:
 
 
 def _known(calibration: Path) -> _Known:
-    scan = read_scan(calibration)
+    scan = read_scan(calibration, progress=progress)
     with progress(len(scan), "reading the calibration slices") as advance:
         prints = []
         for index in range(len(scan)):

@@ -21,7 +21,7 @@ from edgeseg.imaging.dicom.stack import Stack, by_height, stack, unlike
 from edgeseg.imaging.grid import Grid
 from edgeseg.imaging.nifti import NiftiScan
 from edgeseg.imaging.slices import Hounsfield
-from edgeseg.output.terminal import progress
+from edgeseg.progress import Progress, silent
 
 _SCANNER = 1
 """NIfTI's code for coordinates of the scanner."""
@@ -49,13 +49,15 @@ class DicomScan(NiftiScan):
         return f"image {self.planes[self.grid.numbers[index]].number}"
 
 
-def read_dicom(path: Path, wanted: str | None = None) -> DicomScan:
+def read_dicom(path: Path, wanted: str | None = None, progress: Progress = silent) -> DicomScan:
     """Read a CT series from a folder, a zip or one file.
 
     Parameters
     ----------
     wanted
         Which series, where there are several: UID, number, or a part of the description.
+    progress
+        Is told of headers and of slices.
 
     Raises
     ------
@@ -66,13 +68,15 @@ def read_dicom(path: Path, wanted: str | None = None) -> DicomScan:
     """
     with dicom_entries(path) as entries:
         try:
-            return _read(path, entries, wanted)
+            return _read(path, entries, wanted, progress)
         except EdgesegError as error:
             raise type(error)(f"{path}: {error}") from None
 
 
-def _read(path: Path, entries: Sequence[DicomFile], wanted: str | None) -> DicomScan:
-    series = group_series(_images(entries))
+def _read(
+    path: Path, entries: Sequence[DicomFile], wanted: str | None, progress: Progress
+) -> DicomScan:
+    series = group_series(_images(entries, progress))
     if not series:
         raise VolumeError("holds no DICOM image; give a folder or .zip with a CT series")
     chosen = choose(series, wanted)
@@ -86,7 +90,7 @@ def _read(path: Path, entries: Sequence[DicomFile], wanted: str | None) -> Dicom
     notes = (left_out(series, chosen), *_notes(made, len(planes)))
     return DicomScan(
         path=path,
-        voxels=_voxels(made.planes, grid),
+        voxels=_voxels(made.planes, grid, progress),
         grid=grid,
         header=_header(grid, made),
         warning="; ".join(note for note in notes if note) or None,
@@ -95,7 +99,7 @@ def _read(path: Path, entries: Sequence[DicomFile], wanted: str | None) -> Dicom
     )
 
 
-def _images(entries: Sequence[DicomFile]) -> list[DicomImage]:
+def _images(entries: Sequence[DicomFile], progress: Progress) -> list[DicomImage]:
     images = []
     with progress(len(entries), "reading DICOM headers", unit="files") as advance:
         for entry in entries:
@@ -127,7 +131,7 @@ def _notes(made: Stack, given: int) -> tuple[str | None, ...]:
     )
 
 
-def _voxels(planes: Sequence[Plane], grid: Grid) -> Hounsfield:
+def _voxels(planes: Sequence[Plane], grid: Grid, progress: Progress) -> Hounsfield:
     """Decode slice by slice into the smallest type that holds all HU."""
     whole = all(plane.rescale.whole for plane in planes)
     with reading("the series"):

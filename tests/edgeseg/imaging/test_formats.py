@@ -32,7 +32,7 @@ class ArrayScan:
     windowed, affine, warning = False, None, None
     to_file = np.eye(4)
 
-    def __init__(self, path):
+    def __init__(self, path, progress):
         self.voxels = np.load(path)
 
     def __len__(self):
@@ -120,7 +120,7 @@ def test_a_package_that_forgets_something_is_told_so(
 def test_a_row_without_what_others_rely_on_is_refused(lacking: dict[str, Any]) -> None:
     row = {"name": "A", "offer": "an .a", "mask_ending": ".a", "volumes": (".a",)} | lacking
     with pytest.raises(ValueError, match="needs a name, an offer and an ending"):
-        ScanFormat(read=read_volume, **row)
+        ScanFormat(read=lambda path, _: read_volume(path), **row)
 
 
 def test_a_mask_is_called_as_its_scan_is_kept(tmp_path: Path) -> None:

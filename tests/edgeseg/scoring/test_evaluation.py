@@ -8,6 +8,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
+from heard_progress import HeardProgress, Job
 from numpy.typing import NDArray
 from PIL import Image
 from reference_metric import reference_surface_dice
@@ -15,7 +16,7 @@ from scans import names
 
 from edgeseg.errors import OutputError, VolumeError
 from edgeseg.scoring.dice import KITS_REGIONS, KITS_TOLERANCES_MM
-from edgeseg.scoring.evaluation import Score, average, evaluate, score, write_csv
+from edgeseg.scoring.evaluation import Score, average, evaluate, evaluate_pairs, score, write_csv
 from edgeseg.scoring.pairing import CasePair
 
 _IPL = np.array([[0, 0, -0.8, 30], [0, -0.7, 0, 40], [-2.5, 0, 0, 500], [0, 0, 0, 1.0]])
@@ -192,21 +193,27 @@ def test_labels_stored_as_floats_are_labels(tmp_path: Path) -> None:
 
 
 def test_every_case_weighs_the_same(tmp_path: Path) -> None:
-    """The average is over cases, not voxels; ``scored`` hears of each."""
+    """The average is over cases, not voxels; the caller hears of each."""
     one = Score("a", {"tumor": 1.0}, {"tumor": 0.5})
     other = Score("b", {"tumor": 0.0}, {"tumor": 0.2})
     assert average([one, other]) == Score("average", {"tumor": 0.5}, {"tumor": 0.35})
-    heard: list[str] = []
+    heard = HeardProgress()
     pair = _pair(tmp_path, _labels())
-    made = evaluate([pair, pair], lambda: heard.append("scored"))
-    assert heard == ["scored"] * 2
+    made = evaluate_pairs([pair, pair], heard)
+    assert heard.jobs == [Job("Scoring", 2, 2)]
     assert [scored.case for scored in made.cases] == ["case"] * 2
     assert made.tolerances_mm == KITS_TOLERANCES_MM
 
 
+def test_two_masks_are_evaluated_from_python(tmp_path: Path) -> None:
+    pair = _pair(tmp_path, _labels())
+    (case,) = evaluate(str(pair.prediction), pair.truth).cases
+    assert case.dice == dict.fromkeys(KITS_REGIONS, 1.0)
+
+
 def test_the_csv_is_that_of_the_challenge(tmp_path: Path) -> None:
     pair = _pair(tmp_path, np.minimum(_labels(), 2))
-    write_csv(tmp_path / "evaluation.csv", evaluate([pair]))
+    write_csv(tmp_path / "evaluation.csv", evaluate_pairs([pair]))
     head, case, mean = (tmp_path / "evaluation.csv").read_text().splitlines()
     assert head == "caseID,Dice_kidney,Dice_masses,Dice_tumor,SD_kidney,SD_masses,SD_tumor"
     assert case.startswith("case,1.00000000,1.00000000,0.98387097,1.00000000,1.00000000,")
@@ -216,7 +223,7 @@ def test_the_csv_is_that_of_the_challenge(tmp_path: Path) -> None:
 def test_the_csv_of_pictures_has_dice_alone(tmp_path: Path) -> None:
     """A comma in a name does not shift the columns."""
     pair = _pair(tmp_path, _labels()[3], end=".png")
-    made = evaluate([CasePair("a,b", pair.prediction, pair.truth)])
+    made = evaluate_pairs([CasePair("a,b", pair.prediction, pair.truth)])
     write_csv(tmp_path / "e.csv", made)
     with (tmp_path / "e.csv").open(newline="") as file:
         rows = list(csv.reader(file))
@@ -225,7 +232,7 @@ def test_the_csv_of_pictures_has_dice_alone(tmp_path: Path) -> None:
 
 
 def test_a_csv_that_can_not_be_written(tmp_path: Path) -> None:
-    made = evaluate([_pair(tmp_path, _labels())])
+    made = evaluate_pairs([_pair(tmp_path, _labels())])
     before = names(tmp_path)
     with pytest.raises(OutputError, match="can't write"):
         write_csv(tmp_path / "nowhere" / "e.csv", made)

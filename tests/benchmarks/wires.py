@@ -21,7 +21,8 @@ from edgeseg.imaging.slices import SliceGeometry
 from edgeseg.inference.process_memory import reuse_freed_memory
 from edgeseg_runtime import Segmenter
 from edgeseg_runtime.messaging.keys import KeyPair, make_keys, write_keys
-from edgeseg_runtime.messaging.transport import Listener, PeerSocket
+from edgeseg_runtime.messaging.listener import Listener
+from edgeseg_runtime.messaging.peer_socket import PeerSocket
 from edgeseg_runtime.messaging.wire import Bye, Echo, Job, TensorData, tensor_array
 
 SHAPE = (1, 256, 256, 32)

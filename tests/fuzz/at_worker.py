@@ -14,7 +14,7 @@ from talking import Sockets, greet, hear
 from edgeseg.boards.placement import Lane, Placement
 from edgeseg.errors import WireError
 from edgeseg_runtime.messaging.assignments import assignment_for
-from edgeseg_runtime.messaging.transport import PeerSocket
+from edgeseg_runtime.messaging.peer_socket import PeerSocket
 from edgeseg_runtime.messaging.wire import Assignment, PieceRequest, Ping, Pong, decode
 
 EPOCH = 2**40 + 7

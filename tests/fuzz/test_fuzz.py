@@ -15,7 +15,7 @@ def _run(script: str, target: Path, *words: object) -> Any:
         [sys.executable, str(_FOLDER / script), *map(str, words), "--json", str(target)],
         capture_output=True,
         check=False,
-        env=os.environ | {"PYTHONPATH": str(_FOLDER.parent / "support")},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
         text=True,
     )
     assert ran.returncode == 0, ran.stderr

@@ -21,7 +21,7 @@ from edgeseg.bundle.bundle_file import digest, pack
 from edgeseg.bundle.manifest import Manifest, Port
 from edgeseg_runtime.board.config import WorkerConfig
 from edgeseg_runtime.messaging.assignments import assignment_for
-from edgeseg_runtime.messaging.transport import PeerSocket
+from edgeseg_runtime.messaging.peer_socket import PeerSocket
 from edgeseg_runtime.messaging.wire import PieceData, PieceRequest, Ping, Pong
 
 _STOP_SECONDS = 2.0

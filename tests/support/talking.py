@@ -8,7 +8,8 @@ import zmq
 from typing_extensions import Self
 
 from edgeseg_runtime.messaging.keys import KeyPair
-from edgeseg_runtime.messaging.transport import Listener, PeerSocket
+from edgeseg_runtime.messaging.listener import Listener
+from edgeseg_runtime.messaging.peer_socket import PeerSocket
 from edgeseg_runtime.messaging.wire import PROTOCOL, AnyMessage, Hello, Refused, Welcome
 
 _T = TypeVar("_T")

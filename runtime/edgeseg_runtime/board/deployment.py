@@ -1,134 +1,165 @@
-"""What a board does in one epoch: its pieces, the slices on them, and where the tensors go."""
+"""What a board does in one epoch: the parts that load its pieces and run slices on them."""
 
-import time
-from concurrent.futures import Future
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from edgeseg.errors import BoardError, WireError
-from edgeseg.imaging.slices import SliceGeometry
-from edgeseg_runtime.board.dataflow.compute import Computed, Computer
+from edgeseg.errors import BoardError
 from edgeseg_runtime.board.dataflow.decoder import Decoder
-from edgeseg_runtime.board.dataflow.executor import Executor, Firing, Tensors
-from edgeseg_runtime.board.dataflow.outbox import DeploymentResources, Outbox
+from edgeseg_runtime.board.dataflow.dispatcher import Dispatcher
+from edgeseg_runtime.board.dataflow.executor import Executor
+from edgeseg_runtime.board.dataflow.inbox import Inbox
+from edgeseg_runtime.board.dataflow.outbox import Connect, Outbox, Reply
+from edgeseg_runtime.board.dataflow.step_runner import StepRunner
 from edgeseg_runtime.board.dataflow.time_sharing import StepSwapper
-from edgeseg_runtime.board.memory.allocator import FreedMemory
+from edgeseg_runtime.board.dataflow.trials import Trials
+from edgeseg_runtime.board.memory.allocator import AllocatorPolicy
 from edgeseg_runtime.board.memory.ledger import Ledger
-from edgeseg_runtime.board.memory.reservation import enter
+from edgeseg_runtime.board.memory.reservation import reserve
 from edgeseg_runtime.board.memory.spool import Spool
-from edgeseg_runtime.board.pieces.loading import Loaded, Loader
-from edgeseg_runtime.board.pieces.piece_loader import Preparation, reason
-from edgeseg_runtime.board.pieces.pool import InterpreterSet, Pool
-from edgeseg_runtime.board.pieces.steps import readers_of, steps_of
+from edgeseg_runtime.board.pieces.interpreter_pool import InterpreterPool, InterpreterSets
+from edgeseg_runtime.board.pieces.loading import PieceLoading, reason_of
+from edgeseg_runtime.board.pieces.step_loader import StepLoader
+from edgeseg_runtime.board.pieces.steps import reader_counts, steps_of
+from edgeseg_runtime.board.threads import TaskGroup, Threads
 from edgeseg_runtime.messaging.assignments import contradiction
 from edgeseg_runtime.messaging.wire import (
     AnyMessage,
     Assignment,
-    Failed,
-    Job,
     PieceTime,
-    Ready,
     Refused,
     TensorData,
     TrialRequest,
-    TrialResult,
-    tensor_array,
 )
 
 
+@dataclass(frozen=True)
+class DeploymentResources:
+    """What a deployment works with.
+
+    Parameters
+    ----------
+    ledger
+        Of this process, with nothing else entered.
+    threads
+        For all that takes longer than a moment.
+    connect
+        Opens a connection to another board.
+    reply
+        Sends the coordinator a message and an array.
+    spool_root
+        Folder for tensors that wait for steps which are not in memory.
+    """
+
+    ledger: Ledger
+    threads: Threads
+    connect: Connect
+    reply: Reply
+    spool_root: Path
+
+
 class Deployment:
-    """One assignment, from the pieces it still needs to the last slice.
+    """One assignment, from the pieces that it lacks to the last slice.
+
+    The parts and what passes between them::
+
+        PieceData -> PieceLoading -> interpreters -> InterpreterPool <- StepSwapper
+                                                          |
+        TensorData -> Inbox -> Executor -> Dispatcher -> StepRunner -> Outbox -> boards, coordinator
+                                  ^----------- tensors read here ---------'
 
     Parameters
     ----------
     assignment
         What is to be done.
-    ledger
-        Of this process, with nothing else entered.
-    means
-        What it works with.
+    resources
+        What there is to do it with.
 
     Raises
     ------
     BoardError
-        If its pieces and slices don't fit into the ledger or its tensors on the disk, or it
-        makes no sense.
+        If the assignment contradicts itself, its pieces and slices don't fit into the ledger, or
+        its tensors don't fit on the disk.
     """
 
-    def __init__(self, assignment: Assignment, ledger: Ledger, means: DeploymentResources) -> None:
+    def __init__(self, assignment: Assignment, resources: DeploymentResources) -> None:
         problem = contradiction(assignment)
         if problem:
             raise BoardError(f"the assignment contradicts itself: {problem}")
-        self._assignment = assignment
-        self._ledger = ledger
-        self._threads = means.threads
-        self._reply = means.reply
-        copies = enter(assignment, ledger, means.threads.count)
-        self._heap = FreedMemory(assignment, ledger)
-        self._sources = {port.tensor: port for port in assignment.sources}
-        self._steps = steps_of(assignment)
-        self._executor = Executor(self._steps, {r.lane: r for r in assignment.routes})
-        self._pool = Pool()
+        copies = reserve(assignment, resources.ledger, resources.threads.count)
+        allocator = AllocatorPolicy(assignment, resources.ledger)
+        steps = steps_of(assignment)
+        executor = Executor(steps, {routes.lane: routes for routes in assignment.routes})
+        pool = InterpreterPool()
         decoder = Decoder(assignment.output, assignment.preprocessing, assignment.decoding)
-        self._outbox = Outbox(assignment, decoder, means)
-        self._spool = self._make_spool(means.spool_root, copies) if assignment.shifts else None
-        readers = readers_of(self._steps.values())
-        self._computer = Computer(self._sources, assignment.input, decoder, self._spool, readers)
-        loader = Loader(
-            self._steps,
-            together=not assignment.shifts,
-            copies=copies,
-            threads=means.threads.count // copies if assignment.routes else 1,
-            base=ledger.base,
+        outbox = Outbox(assignment, decoder, resources.reply, resources.connect)
+        step_runner = StepRunner(
+            {port.tensor: port for port in assignment.sources},
+            assignment.input,
+            decoder,
+            _spool(assignment, resources.spool_root, copies),
+            reader_counts(steps.values()),
         )
-        self._preparation = Preparation(assignment, means.threads, loader, self._say, self._ready)
-        self._shifts = self._in_shifts(loader) if assignment.shifts else None
-        self._running = 0
-        self._closed = False
-        self.piece_times = {piece.name: PieceTime() for piece in assignment.pieces}
-
-    def _make_spool(self, root: Path, copies: int) -> Spool:
-        """Make a spool for the slices that wait, and those that run: these wait on both sides."""
-        waiting, window = self._assignment.spool_bytes, self._assignment.routes[0].window
-        return Spool(root, waiting + copies * (waiting // window))
-
-    def _in_shifts(self, loader: Loader) -> StepSwapper:
-        return StepSwapper(loader, self._pool, self._executor, self._threads, self._changed)
+        step_loader = StepLoader(
+            steps,
+            resident=not assignment.shifts,
+            copies=copies,
+            threads=resources.threads.count // copies if assignment.routes else 1,
+            base_bytes=resources.ledger.base,
+        )
+        tasks = TaskGroup(resources.threads)
+        swapper = StepSwapper(step_loader, pool, executor, tasks, self._refuse)
+        self._assignment = assignment
+        self._resources = resources
+        self._tasks = tasks
+        self._inbox = Inbox(assignment, executor)
+        self._loading = PieceLoading(assignment, tasks, step_loader, self._report, self._take)
+        self._dispatcher = Dispatcher(
+            executor,
+            pool,
+            step_runner,
+            outbox,
+            allocator,
+            tasks,
+            swapper if assignment.shifts else None,
+        )
+        self._trials = Trials(
+            assignment, steps, pool, step_runner, tasks, self._report, self._refuse
+        )
 
     @property
-    def epoch(self) -> int:
-        """The epoch of the assignment."""
-        return self._assignment.epoch
+    def piece_times(self) -> dict[str, PieceTime]:
+        """How often each piece has run here, and for how long."""
+        never_run = {piece.name: PieceTime() for piece in self._assignment.pieces}
+        return never_run | self._dispatcher.piece_times
 
     @property
     def slices_held(self) -> int:
-        """How many slices have something here."""
-        return self._executor.slices_held
+        """How many slices have a tensor here."""
+        return self._dispatcher.slices_held
 
     @property
     def slices_passed(self) -> int:
         """How many slices have been through all pieces here."""
-        return self._executor.slices_passed
+        return self._dispatcher.slices_passed
 
     @property
     def sent_bytes(self) -> int:
         """Bytes sent to other boards."""
-        return self._outbox.sent_bytes
+        return self._dispatcher.sent_bytes
 
-    def prepare(self) -> None:
-        """Get the pieces, load them, and say that all is ready."""
-        self._preparation.start()
+    def start(self) -> None:
+        """Get the pieces, load them, and report that slices may come."""
+        self._loading.start()
 
     def accept_piece(self, sha256: str, packed: memoryview) -> None:
-        """Keep a piece that was asked for, verified.
+        """Verify a packed piece that was asked for, and keep it.
 
         Raises
         ------
         WireError
             If it was not asked for.
         """
-        self._preparation.accept_piece(sha256, packed)
+        self._loading.accept_piece(sha256, packed)
 
     def accept_tensor(self, data: TensorData, payload: memoryview) -> None:
         """Take in a tensor of a slice; those of other epochs and of slices done are dropped.
@@ -136,109 +167,46 @@ class Deployment:
         Raises
         ------
         WireError
-            If it is not what its reader expects, or more than may be in flight.
+            If it is not what its reader expects, or there are more slices than may be in flight.
         """
-        if data.job.epoch != self.epoch or self._executor.is_done(data.job.slice):
-            return
-        array = tensor_array(data.dtype, data.shape, payload)
-        source = self._sources.get(data.tensor)
-        if data.tensor == self._assignment.input:
-            if array.shape != self._assignment.preprocessing.size or data.dtype != "uint8":
-                raise WireError(f"the image of slice {data.job.slice} is not 8-bit of its size")
-        elif source is not None and (source.shape, source.dtype) != (array.shape, data.dtype):
-            raise WireError(
-                f"{data.tensor} is {data.dtype} of shape {array.shape}, "
-                f"{source.dtype} of shape {source.shape} is read"
-            )
-        self._executor.offer(data.job, data.tensor, array)
-        self._dispatch()
+        if self._inbox.accept(data, payload):
+            self._dispatcher.dispatch()
 
     def try_piece(self, trial: TrialRequest) -> None:
-        """Run a piece once on made-up tensors and say how long that kept a core from others.
+        """Run a piece once on synthetic tensors and report how long that kept a core busy.
 
         Raises
         ------
         WireError
             If the piece is not ready to run.
         """
-        if trial.epoch != self.epoch or trial.piece not in self._pool.idle:
-            raise WireError(f"{trial.piece} is not ready to be tried")
-        step, crew = self._steps[trial.piece], self._pool.borrow(trial.piece)
-        job = Job(trial.epoch, 0, 0, SliceGeometry(*self._assignment.preprocessing.size))
-        firing = Firing(job, step, self._computer.made_up(step.pieces[0]))
-        start = time.perf_counter()
-
-        def tried(future: "Future[Computed]") -> None:
-            seconds = time.perf_counter() - start
-            if not self._preparation.failed(future):
-                self._pool.give_back(trial.piece, crew)
-                self._say(TrialResult(trial.epoch, trial.piece, seconds))
-
-        self._threads.submit(partial(self._computer.compute, crew, firing), tried)
+        self._trials.start(trial)
 
     def close(self) -> None:
-        """Drop everything; what runs now is forgotten when it ends."""
-        self._closed = True
-        self._preparation.cancel()
-        self._pool.clear()
-        self._outbox.close()
-        if self._spool is not None:
-            self._spool.close()
+        """Release everything; the result of what still runs is dropped."""
+        self._tasks.close()
+        self._dispatcher.close()
 
-    def _ready(self, loaded: Loaded) -> None:
-        try:
-            self._ledger.correct("what the pieces keep beyond their measure", loaded.excess)
-        except BoardError as error:
-            self._say(Refused(self.epoch, str(error)))
-            return
-        self._pool.add(loaded.crews)
-        self._say(Ready(self.epoch))
-        self._dispatch()
+    def _take(self, interpreters: InterpreterSets, excess_bytes: int) -> None:
+        """Use what was loaded, if its true size fits into the ledger."""
+        ledger = self._resources.ledger
+        ledger.correct("what the pieces keep beyond their measure", excess_bytes)
+        self._dispatcher.add(interpreters)
 
-    def _say(self, message: AnyMessage) -> None:
-        self._reply(message, None)
+    def _refuse(self, error: BaseException) -> None:
+        self._report(Refused(self._assignment.epoch, reason_of(error)))
 
-    def _dispatch(self) -> None:
-        self._heap.tend()
-        while self._threads.running < self._threads.count:
-            firing = self._executor.next(self._pool.idle)
-            if firing is None:
-                break
-            crew = self._pool.borrow(firing.step.name)
-            self._running += 1
-            work = partial(self._computer.compute, crew, firing)
-            self._threads.submit(work, partial(self._computed, crew, firing))
-        if self._shifts is not None:
-            self._shifts.consider(running=self._running)
-
-    def _changed(self, future: "Future[Any]") -> None:
-        if not self._preparation.failed(future):
-            self._dispatch()
-
-    def _computed(self, crew: InterpreterSet, firing: Firing, future: "Future[Computed]") -> None:
-        self._running -= 1
-        if self._closed:
-            return
-        self._pool.give_back(firing.step.name, crew)
-        error = future.exception()
-        if error is not None:
-            self._say(Failed(firing.job, reason(error)))
-        else:
-            for piece, taken in future.result().times.items():
-                self.piece_times[piece] = _sum(self.piece_times[piece], taken)
-            self._pass_on(firing.job, future.result().outputs)
-        self._dispatch()
-
-    def _pass_on(self, job: Job, outputs: Tensors) -> None:
-        self._outbox.send(job, outputs)
-        for tensor, made in outputs.items():
-            if self._executor.reads(job.lane, tensor):
-                self._executor.offer(job, tensor, made)
+    def _report(self, message: AnyMessage) -> None:
+        self._resources.reply(message, None)
 
 
-def _sum(one: PieceTime, other: PieceTime) -> PieceTime:
-    return PieceTime(
-        one.runs + other.runs,
-        one.seconds + other.seconds,
-        one.busy_seconds + other.busy_seconds,
-    )
+def _spool(assignment: Assignment, root: Path, copies: int) -> Spool | None:
+    """Return a spool for time-shared steps, else None.
+
+    It has room for the slices that wait, and for those that run, whose inputs and outputs are on
+    disk together.
+    """
+    if not assignment.shifts:
+        return None
+    waiting_bytes, in_flight = assignment.spool_bytes, assignment.routes[0].window
+    return Spool(root, waiting_bytes + copies * (waiting_bytes // in_flight))

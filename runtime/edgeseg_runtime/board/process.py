@@ -15,8 +15,15 @@ from edgeseg_runtime.board.worker import Worker
 def run_worker(config: WorkerConfig, lifeline: int | None = None) -> None:
     """Run a worker in this process until it is told to stop; its endpoint goes to stdout.
 
-    SIGTERM and SIGINT stop it at once. Python would wait for an inference that still runs in
-    a thread; then the process is left without that, once nothing of it remains elsewhere.
+    SIGTERM and SIGINT stop it at once. If an inference still runs in a thread then, for which
+    Python would wait at its exit, the process ends without waiting, after all else is closed.
+
+    Parameters
+    ----------
+    config
+        How the worker is run.
+    lifeline
+        A file descriptor whose end of file stops the worker.
 
     Raises
     ------

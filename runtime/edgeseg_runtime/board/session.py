@@ -1,23 +1,17 @@
-"""What a worker does for the coordinator that it serves: its orders, tensors and questions."""
+"""A coordinator's session over one connection: its orders, its tensors, and the answers."""
 
 import logging
 import time
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import zmq
 from numpy.typing import NDArray
 
 from edgeseg.errors import BoardError, WireError
-from edgeseg_runtime.board.dataflow.outbox import DeploymentResources
-from edgeseg_runtime.board.deployment import Deployment
-from edgeseg_runtime.board.memory.ledger import Ledger
-from edgeseg_runtime.board.telemetry.logs import say
-from edgeseg_runtime.board.telemetry.telemetry import WorkerTotals
-from edgeseg_runtime.board.threads import Threads
+from edgeseg_runtime.board.deployment import Deployment, DeploymentResources
+from edgeseg_runtime.board.resources import WorkerResources
+from edgeseg_runtime.board.telemetry.logs import log_event
 from edgeseg_runtime.messaging.endpoints import check_peers
-from edgeseg_runtime.messaging.transport import Listener, PeerSocket
+from edgeseg_runtime.messaging.peer_socket import PeerSocket
 from edgeseg_runtime.messaging.wire import (
     NO_EPOCH,
     AnyMessage,
@@ -33,24 +27,6 @@ from edgeseg_runtime.messaging.wire import (
     TrialRequest,
     filling,
 )
-from edgeseg_runtime.messaging.zap_auth import OpenAccess
-
-
-@dataclass(frozen=True)
-class WorkerResources:
-    """What a worker has, whomever it serves.
-
-    ``limit`` is what the process may take, ``base`` what it takes before any piece, in bytes.
-    """
-
-    limit: int
-    base: int
-    context: zmq.Context[zmq.Socket[bytes]]
-    listener: Listener
-    threads: Threads
-    gate: OpenAccess
-    spool_root: Path
-    chronicle: WorkerTotals
 
 
 class Session:
@@ -59,14 +35,14 @@ class Session:
     Parameters
     ----------
     coordinator
-        Who is answered through the listener.
-    premises
-        What there is to work with.
+        The connection over which it is answered.
+    resources
+        Those of the worker.
     """
 
-    def __init__(self, coordinator: bytes, premises: WorkerResources) -> None:
+    def __init__(self, coordinator: bytes, resources: WorkerResources) -> None:
         self._coordinator = coordinator
-        self._premises = premises
+        self._resources = resources
         self._epoch = NO_EPOCH
         self.deployment: Deployment | None = None
 
@@ -84,10 +60,10 @@ class Session:
             self.deployment.accept_tensor(data, payload)
         except WireError as error:
             # The slice can't go on; its coordinator must not wait for it.
-            self._premises.listener.send(self._coordinator, Failed(data.job, str(error)))
+            self._resources.listener.send(self._coordinator, Failed(data.job, str(error)))
             raise
 
-    def follow(self, order: AnyMessage, payload: memoryview) -> None:
+    def execute(self, order: AnyMessage, payload: memoryview) -> None:
         """Do what the coordinator orders; orders of older epochs are dropped.
 
         Raises
@@ -100,7 +76,7 @@ class Session:
         if isinstance(order, Assignment):
             self._assign(order)
         elif isinstance(order, Probe):
-            self._echo(order)
+            self._answer_probe(order)
         elif isinstance(order, PieceData) and self.deployment is not None:
             self.deployment.accept_piece(order.sha256, payload)
         elif isinstance(order, TrialRequest) and self.deployment is not None:
@@ -109,45 +85,54 @@ class Session:
             raise WireError(f"{type(order).__name__} is nothing a worker is told")
 
     def close(self) -> None:
-        """Drop everything."""
+        """Release all that is held."""
         if self.deployment is not None:
-            self._premises.chronicle.add_deployment(self.deployment)
+            self._resources.totals.add_deployment(self.deployment)
             self.deployment.close()
         self.deployment = None
-        self._premises.gate.admits = frozenset()
+        self._resources.authenticator.tensor_senders = frozenset()
 
     def _assign(self, assignment: Assignment) -> None:
         self.close()
         self._epoch = assignment.epoch
         pieces, lanes = len(assignment.pieces), len(assignment.routes)
-        say(logging.DEBUG, "assigned", epoch=assignment.epoch, pieces=pieces, lanes=lanes)
-        here = self._premises
-        means = DeploymentResources(here.threads, self._connect, self._reply, here.spool_root)
+        log_event(logging.DEBUG, "assigned", epoch=assignment.epoch, pieces=pieces, lanes=lanes)
+        authenticator = self._resources.authenticator
         try:
-            check_peers(assignment.peers, here.gate.keys)
-            self.deployment = Deployment(assignment, Ledger(here.limit, here.base), means)
+            check_peers(assignment.peers, authenticator.keys)
+            self.deployment = Deployment(assignment, self._deployment_resources())
         except BoardError as error:
             self._reply(Refused(assignment.epoch, str(error)))
         else:
-            here.gate.admits = frozenset(assignment.admits)
-            self.deployment.prepare()
+            authenticator.tensor_senders = frozenset(assignment.admits)
+            self.deployment.start()
+
+    def _deployment_resources(self) -> DeploymentResources:
+        resources = self._resources
+        return DeploymentResources(
+            ledger=resources.new_ledger(),
+            threads=resources.threads,
+            connect=self._connect,
+            reply=self._reply,
+            spool_root=resources.spool_root,
+        )
 
     def _connect(self, peer: Peer) -> PeerSocket:
-        here = self._premises
-        return PeerSocket(here.context, peer.endpoint, here.gate.keys, peer.public_key)
+        keys = self._resources.authenticator.keys
+        return PeerSocket(self._resources.context, peer.endpoint, keys, peer.public_key)
 
-    def _echo(self, probe: Probe) -> None:
-        """Answer a probe; while pieces are here there may be no room for that."""
+    def _answer_probe(self, probe: Probe) -> None:
+        """Send as many bytes as the probe asks for; beside pieces there may be no room for them."""
         if self.deployment is not None:
             raise WireError("a probe must come before the pieces")
         echo = Echo(time.process_time())
-        self._premises.listener.send(self._coordinator, echo, filling(probe.answer_bytes))
+        self._resources.listener.send(self._coordinator, echo, filling(probe.answer_bytes))
 
     def _reply(self, message: AnyMessage, payload: NDArray[Any] | None = None) -> None:
         if isinstance(message, Refused):
-            self._premises.chronicle.refuse("refused an assignment", message.reason)
+            self._resources.totals.count_refusal("refused an assignment", message.reason)
         elif isinstance(message, Failed):
-            say(logging.ERROR, "a slice failed", reason=message.reason)
+            log_event(logging.ERROR, "a slice failed", reason=message.reason)
         elif not isinstance(message, SliceResult):  # of which there is one a slice
-            say(logging.DEBUG, f"told {type(message).__name__}")
-        self._premises.listener.send(self._coordinator, message, payload)
+            log_event(logging.DEBUG, f"told {type(message).__name__}")
+        self._resources.listener.send(self._coordinator, message, payload)

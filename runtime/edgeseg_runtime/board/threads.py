@@ -1,4 +1,4 @@
-"""Work done beside the message loop, whose results come back into it."""
+"""Work done in threads beside the message loop, whose results come back into it."""
 
 import os
 from collections import deque
@@ -8,13 +8,13 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
-_MANY = 4096
+_MAX_WAKE_BYTES = 4096
 
 
 class Threads:
     """Runs work in threads and hands results to the thread that calls :meth:`settle`.
 
-    Whoever polls :meth:`fileno` wakes up as soon as something is done.
+    :meth:`fileno` is readable as soon as a result is there.
 
     Parameters
     ----------
@@ -25,6 +25,7 @@ class Threads:
     def __init__(self, count: int) -> None:
         self.count = count
         self.running = 0
+        """Pieces of work that were submitted and are not settled."""
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="edgeseg")
         self._done: deque[Callable[[], None]] = deque()
         self._waiting: deque[Callable[[], None]] = deque()
@@ -33,18 +34,18 @@ class Threads:
         os.set_blocking(self._wake_write, False)
 
     def fileno(self) -> int:
-        """Readable while results wait to be settled."""
+        """Return a descriptor that is readable while results wait to be settled."""
         return self._wake_read
 
     def submit(self, work: Callable[[], _T], then: Callable[["Future[_T]"], None]) -> None:
-        """Run ``work`` in a thread; ``then`` gets its future in :meth:`settle`."""
+        """Run ``work`` in a thread; ``then`` is given its future by :meth:`settle`."""
         self.running += 1
         self._pool.submit(work).add_done_callback(lambda future: self._finish(future, then))
 
     def settle(self) -> None:
         """Hand over every result that has come in."""
         with suppress(BlockingIOError):
-            os.read(self._wake_read, _MANY)
+            os.read(self._wake_read, _MAX_WAKE_BYTES)
         while self._done:
             self.running -= 1
             self._done.popleft()()
@@ -72,3 +73,44 @@ class Threads:
         # The byte comes after the result: whoever it wakes finds something to settle.
         self._done.append(lambda: then(future))
         self.wake()
+
+
+class TaskGroup:
+    """The work of one deployment: once closed, no result of it is handed over.
+
+    Parameters
+    ----------
+    threads
+        Those of the worker.
+    """
+
+    def __init__(self, threads: Threads) -> None:
+        self._threads = threads
+        self._closed = False
+
+    @property
+    def thread_free(self) -> bool:
+        """Whether more work would begin at once."""
+        return self._threads.running < self._threads.count
+
+    def submit(self, work: Callable[[], _T], then: Callable[["Future[_T]"], None]) -> None:
+        """Run ``work`` in a thread; ``then`` is given its future unless the group is closed."""
+
+        def hand_over(future: "Future[_T]") -> None:
+            if not self._closed:
+                then(future)
+
+        self._threads.submit(work, hand_over)
+
+    def when_idle(self, then: Callable[[], None]) -> None:
+        """Call ``then`` once nothing runs in any group, unless this one is closed by then."""
+
+        def call() -> None:
+            if not self._closed:
+                then()
+
+        self._threads.when_idle(call)
+
+    def close(self) -> None:
+        """Drop all results that are still to come."""
+        self._closed = True

@@ -7,7 +7,8 @@ import zmq
 
 from edgeseg.boards.boards_file import Board, BoardEntry
 from edgeseg.errors import WireError
-from edgeseg_runtime.messaging.transport import Payload, PeerSocket
+from edgeseg_runtime.messaging.peer_socket import PeerSocket
+from edgeseg_runtime.messaging.transport import Payload
 from edgeseg_runtime.messaging.wire import (
     NO_EPOCH,
     PROTOCOL,

@@ -14,7 +14,8 @@ from edgeseg_runtime.coordination.board_connection import BoardConnection
 from edgeseg_runtime.coordination.fleet import Fleet
 from edgeseg_runtime.messaging.endpoints import normalize_endpoint
 from edgeseg_runtime.messaging.keys import KeyPair
-from edgeseg_runtime.messaging.transport import Payload, PeerSocket
+from edgeseg_runtime.messaging.peer_socket import PeerSocket
+from edgeseg_runtime.messaging.transport import Payload
 from edgeseg_runtime.messaging.wire import (
     HELD_SECONDS,
     NO_EPOCH,

@@ -118,7 +118,7 @@ def key_folder() -> Path:
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "edgeseg"
 
 
-def key_places(key: str | None, authorized: str | None) -> tuple[Path, Path]:
+def key_paths(key: str | None, authorized: str | None) -> tuple[Path, Path]:
     """Return a worker's secret file, and the folder of those who may give it orders.
 
     The folder is ``authorized`` beside the key if none is named.

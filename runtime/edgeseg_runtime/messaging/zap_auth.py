@@ -1,4 +1,4 @@
-"""The gate of a worker: which public keys get past the handshake, and which may give orders."""
+"""Who may speak to a worker: the keys that pass its handshake (ZAP), and those that may command."""
 
 import logging
 import threading
@@ -10,112 +10,114 @@ import zmq
 from zmq.utils import z85
 
 from edgeseg.errors import UsageError
+from edgeseg_runtime.messaging.curve_sockets import ZAP_DOMAIN
 from edgeseg_runtime.messaging.keys import (
     PUBLIC,
     KeyPair,
     check_curve,
-    key_places,
+    key_paths,
     read_authorized,
     read_keys,
 )
 
-DOMAIN = b"edgeseg"
-"""A socket of this domain is let through by a gate or not at all."""
-
 _ENDPOINT = "inproc://zeromq.zap.01"
 _VERSION = b"1.0"
-_YES, _NO = b"200", b"400"
+_ACCEPTED, _DENIED = b"200", b"400"
 _log = logging.getLogger(__name__)
 
 
 class OpenAccess:
-    """No gate: without keys whoever reaches the socket may speak, and nobody is told apart."""
+    """A worker without keys: whoever reaches its socket may send anything."""
 
     keys: KeyPair | None = None
-    admits: frozenset[str] = frozenset()
+    """The worker's own."""
 
-    def commands(self, _key: str | None) -> bool:
-        """Tell whether somebody may give orders: anybody may."""
+    tensor_senders: frozenset[str] = frozenset()
+    """Public keys of the boards that send tensors here in this epoch."""
+
+    def may_command(self, _key: str | None) -> bool:
+        """Tell whether the owner of a public key may give orders."""
         return True
 
-    def sends(self, _key: str | None) -> bool:
-        """Tell whether somebody may send tensors: anybody may."""
+    def may_send_tensors(self, _key: str | None) -> bool:
+        """Tell whether the owner of a public key may send tensors in this epoch."""
         return True
 
 
 class ZapAuthenticator(OpenAccess):
-    """Answers ZeroMQ's questions about keys (ZAP, RFC 27) in a thread of its own.
+    """Answers ZeroMQ's requests about keys (ZAP, ZeroMQ RFC 27) in a thread of its own.
 
-    A thread, since a handshake must not wait for the loop of the worker; it ends with the context.
-    The folder is read at every question, so that removing a file revokes its key.
+    In a thread, since a handshake must not wait for the message loop; it ends with the context.
+    The folder is read at every request, so that removing a file revokes its key.
 
     Parameters
     ----------
     context
-        Where sockets of :data:`DOMAIN` listen; one gate a context.
+        That of the sockets in :data:`ZAP_DOMAIN`; it can have one authenticator.
     keys
-        This machine's own.
-    folder
-        Public-key files of the machines that may give orders.
+        The worker's own.
+    authorized
+        Folder of public-key files of the machines that may give orders.
 
     Raises
     ------
     UsageError
-        If nobody may, or CURVE is not there.
+        If no machine may, or this ZeroMQ can't encrypt.
     """
 
     def __init__(
-        self, context: zmq.Context[zmq.Socket[bytes]], keys: KeyPair, folder: Path
+        self, context: zmq.Context[zmq.Socket[bytes]], keys: KeyPair, authorized: Path
     ) -> None:
         check_curve()
-        if not read_authorized(folder):
+        if not read_authorized(authorized):
             raise UsageError(
-                f"no key may give orders here: {folder} has no *{PUBLIC} file; copy the "
+                f"no key may give orders here: {authorized} has no *{PUBLIC} file; copy the "
                 "coordinator's public key there (edgeseg keygen makes one)"
             )
         self.keys = keys
-        self.admits = frozenset()
-        """Keys of the boards that send tensors here in this epoch."""
-        self._folder = folder
+        self._authorized = authorized
         self._socket = context.socket(zmq.REP)
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.bind(_ENDPOINT)
-        threading.Thread(target=self._serve, name="edgeseg-gate", daemon=True).start()
+        threading.Thread(target=self._serve, name="edgeseg-zap", daemon=True).start()
 
-    def commands(self, key: str | None) -> bool:
-        """Tell whether the owner of a key may give orders now."""
-        return key in read_authorized(self._folder)
+    def may_command(self, key: str | None) -> bool:
+        """Tell whether a public key is among the authorized ones now."""
+        return key in read_authorized(self._authorized)
 
-    def sends(self, key: str | None) -> bool:
-        """Tell whether the owner of a key is a board that sends tensors here in this epoch."""
-        return key in self.admits
+    def may_send_tensors(self, key: str | None) -> bool:
+        """Tell whether a public key is that of a board that sends tensors in this epoch."""
+        return key in self.tensor_senders
 
     def _serve(self) -> None:
         with self._socket, suppress(zmq.ContextTerminated):
             while True:
                 self._socket.send_multipart(self._answer(self._socket.recv_multipart()))
 
-    def _answer(self, question: Sequence[bytes]) -> list[bytes]:
-        """Answer; the key becomes the user id that every frame of the connection carries."""
-        _, number, domain, address, _, mechanism, *credentials = question
+    def _answer(self, request: Sequence[bytes]) -> list[bytes]:
+        """Return the reply to a ZAP request; every frame of the connection will bear the key."""
+        _, request_id, domain, address, _, mechanism, *credentials = request
         key = z85.encode(credentials[0]).decode() if mechanism == b"CURVE" else ""
-        if domain == DOMAIN and (self.sends(key) or self.commands(key)):
-            return [_VERSION, number, _YES, b"", key.encode(), b""]
+        if domain == ZAP_DOMAIN and (self.may_send_tensors(key) or self.may_command(key)):
+            return [_VERSION, request_id, _ACCEPTED, b"", key.encode(), b""]
         _log.warning("turned away %s: its key is not known here", address.decode(errors="replace"))
-        return [_VERSION, number, _NO, b"unknown key", b"", b""]
+        return [_VERSION, request_id, _DENIED, b"unknown key", b"", b""]
 
 
-def gate_for(
+def authenticator_for(
     context: zmq.Context[zmq.Socket[bytes]], key: str | None, authorized: str | None
 ) -> OpenAccess:
-    """Return the gate of a worker: none without a key.
+    """Return what decides whom a worker hears: anybody, if it has no key.
 
     Parameters
     ----------
+    context
+        That of its listening socket.
     key
-        Its secret file.
+        Its secret file, if any.
     authorized
-        The folder of those who may give orders; ``authorized`` beside the key if left out.
+        Folder with the keys of those who may give orders; by default ``authorized`` beside the
+        key.
 
     Raises
     ------
@@ -124,34 +126,5 @@ def gate_for(
     """
     if key is None and authorized is None:
         return OpenAccess()
-    file, folder = key_places(key, authorized)
-    return ZapAuthenticator(context, read_keys(file), folder)
-
-
-REFUSALS: dict[int, str] = {
-    zmq.EVENT_HANDSHAKE_FAILED_AUTH: "does not know this machine's key; copy its public key into "
-    "the folder of authorized keys there",
-    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: "breaks off the handshake; see whether its public_key in "
-    "the boards file is the one that edgeseg keygen made there",
-    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: "speaks with keys where this machine does not, or the "
-    "other way round; its public_key belongs in the boards file if its worker runs with a key",
-}
-"""What a failed handshake means, by the event of a socket's monitor."""
-
-
-def guard(socket: "zmq.Socket[bytes]", keys: KeyPair) -> None:
-    """Let a socket that is to be bound speak with known keys alone.
-
-    Where no gate answers ZeroMQ turns everybody away.
-    """
-    socket.setsockopt(zmq.CURVE_SERVER, 1)
-    socket.setsockopt(zmq.CURVE_SECRETKEY, keys.secret.encode())
-    socket.setsockopt(zmq.ZAP_DOMAIN, DOMAIN)
-    socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
-
-
-def unlock(socket: "zmq.Socket[bytes]", keys: KeyPair, server_key: str) -> None:
-    """Let a socket that is to be connected prove its own key and demand the other's."""
-    socket.setsockopt(zmq.CURVE_PUBLICKEY, keys.public.encode())
-    socket.setsockopt(zmq.CURVE_SECRETKEY, keys.secret.encode())
-    socket.setsockopt(zmq.CURVE_SERVERKEY, server_key.encode())
+    key_path, authorized_path = key_paths(key, authorized)
+    return ZapAuthenticator(context, read_keys(key_path), authorized_path)

@@ -20,7 +20,7 @@ from edgeseg.inference.engine import engine_name
 from edgeseg_runtime import machine
 from edgeseg_runtime.board.config import WorkerConfig
 from edgeseg_runtime.messaging.endpoints import is_local, normalize_endpoint
-from edgeseg_runtime.messaging.keys import key_places, read_authorized, read_keys
+from edgeseg_runtime.messaging.keys import key_paths, read_authorized, read_keys
 from edgeseg_runtime.operations import checks
 from edgeseg_runtime.operations.checks import Finding
 from edgeseg_runtime.operations.trial import PROBE_FLOPS, run_bundle, run_probe
@@ -122,7 +122,7 @@ def _keys(config: WorkerConfig) -> Finding:
 
 def _authorized(config: WorkerConfig) -> int:
     """Return how many keys may come; an error says what is wrong."""
-    file, folder = key_places(config.key, config.authorized)
+    file, folder = key_paths(config.key, config.authorized)
     read_keys(file)
     problem = checks.protected(str(folder), folder.stat().st_mode)
     if problem is not None:

@@ -12,7 +12,7 @@ from edgeseg.boards.boards_file import BoardEntry
 from edgeseg.errors import WireError
 from edgeseg_runtime.messaging.endpoints import normalize_endpoint
 from edgeseg_runtime.messaging.keys import KeyPair
-from edgeseg_runtime.messaging.transport import PeerSocket
+from edgeseg_runtime.messaging.peer_socket import PeerSocket
 from edgeseg_runtime.messaging.wire import PROTOCOL, Refused, StatusRequest, WorkerStatus
 
 ANSWER_SECONDS = 2.0

@@ -15,7 +15,7 @@ from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.bundle.manifest import Manifest, Port
 from edgeseg.imaging.slices import SliceGeometry
 from edgeseg_runtime.messaging.assignments import assignment_for
-from edgeseg_runtime.messaging.transport import PeerSocket
+from edgeseg_runtime.messaging.peer_socket import PeerSocket
 from edgeseg_runtime.messaging.wire import (
     Assignment,
     Failed,

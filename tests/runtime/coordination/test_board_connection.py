@@ -9,7 +9,8 @@ from talking import Sockets
 
 from edgeseg.boards.boards_file import BoardEntry
 from edgeseg_runtime.coordination.board_connection import SLOWEST_LINK, BoardConnection
-from edgeseg_runtime.messaging.transport import Listener, PeerSocket
+from edgeseg_runtime.messaging.listener import Listener
+from edgeseg_runtime.messaging.peer_socket import PeerSocket
 from edgeseg_runtime.messaging.wire import AnyMessage, Hello, PieceData, Ping, Pong, Welcome
 
 _SILENCE = 0.2

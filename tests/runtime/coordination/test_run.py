@@ -22,7 +22,7 @@ from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.errors import BoardError, PlacementError
 from edgeseg_runtime import Segmenter
 from edgeseg_runtime.coordination.connections import GREET_SECONDS
-from edgeseg_runtime.messaging.transport import Listener
+from edgeseg_runtime.messaging.listener import Listener
 from edgeseg_runtime.messaging.wire import (
     AnyMessage,
     Assignment,

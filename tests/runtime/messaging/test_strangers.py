@@ -17,7 +17,7 @@ from edgeseg.boards.placement import Lane, Placement
 from edgeseg.imaging.slices import SliceGeometry
 from edgeseg_runtime.messaging.assignments import assignment_for
 from edgeseg_runtime.messaging.keys import KeyPair, make_keys
-from edgeseg_runtime.messaging.transport import PeerSocket
+from edgeseg_runtime.messaging.peer_socket import PeerSocket
 from edgeseg_runtime.messaging.wire import (
     PROTOCOL,
     Assignment,

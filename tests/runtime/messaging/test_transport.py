@@ -13,7 +13,7 @@ from talking import Sockets, greet, hear
 
 from edgeseg.errors import BoardError, WireError
 from edgeseg.imaging.slices import SliceGeometry
-from edgeseg_runtime.messaging.transport import Listener, Received
+from edgeseg_runtime.messaging.listener import Listener, Received
 from edgeseg_runtime.messaging.wire import (
     PROTOCOL,
     Bye,

@@ -1,1 +1,1 @@
-"""Which step fires next, its computation, and where its tensors go."""
+"""Slices through the steps of a board: which step fires next, its run, and where tensors go."""

@@ -1,4 +1,4 @@
-"""What the model makes of a slice, as it travels back: 8-bit probabilities or the native mask."""
+"""The model's output in the form in which it is sent: 8-bit probabilities or the native mask."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,23 +12,37 @@ from edgeseg.inference.quantization import dequantize
 
 @dataclass(frozen=True)
 class Decoder:
-    """Turns the model's output into whichever is fewer bytes."""
+    """Turns the model's output into whichever form takes fewer bytes."""
 
     output: Port
     preprocessing: Preprocessing
     decoding: Decoding
 
-    def travels_as(self, geometry: SliceGeometry) -> Literal["probabilities", "mask"]:
-        """Tell what is sent of a slice of that grid."""
+    def sent_as(self, geometry: SliceGeometry) -> Literal["probabilities", "mask"]:
+        """Tell in which form a slice of that native grid is sent."""
         channels = self.output.shape[-1]
         return (
             "mask" if cheaper_on_board(geometry, self.preprocessing, channels) else "probabilities"
         )
 
     def decode(self, array: NDArray[Any], geometry: SliceGeometry) -> NDArray[Any]:
-        """Return 8-bit probabilities (H, W, C), or the mask (rows, columns)."""
+        """Decode the output of one slice.
+
+        Parameters
+        ----------
+        array
+            Output of the model, (1, H, W, C).
+        geometry
+            The native grid of the slice.
+
+        Returns
+        -------
+        ndarray
+            8-bit probabilities (H, W, C), or the mask on the native grid (rows, columns), as
+            :meth:`sent_as` says.
+        """
         floats = dequantize(array, self.output) if self.output.dtype == "int8" else array
         probabilities = to_probabilities(floats)
-        if self.travels_as(geometry) == "probabilities":
+        if self.sent_as(geometry) == "probabilities":
             return probabilities
         return to_native(probabilities, geometry, self.preprocessing, self.decoding)

@@ -1,4 +1,4 @@
-"""Which step fires next: dataflow over slices, no board left waiting. No threads, no sockets."""
+"""Says which step fires next on which slice. No threads, no sockets."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from edgeseg_runtime.messaging.wire import Job, Routes
 Tensors = dict[str, Held]
 
 _REMEMBERED = 4096
-"""Slices that are done of which each is known; older ones count as done altogether."""
+"""So many of the last slices are known one by one; all before them count as done."""
 
 
 @dataclass(frozen=True)
 class Firing:
-    """A step whose inputs for one slice are all there."""
+    """A step that is to run on a slice, and its inputs."""
 
     job: Job
     step: Step
@@ -24,23 +24,23 @@ class Firing:
 
 
 class Executor:
-    """Holds the tensors of the slices in flight on one board and says what can run.
+    """Holds the tensors of the slices in flight on one board and says which step fires next.
 
     Invariants:
 
     - a tensor is held from its arrival until its last reader on this board has fired;
     - a step fires once a slice, when every tensor that it reads is held;
-    - of several steps that may fire, the one with most handovers ahead goes first, since another
+    - of several steps that may fire, the one with most handovers ahead fires first, since another
       board waits for it or will; of equals that of the oldest slice, and within a slice the one
       that stands first in the partition;
-    - of each lane there are never more slices than its window, and none that was done before.
+    - a lane never has more slices than may be in flight there, and none that was done before.
 
     Parameters
     ----------
     steps
         The steps of this board by name, in the order of the partition.
     routes
-        Which pieces run in each lane, and how many slices may be in flight there.
+        By lane, which pieces run there and how many slices may be in flight (``window``).
     """
 
     def __init__(self, steps: Mapping[str, Step], routes: Mapping[int, Routes]) -> None:
@@ -48,12 +48,12 @@ class Executor:
             lane: tuple(step for name, step in steps.items() if name in route.pieces)
             for lane, route in routes.items()
         }
-        self._ahead = {
+        self._handovers_ahead = {
             (lane, step.name): max(route.handovers.get(p.name, 0) for p in step.pieces)
             for lane, route in routes.items()
             for step in self._lanes[lane]
         }
-        self._windows = {lane: route.window for lane, route in routes.items()}
+        self._in_flight_limits = {lane: route.window for lane, route in routes.items()}
         self._held: dict[int, Tensors] = {}
         self._jobs: dict[int, Job] = {}
         self._fired: dict[int, set[str]] = {}
@@ -64,22 +64,22 @@ class Executor:
 
     @property
     def slices_held(self) -> int:
-        """How many slices have something here."""
+        """How many slices have a tensor here."""
         return len(self._jobs)
 
     @property
     def full(self) -> bool:
-        """Whether no more slices may come before one is done."""
-        return len(self._jobs) >= sum(self._windows.values())
+        """Whether as many slices are here as may be in flight."""
+        return len(self._jobs) >= sum(self._in_flight_limits.values())
 
     @property
     def held_bytes(self) -> int:
-        """Size in memory of all tensors held."""
+        """Bytes in memory of all tensors held."""
         return sum(value.nbytes for held in self._held.values() for value in held.values())
 
     @property
     def ready(self) -> dict[str, int]:
-        """On how many slices each step may fire now; only those that may."""
+        """On how many slices each step may fire now; steps that may not are left out."""
         counts: dict[str, int] = {}
         for _, step, _ in self._ready():
             counts[step.name] = counts.get(step.name, 0) + 1
@@ -94,12 +94,13 @@ class Executor:
         return slice_index < self._all_done_below or slice_index in self._done
 
     def offer(self, job: Job, tensor: str, value: Held) -> None:
-        """Take in a tensor of a slice.
+        """Hold a tensor of a slice.
 
         Raises
         ------
         WireError
-            If no step here reads it in that lane, the slice is done, or the lane is full.
+            If no step here reads it in that lane, it is held already, the slice is done, or as
+            many slices as may be in flight are in the lane.
         """
         if not self.reads(job.lane, tensor):
             raise WireError(f"no piece here reads {tensor} in lane {job.lane}")
@@ -114,14 +115,13 @@ class Executor:
     def _admit(self, job: Job) -> None:
         if job.slice < 0 or self.is_done(job.slice):
             raise WireError(f"slice {job.slice} is done")
-        if sum(other.lane == job.lane for other in self._jobs.values()) >= self._windows[job.lane]:
-            raise WireError(
-                f"lane {job.lane} has {self._windows[job.lane]} slices in flight, all it may have"
-            )
+        limit = self._in_flight_limits[job.lane]
+        if sum(other.lane == job.lane for other in self._jobs.values()) >= limit:
+            raise WireError(f"lane {job.lane} has {limit} slices in flight, all it may have")
         self._jobs[job.slice], self._held[job.slice], self._fired[job.slice] = job, {}, set()
 
     def next(self, idle: frozenset[str]) -> Firing | None:
-        """Return the firing that goes next among idle steps, and mark it as fired."""
+        """Return what fires next among idle steps, and mark it as fired; None if nothing can."""
         for job, step, inputs in self._ready():
             if step.name in idle:
                 self._fire(job, step)
@@ -129,14 +129,14 @@ class Executor:
         return None
 
     def _ready(self) -> Iterator[tuple[Job, Step, Tensors]]:
-        """Yield what may fire, in the order in which it should."""
+        """Yield every step that may fire, with its slice and inputs, in order of precedence."""
         may_fire = [
             (self._jobs[slice_index], step)
             for slice_index in sorted(self._jobs)
             for step in self._lanes[self._jobs[slice_index].lane]
             if self._may_fire(slice_index, step)
         ]
-        may_fire.sort(key=lambda pair: -self._ahead[pair[0].lane, pair[1].name])
+        may_fire.sort(key=lambda pair: -self._handovers_ahead[pair[0].lane, pair[1].name])
         for job, step in may_fire:
             held = self._held[job.slice]
             yield job, step, {tensor: held[tensor] for tensor in step.reads}
@@ -148,11 +148,11 @@ class Executor:
     def _fire(self, job: Job, step: Step) -> None:
         fired, held = self._fired[job.slice], self._held[job.slice]
         fired.add(step.name)
-        waiting = [other for other in self._lanes[job.lane] if other.name not in fired]
-        wanted = frozenset().union(*(other.reads for other in waiting))
-        for tensor in set(held) - wanted:
+        unfired = [other for other in self._lanes[job.lane] if other.name not in fired]
+        read_later = frozenset().union(*(other.reads for other in unfired))
+        for tensor in set(held) - read_later:
             del held[tensor]
-        if not waiting:
+        if not unfired:
             del self._jobs[job.slice], self._held[job.slice], self._fired[job.slice]
             self.slices_passed += 1
             self._remember(job.slice)

@@ -1,8 +1,6 @@
-"""Where the tensors go that a board makes: to boards that read them, and to the coordinator."""
+"""Sends the tensors that a board makes: to the boards that read them, and to the coordinator."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 from numpy.typing import NDArray
@@ -10,12 +8,12 @@ from numpy.typing import NDArray
 from edgeseg_runtime.board.dataflow.decoder import Decoder
 from edgeseg_runtime.board.dataflow.executor import Tensors
 from edgeseg_runtime.board.memory.spool import Spooled
-from edgeseg_runtime.board.threads import Threads
-from edgeseg_runtime.messaging.transport import PeerSocket
+from edgeseg_runtime.messaging.peer_socket import PeerSocket
 from edgeseg_runtime.messaging.wire import (
     AnyMessage,
     Assignment,
     Dtype,
+    Failed,
     Job,
     Peer,
     SliceResult,
@@ -23,78 +21,64 @@ from edgeseg_runtime.messaging.wire import (
 )
 
 Reply: TypeAlias = Callable[[AnyMessage, NDArray[Any] | None], None]
+"""Sends the coordinator a message and an array."""
+
 Connect: TypeAlias = Callable[[Peer], PeerSocket]
-
-
-@dataclass(frozen=True)
-class DeploymentResources:
-    """What a deployment works with.
-
-    Parameters
-    ----------
-    threads
-        For all that takes longer than a moment.
-    connect
-        Opens a link to another board.
-    reply
-        Sends the coordinator a message and an array.
-    spool_root
-        Folder for tensors that wait for pieces which are not loaded.
-    """
-
-    threads: Threads
-    connect: Connect
-    reply: Reply
-    spool_root: Path
+"""Opens a connection to another board."""
 
 
 class Outbox:
-    """Sends what is made in one deployment.
+    """Sends what the steps of one deployment make.
 
     Parameters
     ----------
     assignment
-        Says which boards want which tensor.
+        Says which boards read which tensor.
     decoder
-        Says what the output travels as.
-    means
-        Those of the deployment.
+        Says in which form the model's output is sent.
+    reply, connect
+        Ways to the coordinator and to other boards.
     """
 
     def __init__(
-        self, assignment: Assignment, decoder: Decoder, means: DeploymentResources
+        self, assignment: Assignment, decoder: Decoder, reply: Reply, connect: Connect
     ) -> None:
         self._assignment = assignment
         self._decoder = decoder
-        self._means = means
+        self._reply = reply
+        self._connect = connect
         self._destinations = {routes.lane: routes.destinations for routes in assignment.routes}
-        self._links: dict[str, PeerSocket] = {}
+        self._sockets: dict[str, PeerSocket] = {}
 
     @property
     def sent_bytes(self) -> int:
         """Bytes sent to other boards."""
-        return sum(link.sent_bytes for link in self._links.values())
+        return sum(socket.sent_bytes for socket in self._sockets.values())
 
-    def send(self, job: Job, made: Tensors) -> None:
-        """Send the tensors of a slice that are wanted elsewhere."""
-        for tensor, array in made.items():
+    def send(self, job: Job, outputs: Tensors) -> None:
+        """Send the tensors of a slice to everybody who reads them; spooled ones stay here."""
+        for tensor, array in outputs.items():
             if isinstance(array, Spooled):
                 continue
             if tensor == self._assignment.output.tensor:
-                kind = self._decoder.travels_as(job.geometry)
-                self._means.reply(SliceResult(job, kind, array.shape), array)
+                form = self._decoder.sent_as(job.geometry)
+                self._reply(SliceResult(job, form, array.shape), array)
                 continue
             for board in self._destinations[job.lane].get(tensor, ()):
                 header = TensorData(job, tensor, cast(Dtype, array.dtype.name), array.shape)
-                self._link(board).send(header, array)
+                self._socket(board).send(header, array)
+
+    def report_failure(self, job: Job, reason: str) -> None:
+        """Tell the coordinator that a slice could not be computed."""
+        self._reply(Failed(job, reason), None)
 
     def close(self) -> None:
-        """Close all links."""
-        for link in self._links.values():
-            link.close()
+        """Close all connections to other boards."""
+        for socket in self._sockets.values():
+            socket.close()
 
-    def _link(self, board: str) -> PeerSocket:
-        """Connect when the first tensor goes there: once all are ready, that board admits it."""
-        if board not in self._links:
-            self._links[board] = self._means.connect(self._assignment.peers[board])
-        return self._links[board]
+    def _socket(self, board: str) -> PeerSocket:
+        """Connect when the first tensor is sent: once all are ready, that board admits this one."""
+        if board not in self._sockets:
+            self._sockets[board] = self._connect(self._assignment.peers[board])
+        return self._sockets[board]

@@ -1,18 +1,17 @@
-"""Pieces that take turns in memory: which group is loaded next, and when."""
+"""Steps that share the memory of a board over time: which one is loaded next, and when."""
 
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import partial
-from typing import Any
 
 from edgeseg_runtime.board.dataflow.executor import Executor
-from edgeseg_runtime.board.pieces.loading import Loader
-from edgeseg_runtime.board.pieces.pool import InterpreterSets, Pool
-from edgeseg_runtime.board.threads import Threads
+from edgeseg_runtime.board.pieces.interpreter_pool import InterpreterPool, InterpreterSets
+from edgeseg_runtime.board.pieces.step_loader import StepLoader
+from edgeseg_runtime.board.threads import TaskGroup
 
-PATIENCE = 0.2
-"""Seconds that a change waits for slices that may be on their way."""
+PATIENCE_SECONDS = 0.2
+"""How long a change of steps waits for slices that may be on their way."""
 
 
 def most_ready(ready: Mapping[str, int]) -> str | None:
@@ -27,48 +26,63 @@ class StepSwapper:
 
     Parameters
     ----------
-    loader, pool, executor, threads
-        Those of the deployment.
-    changed
-        Called when something may fire again, with the future of what was done for it.
+    loader
+        Loads a step.
+    pool
+        Holds the interpreters of the step in memory.
+    executor
+        Says which steps can fire.
+    tasks
+        Runs work in threads.
+    refuse
+        Tells the coordinator of a step that can't be loaded.
     """
 
     def __init__(
         self,
-        loader: Loader,
-        pool: Pool,
+        loader: StepLoader,
+        pool: InterpreterPool,
         executor: Executor,
-        threads: Threads,
-        changed: "Callable[[Future[Any]], None]",
+        tasks: TaskGroup,
+        refuse: Callable[[BaseException], None],
     ) -> None:
         self._loader = loader
         self._pool = pool
         self._executor = executor
-        self._threads = threads
-        self._changed = changed
-        self._changing = False
+        self._tasks = tasks
+        self._refuse = refuse
+        self._swapping = False
         self._waited = False
-        self.count = 0
-        """How often another step was loaded."""
 
-    def consider(self, running: int) -> None:
-        """Change the step if nothing runs and another one can fire; what fired has been taken."""
+    def consider(self, running: int, resume: Callable[[], None]) -> None:
+        """Change the step if nothing runs and another one can fire.
+
+        Parameters
+        ----------
+        running
+            How many steps run now; all that can fire has been fired.
+        resume
+            Called when something may fire again.
+        """
         if running:
             self._waited = False
-        wanted = None if running or self._changing else most_ready(self._executor.ready)
-        if wanted is None:
+        step = None if running or self._swapping else most_ready(self._executor.ready)
+        if step is None:
             return
-        self._changing = True
+        self._swapping = True
+        finish = partial(self._finish, resume)
         if not self._waited and not self._executor.full:
             self._waited = True
-            self._threads.submit(partial(time.sleep, PATIENCE), self._settle)
+            self._tasks.submit(partial(time.sleep, PATIENCE_SECONDS), finish)
             return
         self._pool.clear()
-        self.count += 1
-        self._threads.submit(partial(self._loader.shift, wanted), self._settle)
+        self._tasks.submit(partial(self._loader.load_step, step), finish)
 
-    def _settle(self, future: "Future[InterpreterSets | None]") -> None:
-        self._changing = False
-        crews = None if future.exception() else future.result()
-        self._pool.add(crews or {})
-        self._changed(future)
+    def _finish(self, resume: Callable[[], None], future: "Future[InterpreterSets | None]") -> None:
+        self._swapping = False
+        error = future.exception()
+        if error is not None:
+            self._refuse(error)
+            return
+        self._pool.add(future.result() or {})
+        resume()

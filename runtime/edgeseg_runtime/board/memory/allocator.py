@@ -1,4 +1,4 @@
-"""The heap of a worker: what freed tensors leave is used again, or given back in time."""
+"""What becomes of freed memory: it is used again, or returned to the system where it is scarce."""
 
 from edgeseg.inference.measure import resident_bytes
 from edgeseg.inference.process_memory import (
@@ -10,13 +10,13 @@ from edgeseg_runtime.board.memory.ledger import Ledger
 from edgeseg_runtime.messaging.wire import Assignment
 
 
-class FreedMemory:
-    """Decides what becomes of freed memory in one deployment; pages that are new cost time.
+class AllocatorPolicy:
+    """Keeps freed memory for the next tensors, since new pages cost time, as far as there is room.
 
-    What is held never exceeds the ledger, but in a heap it leaves gaps, which may come to as much
-    as the tensors in flight. Where the limit has no room for those, free memory goes back to the
-    system as soon as the tensors of one more slice, which is more than comes between two looks,
-    might not fit beside it.
+    The tensors held never exceed the ledger, but in a heap they leave gaps, which may add up to
+    as much as the tensors in flight. Where the limit has no room for those gaps, freed memory is
+    returned to the system as soon as the tensors of one more slice might not fit beside it; no
+    more than one slice comes between two calls of :meth:`trim`.
 
     Parameters
     ----------
@@ -33,9 +33,9 @@ class FreedMemory:
             reuse_freed_memory()
         self._gaps_fit = bool(assignment.shifts) or ledger.free >= assignment.reserved_bytes
         slices = sum(route.window for route in assignment.routes)
-        self._highest = ledger.limit - assignment.reserved_bytes // max(1, slices)
+        self._trim_above_bytes = ledger.limit - assignment.reserved_bytes // max(1, slices)
 
-    def tend(self) -> None:
-        """Give back what is free if there may be too much of it."""
-        if not self._gaps_fit and resident_bytes() > self._highest:
+    def trim(self) -> None:
+        """Return freed memory to the system if the next slice might not fit beside it."""
+        if not self._gaps_fit and resident_bytes() > self._trim_above_bytes:
             give_back_freed_memory()

@@ -6,57 +6,73 @@ from edgeseg_runtime.board.memory.ledger import Ledger
 from edgeseg_runtime.board.pieces.steps import steps_of
 from edgeseg_runtime.messaging.wire import Assignment
 
-_CHUNK = 2**20
-_WINDOW = 8 * 2**20
-"""Bytes back that zstd may refer to."""
+_CHUNK_BYTES = 2**20
+_ZSTD_WINDOW_BYTES = 8 * 2**20
+"""How far back a zstd frame may refer."""
 
 
-def enter(assignment: Assignment, ledger: Ledger, cores: int) -> int:
-    """Enter pieces and slices; return how many crews of each step fit, at most one a core.
+def reserve(assignment: Assignment, ledger: Ledger, cores: int) -> int:
+    """Enter the memory of pieces, slices in flight and conversions.
 
-    Pieces without routes are there to be tried one at a time: one crew is enough.
+    Parameters
+    ----------
+    assignment
+        What is to be held.
+    ledger
+        Of this process, with nothing else entered.
+    cores
+        How many steps run at once.
+
+    Returns
+    -------
+    int
+        How many interpreter sets of each step fit, at most one a core; one for an assignment
+        without routes, whose pieces are tried one at a time.
 
     Raises
     ------
     BoardError
-        If they don't fit; the message says the numbers.
+        If it doesn't fit; the message says the numbers.
     """
-    groups = _groups(assignment)
-    most = cores if assignment.routes else 1
-    reserved = assignment.reserved_bytes + SEALING * _sealed(assignment)
-    need = max(pieces_and_slices(group, reserved + _alive(assignment, group)) for group in groups)
-    ledger.enter("what the pieces and the slices in flight take", need)
-    ledger.enter("what is converted on the way", most * _working(assignment))
-    arriving = max(map(_arriving, assignment.pieces), default=0)
-    if arriving > need:
-        ledger.enter("the largest piece on its way", arriving - need)
-    more = max(pieces_and_slices(group, _alive(assignment, group)) for group in groups)
+    groups = _resident_groups(assignment)
+    most_copies = cores if assignment.routes else 1
+    slice_bytes = assignment.reserved_bytes + SEALING * _sealed_bytes(assignment)
+    needed_bytes = max(
+        pieces_and_slices(group, slice_bytes + _alive_bytes(assignment, group)) for group in groups
+    )
+    ledger.enter("what the pieces and the slices in flight take", needed_bytes)
+    ledger.enter("what is converted on the way", most_copies * _conversion_bytes(assignment))
+    arriving_bytes = max(map(_arriving_bytes, assignment.pieces), default=0)
+    if arriving_bytes > needed_bytes:
+        ledger.enter("the largest piece on its way", arriving_bytes - needed_bytes)
+    copy_bytes = max(pieces_and_slices(group, _alive_bytes(assignment, group)) for group in groups)
     copies = 1
-    while copies < most and 0 < more <= ledger.free:
+    while copies < most_copies and 0 < copy_bytes <= ledger.free:
         copies += 1
-        ledger.enter(f"interpreters {copies}", more)
+        ledger.enter(f"interpreters {copies}", copy_bytes)
     return copies
 
 
-def _groups(assignment: Assignment) -> list[tuple[Piece, ...]]:
-    """Return what is in memory at once."""
+def _resident_groups(assignment: Assignment) -> list[tuple[Piece, ...]]:
+    """Return the groups of pieces that are in memory together."""
     if assignment.shifts:
         return [step.pieces for step in steps_of(assignment).values()]
     return [assignment.pieces]
 
 
-def _alive(assignment: Assignment, group: tuple[Piece, ...]) -> int:
-    """Bytes of the slice that a crew runs in shifts, where no other is in memory."""
+def _alive_bytes(assignment: Assignment, group: tuple[Piece, ...]) -> int:
+    """Bytes of the slice on which a time-shared step runs: the only one in memory then."""
     return most_alive(group) if assignment.shifts else 0
 
 
-def _working(assignment: Assignment) -> int:
+def _conversion_bytes(assignment: Assignment) -> int:
+    """Bytes of the arrays that one thread converts."""
     sources = {port.tensor: port for port in assignment.sources}
     output = assignment.output.tensor
     return working_bytes(assignment.pieces, sources, assignment.input, output)
 
 
-def _sealed(assignment: Assignment) -> int:
+def _sealed_bytes(assignment: Assignment) -> int:
     """Bytes of the largest tensor to every board that it is encrypted for, added up."""
     sizes = {port.tensor: port.nbytes for piece in assignment.pieces for port in piece.outputs}
     largest = {name: 0 for name, peer in assignment.peers.items() if peer.public_key}
@@ -67,6 +83,10 @@ def _sealed(assignment: Assignment) -> int:
     return sum(largest.values())
 
 
-def _arriving(piece: Piece) -> int:
+def _arriving_bytes(piece: Piece) -> int:
     """Bytes of a packed piece while it is unpacked to disk."""
-    return piece.compressed_bytes + min(piece.bytes, _WINDOW) + 2 * min(piece.bytes, _CHUNK)
+    return (
+        piece.compressed_bytes
+        + min(piece.bytes, _ZSTD_WINDOW_BYTES)
+        + 2 * min(piece.bytes, _CHUNK_BYTES)
+    )

@@ -1,1 +1,1 @@
-"""Pieces of a worker: loaded, kept by hash, lent to work threads."""
+"""Pieces of a worker: asked for, kept by hash, loaded, and lent to threads."""

@@ -1,83 +1,130 @@
-"""Pieces brought into memory, all of them or a shift at a time, and what they really keep there."""
+"""Carries out the piece loader's instructions: messages, and disk and LiteRT in threads."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+from typing import Any, TypeAlias
 
-from edgeseg.inference.measure import resident_bytes
-from edgeseg.inference.process_memory import give_back_freed_memory
-from edgeseg_runtime.board.pieces.pool import InterpreterSets, load
-from edgeseg_runtime.board.pieces.steps import Step
+from edgeseg.errors import BoardError, EdgesegError
+from edgeseg_runtime.board.pieces.interpreter_pool import InterpreterSets
+from edgeseg_runtime.board.pieces.piece_cache import missing_pieces, store_piece
+from edgeseg_runtime.board.pieces.piece_loader import (
+    Assigned,
+    AwaitMemory,
+    CacheSearched,
+    Event,
+    Instruction,
+    LoadFailed,
+    LoadSteps,
+    MemoryReleased,
+    PieceArrived,
+    PieceLoader,
+    PieceStored,
+    ReportReady,
+    ReportRefused,
+    RequestPiece,
+    SearchCache,
+    StepsLoaded,
+    StorePiece,
+)
+from edgeseg_runtime.board.pieces.step_loader import LoadedSteps, StepLoader
+from edgeseg_runtime.board.threads import TaskGroup
+from edgeseg_runtime.messaging.wire import AnyMessage, Assignment, PieceRequest, Ready, Refused
+
+Report: TypeAlias = Callable[[AnyMessage], None]
+"""Sends the coordinator a message without a payload."""
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """What was loaded, and how many bytes more the process keeps than was entered for it."""
-
-    crews: InterpreterSets
-    excess: int
-
-
-class Loader:
-    """Loads steps; all of it is work for a thread.
+class PieceLoading:
+    """Loads the pieces of one assignment.
 
     Parameters
     ----------
-    steps
-        All steps of this board by name.
-    together
-        Whether all are loaded at once, or one at a time.
-    copies
-        Crews a step.
-    threads
-        Threads of LiteRT in each interpreter.
-    base
-        Bytes that the process holds before any piece.
+    assignment
+        Whose pieces they are.
+    tasks
+        For all that takes longer than a moment.
+    step_loader
+        Loads what is kept on disk.
+    report
+        Sends the coordinator a message.
+    take
+        Takes the loaded interpreters and the bytes by which they exceed what was entered; it
+        raises BoardError if there is no room for that excess.
     """
 
     def __init__(
-        self, steps: Mapping[str, Step], *, together: bool, copies: int, threads: int, base: int
+        self,
+        assignment: Assignment,
+        tasks: TaskGroup,
+        step_loader: StepLoader,
+        report: Report,
+        take: Callable[[InterpreterSets, int], None],
     ) -> None:
-        self._steps = steps
-        self._together = together
-        self._copies = copies
-        self._threads = threads
-        self._base = base
+        self._epoch = assignment.epoch
+        self._machine = PieceLoader(assignment.pieces)
+        self._tasks = tasks
+        self._step_loader = step_loader
+        self._report = report
+        self._take = take
 
-    def first(self) -> Loaded:
-        """Load what runs first; shifts are tried one after the other, the first one last.
+    def start(self) -> None:
+        """Begin to load."""
+        self._handle(Assigned())
 
-        Raises
-        ------
-        EdgesegError
-            If LiteRT refuses a piece.
-        """
-        give_back_freed_memory()
-        if self._together:
-            return self._measured(*self._steps.values())
-        first, *others = self._steps.values()
-        excess = [self._excess(step) for step in others]
-        loaded = self._measured(first)
-        return replace(loaded, excess=max([loaded.excess, *excess]))
-
-    def shift(self, name: str) -> InterpreterSets:
-        """Load one step in place of what has been let go of.
+    def accept_piece(self, sha256: str, packed: memoryview) -> None:
+        """Verify a packed piece that came from the coordinator, and keep it.
 
         Raises
         ------
-        EdgesegError
-            If LiteRT refuses a piece.
+        WireError
+            If it was not asked for.
         """
-        give_back_freed_memory()
-        return load([self._steps[name]], self._threads, self._copies, ready=False)
+        self._handle(PieceArrived(sha256, packed))
 
-    def _excess(self, step: Step) -> int:
-        """Load a step, weigh it, and let go of it."""
-        excess = self._measured(step).excess
-        give_back_freed_memory()
-        return excess
+    def _handle(self, event: Event) -> None:
+        instruction = self._machine.handle(event)
+        if instruction is not None:
+            self._carry_out(instruction)
 
-    def _measured(self, *steps: Step) -> Loaded:
-        crews = load(steps, self._threads, self._copies)
-        give_back_freed_memory()
-        entered = sum(piece.resident_memory_bytes for step in steps for piece in step.pieces)
-        return Loaded(crews, resident_bytes() - self._base - self._copies * entered)
+    def _carry_out(self, instruction: Instruction) -> None:
+        match instruction:
+            case AwaitMemory():
+                self._tasks.when_idle(lambda: self._handle(MemoryReleased()))
+            case SearchCache(pieces):
+                self._tasks.submit(partial(missing_pieces, pieces), self._after(CacheSearched))
+            case RequestPiece(sha256):
+                self._report(PieceRequest(self._epoch, sha256))
+            case StorePiece(piece, packed):
+                stored = self._after(lambda _: PieceStored())
+                self._tasks.submit(partial(store_piece, piece, packed), stored)
+            case LoadSteps():
+                self._tasks.submit(self._step_loader.load_first, self._after(self._loaded))
+            case ReportReady():
+                self._report(Ready(self._epoch))
+            case ReportRefused(reason):
+                self._report(Refused(self._epoch, reason))
+
+    def _after(self, event_of: Callable[[Any], Event]) -> "Callable[[Future[Any]], None]":
+        """Return what handles the result of a thread, as the event that it stands for."""
+
+        def done(future: "Future[Any]") -> None:
+            error = future.exception()
+            if error is None:
+                self._handle(event_of(future.result()))
+            else:
+                self._handle(LoadFailed(reason_of(error)))
+
+        return done
+
+    def _loaded(self, loaded: LoadedSteps) -> Event:
+        try:
+            self._take(loaded.interpreters, loaded.excess_bytes)
+        except BoardError as error:
+            return LoadFailed(str(error))
+        return StepsLoaded()
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the words in which the coordinator is told of an error."""
+    return str(error) if isinstance(error, EdgesegError) else f"{type(error).__name__}: {error}"

@@ -1,103 +1,218 @@
-"""From an assignment to loaded pieces: what is not here is asked for, kept, loaded, weighed."""
+"""From an assignment to loaded pieces, as a machine: events in, instructions out.
 
-from collections.abc import Callable
-from concurrent.futures import Future
-from functools import partial
-from typing import Any, TypeAlias
+No threads, sockets or files: :class:`~edgeseg_runtime.board.pieces.loading.PieceLoading` carries
+the instructions out and reports what came of them.
 
-from edgeseg.errors import EdgesegError, WireError
-from edgeseg_runtime.board.pieces.loading import Loaded, Loader
-from edgeseg_runtime.board.pieces.pool import missing, store
-from edgeseg_runtime.board.threads import Threads
-from edgeseg_runtime.messaging.wire import AnyMessage, Assignment, PieceRequest, Refused
+========== ================== ================================== ==========
+in state   the event          gives the instructions             next state
+========== ================== ================================== ==========
+NEW        Assigned           AwaitMemory                        WAITING
+WAITING    MemoryReleased     SearchCache                        SEARCHING
+SEARCHING  CacheSearched      RequestPiece, or LoadSteps         as below
+RECEIVING  PieceArrived       StorePiece                         STORING
+STORING    PieceStored        RequestPiece while one is missing, RECEIVING
+                              then LoadSteps                     LOADING
+LOADING    StepsLoaded        ReportReady                        READY
+any        LoadFailed         ReportRefused                      REFUSED
+========== ================== ================================== ==========
+"""
 
-Say: TypeAlias = Callable[[AnyMessage], None]
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TypeAlias
+
+from edgeseg.bundle.manifest import Piece
+from edgeseg.errors import WireError
+
+_SHOWN = 12
+"""Characters of a hash in a message."""
 
 
-class Preparation:
-    """Gets the pieces of an assignment ready; all that takes a while is done in threads.
+@dataclass(frozen=True)
+class Assigned:
+    """The pieces are to be loaded; work of an earlier epoch may still run."""
 
-    Pieces come one after the other: never is more than one on its way.
+
+@dataclass(frozen=True)
+class MemoryReleased:
+    """Work of earlier epochs has ended and holds no memory."""
+
+
+@dataclass(frozen=True)
+class CacheSearched:
+    """The SHA-256 of every piece that is not kept on this board, each once."""
+
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PieceArrived:
+    """A packed piece came from the coordinator."""
+
+    sha256: str
+    packed: memoryview
+
+
+@dataclass(frozen=True)
+class PieceStored:
+    """The piece that arrived was verified and is kept on disk."""
+
+
+@dataclass(frozen=True)
+class StepsLoaded:
+    """All that runs first is loaded and fits into the ledger."""
+
+
+@dataclass(frozen=True)
+class LoadFailed:
+    """An instruction could not be carried out."""
+
+    reason: str
+
+
+Event: TypeAlias = (
+    Assigned
+    | MemoryReleased
+    | CacheSearched
+    | PieceArrived
+    | PieceStored
+    | StepsLoaded
+    | LoadFailed
+)
+
+
+@dataclass(frozen=True)
+class AwaitMemory:
+    """Report MemoryReleased once nothing of an earlier epoch runs."""
+
+
+@dataclass(frozen=True)
+class SearchCache:
+    """Find out which pieces are kept on this board."""
+
+    pieces: tuple[Piece, ...]
+
+
+@dataclass(frozen=True)
+class RequestPiece:
+    """Ask the coordinator for a piece."""
+
+    sha256: str
+
+
+@dataclass(frozen=True)
+class StorePiece:
+    """Verify a packed piece and keep it on disk."""
+
+    piece: Piece
+    packed: memoryview
+
+
+@dataclass(frozen=True)
+class LoadSteps:
+    """Load what runs first, and check its memory against the ledger."""
+
+
+@dataclass(frozen=True)
+class ReportReady:
+    """Tell the coordinator that slices may come."""
+
+
+@dataclass(frozen=True)
+class ReportRefused:
+    """Tell the coordinator why the assignment can't be carried out."""
+
+    reason: str
+
+
+Instruction: TypeAlias = (
+    AwaitMemory | SearchCache | RequestPiece | StorePiece | LoadSteps | ReportReady | ReportRefused
+)
+
+
+class LoadState(Enum):
+    """How far an assignment has come."""
+
+    NEW = auto()
+    WAITING = auto()
+    SEARCHING = auto()
+    RECEIVING = auto()
+    STORING = auto()
+    LOADING = auto()
+    READY = auto()
+    REFUSED = auto()
+
+
+class PieceLoader:
+    """Says what is to be done next to have the pieces of one assignment loaded.
+
+    Invariants:
+
+    - no more than one piece is on its way, and none that was not asked for is stored;
+    - nothing is loaded before every piece is kept on disk;
+    - the coordinator is told once that all is ready, or once that it is refused.
 
     Parameters
     ----------
-    assignment, threads, loader
-        Those of the deployment.
-    say
-        Sends the coordinator a message.
-    ready
-        Called with what was loaded first.
+    pieces
+        Those of the assignment.
     """
 
-    def __init__(
-        self,
-        assignment: Assignment,
-        threads: Threads,
-        loader: Loader,
-        say: Say,
-        ready: Callable[[Loaded], None],
-    ) -> None:
-        self._assignment = assignment
-        self._threads = threads
-        self._loader = loader
-        self._say = say
-        self._ready = ready
-        self._missing: list[str] = []
-        self._cancelled = False
+    def __init__(self, pieces: tuple[Piece, ...]) -> None:
+        self._pieces = pieces
+        self._missing: tuple[str, ...] = ()
+        self.state = LoadState.NEW
 
-    def start(self) -> None:
-        """Begin once what ran before has let go of its memory."""
-        self._threads.when_idle(self._find)
-
-    def cancel(self) -> None:
-        """Say and do nothing more."""
-        self._cancelled = True
-
-    def accept_piece(self, sha256: str, packed: memoryview) -> None:
-        """Keep a piece that was asked for, verified.
+    def handle(self, event: Event) -> Instruction | None:
+        """Return what an event makes necessary, if anything; the state moves on.
 
         Raises
         ------
         WireError
-            If it was not asked for.
+            If a piece arrives that was not asked for.
+        RuntimeError
+            If the event can't follow on what was told before.
         """
-        if not self._missing or sha256 != self._missing[0]:
-            raise WireError(f"piece {sha256[:12]} was not asked for")
-        del self._missing[0]
-        wanted = next(piece for piece in self._assignment.pieces if piece.sha256 == sha256)
-        self._threads.submit(partial(store, wanted, packed), self._stored)
+        match event:
+            case LoadFailed(reason):
+                return self._refuse(reason)
+            case PieceArrived(sha256, packed):
+                return self._store(sha256, packed)
+            case _:
+                return self._advance(event)
 
-    def failed(self, future: "Future[Any]") -> bool:
-        """Tell whether there is no going on, and the coordinator if it still wants to know."""
-        error = future.exception()
-        if error is not None and not self._cancelled:
-            self._say(Refused(self._assignment.epoch, reason(error)))
-        return self._cancelled or error is not None
+    def _advance(self, event: Event) -> Instruction:
+        match self.state, event:
+            case LoadState.NEW, Assigned():
+                return self._move(LoadState.WAITING, AwaitMemory())
+            case LoadState.WAITING, MemoryReleased():
+                return self._move(LoadState.SEARCHING, SearchCache(self._pieces))
+            case LoadState.SEARCHING, CacheSearched(missing):
+                self._missing = missing
+                return self._request_or_load()
+            case LoadState.STORING, PieceStored():
+                self._missing = self._missing[1:]
+                return self._request_or_load()
+            case LoadState.LOADING, StepsLoaded():
+                return self._move(LoadState.READY, ReportReady())
+        raise RuntimeError(f"{type(event).__name__} while {self.state.name}")
 
-    def _find(self) -> None:
-        if not self._cancelled:
-            self._threads.submit(partial(missing, self._assignment.pieces), self._found)
+    def _refuse(self, reason: str) -> Instruction | None:
+        if self.state is LoadState.REFUSED:
+            return None
+        return self._move(LoadState.REFUSED, ReportRefused(reason))
 
-    def _found(self, future: "Future[list[str]]") -> None:
-        if not self.failed(future):
-            self._missing = future.result()
-            self._ask()
+    def _store(self, sha256: str, packed: memoryview) -> Instruction:
+        if self.state is not LoadState.RECEIVING or sha256 != self._missing[0]:
+            raise WireError(f"piece {sha256[:_SHOWN]} was not asked for")
+        piece = next(piece for piece in self._pieces if piece.sha256 == sha256)
+        return self._move(LoadState.STORING, StorePiece(piece, packed))
 
-    def _stored(self, future: "Future[None]") -> None:
-        if not self.failed(future):
-            self._ask()
-
-    def _ask(self) -> None:
+    def _request_or_load(self) -> Instruction:
         if self._missing:
-            self._say(PieceRequest(self._assignment.epoch, self._missing[0]))
-        else:
-            self._threads.submit(self._loader.first, self._loaded)
+            return self._move(LoadState.RECEIVING, RequestPiece(self._missing[0]))
+        return self._move(LoadState.LOADING, LoadSteps())
 
-    def _loaded(self, future: "Future[Loaded]") -> None:
-        if not self.failed(future):
-            self._ready(future.result())
-
-
-def reason(error: BaseException) -> str:
-    """Return what is said of an error."""
-    return str(error) if isinstance(error, EdgesegError) else f"{type(error).__name__}: {error}"
+    def _move(self, state: LoadState, instruction: Instruction) -> Instruction:
+        self.state = state
+        return instruction

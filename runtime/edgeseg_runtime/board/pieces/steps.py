@@ -1,4 +1,4 @@
-"""What a board does with a slice at one go: a piece, or a shift of pieces one after the other."""
+"""Steps: what one thread does with a slice without a break, a piece or several in turn."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,21 +21,24 @@ class Step:
 
     @cached_property
     def reads(self) -> frozenset[str]:
-        """Tensors that come from elsewhere."""
-        made = {port.tensor for piece in self.pieces for port in piece.outputs}
-        return frozenset(p.tensor for piece in self.pieces for p in piece.inputs) - made
+        """Names of the tensors that the pieces read and none of them writes."""
+        written = {port.tensor for piece in self.pieces for port in piece.outputs}
+        return frozenset(p.tensor for piece in self.pieces for p in piece.inputs) - written
 
 
 def steps_of(assignment: Assignment) -> dict[str, Step]:
-    """Return the steps of a board by name, in the order of the partition."""
+    """Return the steps of a board by name, in the order of the partition.
+
+    A step is a piece, or a group of pieces where groups share the memory over time.
+    """
     pieces = {piece.name: piece for piece in assignment.pieces}
     groups = assignment.shifts or tuple((name,) for name in pieces)
     steps = (Step(tuple(pieces[name] for name in group)) for group in groups)
     return {step.name: step for step in steps}
 
 
-def readers_of(steps: Iterable[Step]) -> Mapping[str, int]:
-    """Return how many of the steps read each tensor."""
+def reader_counts(steps: Iterable[Step]) -> Mapping[str, int]:
+    """Return how many of the steps read each tensor, by its name."""
     counts: dict[str, int] = {}
     for step in steps:
         for tensor in step.reads:

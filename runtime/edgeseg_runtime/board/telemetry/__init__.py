@@ -1,1 +1,1 @@
-"""What a worker tells of itself: figures, log, Prometheus, systemd."""
+"""What a worker tells of itself: its log, figures, metrics for Prometheus, systemd."""

@@ -1,4 +1,4 @@
-"""What a worker logs: one line an event, as text or JSON, never slice data, never a flood."""
+"""The log of a worker: one line an event, as text or JSON; never slice data, never a flood."""
 
 import json
 import logging
@@ -7,20 +7,20 @@ import time
 from collections.abc import Callable
 from typing import Literal, TypeAlias
 
-Format: TypeAlias = Literal["text", "json"]
+LogForm: TypeAlias = Literal["text", "json"]
 
-MOST_CHARACTERS = 1000
+MAX_CHARACTERS = 1000
 """Names in a message may come from the network; no line grows beyond this."""
 
-ALIKE, ALIKE_SECONDS = 5, 10.0
-"""So many events of one kind are logged in that time; the rest is counted."""
+MAX_REPEATS, REPEAT_SECONDS = 5, 10.0
+"""So many events of one kind are logged in that time; further ones are counted."""
 
 _LEVELS = {None: logging.INFO, True: logging.DEBUG, False: logging.ERROR}
 _log = logging.getLogger("edgeseg_runtime")
 
 
-def say(level: int, event: str, **fields: object) -> None:
-    """Log an event with fields, such as ``say(logging.INFO, "coordinator came", session=...)``."""
+def log_event(level: int, event: str, **fields: object) -> None:
+    """Log an event with fields: ``log_event(logging.INFO, "coordinator came", session="1f2e")``."""
     _log.log(level, event, extra={"fields": fields})
 
 
@@ -49,18 +49,18 @@ class JsonLines(logging.Formatter):
 
 
 class RepeatLimiter(logging.Filter):
-    """Lets some events of a kind through and counts the rest, for the next line of that kind.
+    """Lets the first events of a kind through and counts the rest, for the next line of that kind.
 
     Parameters
     ----------
     clock
-        Seconds, such as ``time.monotonic``.
+        Returns seconds, such as ``time.monotonic``.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
-        self._seen: dict[str, tuple[float, int]] = {}
+        self._counts: dict[str, tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Tell whether the event is logged; errors always are."""
@@ -68,20 +68,28 @@ class RepeatLimiter(logging.Filter):
             return True
         now = self._clock()
         # The template, not the text: what a stranger wrote must not make a kind of its own.
-        since, count = self._seen.get(record.msg, (now, 0))
-        unsaid = max(0, count - ALIKE)
-        if now - since > ALIKE_SECONDS:
+        since, count = self._counts.get(record.msg, (now, 0))
+        suppressed = max(0, count - MAX_REPEATS)
+        if now - since > REPEAT_SECONDS:
             since, count = now, 0
-        self._seen[record.msg] = since, count + 1
-        if count == 0 and unsaid:
-            record.fields = _fields(record) | {"unsaid": unsaid}
-        return count < ALIKE
+        self._counts[record.msg] = since, count + 1
+        if count == 0 and suppressed:
+            record.fields = _fields(record) | {"unsaid": suppressed}
+        return count < MAX_REPEATS
 
 
-def configure(form: Format, verbose: bool | None) -> None:
-    """Log to standard error in that form: events, all orders too, or errors alone.
+def configure(form: LogForm, verbose: bool | None) -> None:
+    """Log to standard error.
 
-    The descriptor is one of its own: while LiteRT is kept off standard error nothing is lost.
+    The handler writes to a duplicate of the descriptor, so that nothing is lost while the output
+    of LiteRT to standard error is muted.
+
+    Parameters
+    ----------
+    form
+        How a line looks.
+    verbose
+        None logs events, True all orders too, False errors alone.
     """
     handler = logging.StreamHandler(os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8"))
     handler.setFormatter(formatter(form))
@@ -89,13 +97,13 @@ def configure(form: Format, verbose: bool | None) -> None:
     logging.basicConfig(level=_LEVELS[verbose], handlers=[handler], force=True)
 
 
-def formatter(form: Format) -> logging.Formatter:
-    """Return what writes events in that form."""
+def formatter(form: LogForm) -> logging.Formatter:
+    """Return the formatter of that form."""
     return JsonLines() if form == "json" else TextLines()
 
 
-def start_line(form: Format, endpoint: str) -> str:
-    """Return what a worker prints once it listens, for people and for whoever started it."""
+def start_line(form: LogForm, endpoint: str) -> str:
+    """Return the line that a worker prints once it listens, also for its parent process."""
     if form == "text":
         return f"listening on {endpoint}"
     record = logging.makeLogRecord(
@@ -125,4 +133,4 @@ def _utc(record: logging.LogRecord) -> str:
 
 
 def _bounded(text: str) -> str:
-    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}..."
+    return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}..."

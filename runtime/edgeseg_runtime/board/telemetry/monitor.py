@@ -1,4 +1,4 @@
-"""Figures for Prometheus and a health check, over HTTP in a thread of its own, on request."""
+"""Serves the metrics and the health of a worker over HTTP, in a thread of its own."""
 
 import re
 import threading
@@ -9,11 +9,15 @@ from http.server import BaseHTTPRequestHandler
 from socketserver import TCPServer
 from typing import Any
 
-from edgeseg.errors import BoardError, EdgesegError, UsageError
+from edgeseg.errors import BoardError, UsageError
+from edgeseg_runtime.board.telemetry.metrics import metric_families, renderer
 from edgeseg_runtime.messaging.wire import WorkerStatus
 
 HEALTHY_SECONDS = 5.0
-"""A message loop that has not turned for so long is not well."""
+"""A message loop that has not turned for so long is not healthy."""
+
+PUBLISH_SECONDS = 1.0
+"""How often a status is worth publishing."""
 
 _REQUEST_SECONDS = 2.0
 _ADDRESS = re.compile(r"(?:http://)?(?P<host>[\w.-]+):(?P<port>\d{1,5})/?", re.ASCII)
@@ -27,7 +31,7 @@ class Monitor:
     address
         ``HOST:PORT`` to listen on; port 0 takes any that is free.
     clock
-        Seconds, such as ``time.monotonic``.
+        Returns seconds, such as ``time.monotonic``.
 
     Raises
     ------
@@ -40,9 +44,9 @@ class Monitor:
     """
 
     def __init__(self, address: str, clock: Callable[[], float] = time.monotonic) -> None:
-        render = _renderer(self)
+        render = renderer(self)
         self._clock = clock
-        self._condition: WorkerStatus | None = None
+        self._status: WorkerStatus | None = None
         self._published = clock()
 
         class Handler(_Handler):
@@ -68,44 +72,49 @@ class Monitor:
         return int(self._server.server_address[1])
 
     @property
+    def due(self) -> bool:
+        """Whether another status is worth publishing."""
+        return self._status is None or self._clock() - self._published > PUBLISH_SECONDS
+
+    @property
     def healthy(self) -> bool:
         """Whether the message loop has published lately."""
         return self._clock() - self._published < HEALTHY_SECONDS
 
-    def publish(self, condition: WorkerStatus) -> None:
-        """Show this from here on; what is published is never changed."""
-        self._condition, self._published = condition, self._clock()
+    def publish(self, status: WorkerStatus) -> None:
+        """Serve this status from now on; it must not be changed afterwards."""
+        self._status, self._published = status, self._clock()
 
     def collect(self) -> Iterator[Any]:
-        """Yield the metrics of the last condition, as prometheus-client wants them."""
-        if self._condition is not None:
-            yield from families(self._condition)
+        """Yield the metrics of the last status, as prometheus-client expects them."""
+        if self._status is not None:
+            yield from metric_families(self._status)
 
 
 class _Server(TCPServer):
-    """Without http.server's own class, which asks a name server for its name."""
+    """http.server's own class would ask a name server for the name of this machine."""
 
     allow_reuse_address = True
 
     def handle_error(self, *_: object) -> None:
-        """Let a reader go who broke off."""
+        """Ignore a reader that broke off."""
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """One request; nobody may keep the only thread waiting."""
+    """One request; a slow reader is cut off, since there is only one thread."""
 
     monitor: Monitor
     metrics: Callable[[], bytes]
     timeout = _REQUEST_SECONDS
 
     def do_GET(self) -> None:
-        """Answer the two addresses that there are."""
+        """Answer ``/metrics`` and ``/healthz``."""
         if self.path == "/metrics":
             self._answer(HTTPStatus.OK, self.metrics())
         elif self.path == "/healthz":
-            well = self.monitor.healthy
-            status = HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE
-            self._answer(status, b"ok\n" if well else b"the message loop stands still\n")
+            healthy = self.monitor.healthy
+            status = HTTPStatus.OK if healthy else HTTPStatus.SERVICE_UNAVAILABLE
+            self._answer(status, b"ok\n" if healthy else b"the message loop stands still\n")
         else:
             self._answer(HTTPStatus.NOT_FOUND, b"there are /metrics and /healthz\n")
 
@@ -118,53 +127,3 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-
-
-def families(condition: WorkerStatus) -> Iterator[Any]:
-    """Yield the metrics of a condition; counters of pieces begin again with each epoch."""
-    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
-
-    yield InfoMetricFamily("edgeseg_worker", "What runs here.", value=condition.versions)
-    for name, help_text, count in _counters(condition):
-        yield CounterMetricFamily(f"edgeseg_{name}", help_text, value=count)
-    for name, help_text, figure in _gauges(condition):
-        yield GaugeMetricFamily(f"edgeseg_{name}", help_text, value=figure)
-    runs = CounterMetricFamily("edgeseg_piece_runs", "Runs in this epoch.", labels=["piece"])
-    took = CounterMetricFamily("edgeseg_piece_seconds", "Inference alone.", labels=["piece"])
-    busy = CounterMetricFamily("edgeseg_piece_busy_seconds", "All of a core.", labels=["piece"])
-    for piece, times in condition.pieces.items():
-        runs.add_metric([piece], times.runs)
-        took.add_metric([piece], times.seconds)
-        busy.add_metric([piece], times.busy_seconds)
-    yield from (runs, took, busy)
-
-
-def _counters(condition: WorkerStatus) -> Iterator[tuple[str, str, float]]:
-    yield "runs", "Runs of pieces since the start.", condition.runs
-    yield "slices", "Slices that went through since the start.", condition.slices
-    yield "sent_bytes", "Bytes sent since the start.", condition.sent_bytes
-    yield "received_bytes", "Bytes received since the start.", condition.received_bytes
-    yield "refusals", "Messages and orders refused since the start.", condition.refusals
-
-
-def _gauges(condition: WorkerStatus) -> Iterator[tuple[str, str, float]]:
-    yield "uptime_seconds", "Time since the start.", condition.uptime_seconds
-    yield "serving", "1 while a coordinator is served.", condition.session_seconds is not None
-    yield "slices_held", "Slices waiting or at work.", condition.slices_held
-    yield "memory_bytes", "Resident memory now.", condition.memory_bytes
-    yield "memory_peak_bytes", "Most resident memory ever.", condition.peak_memory_bytes
-    yield "memory_limit_bytes", "What the process may take.", condition.memory_limit_bytes
-    if condition.temperature is not None:
-        yield "temperature_celsius", "The hottest reading.", condition.temperature
-
-
-def _renderer(monitor: Monitor) -> Callable[[], bytes]:
-    try:
-        from prometheus_client import CollectorRegistry, generate_latest
-    except ImportError:
-        raise EdgesegError(
-            "metrics need prometheus-client; run: pip install 'edgeseg[metrics]'"
-        ) from None
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(monitor)
-    return lambda: generate_latest(registry)

@@ -1,4 +1,4 @@
-"""Tells systemd, if that started this process, when it is ready, alive and stopping."""
+"""Tells systemd, if it started this process, when that is ready, alive and stopping."""
 
 import os
 import socket
@@ -14,9 +14,9 @@ def notify(state: str) -> None:
     if address.startswith("@"):  # the abstract namespace
         address = "\0" + address[1:]
     # A manager that does not listen must not hold up the work.
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out, suppress(OSError):
-        out.setblocking(False)
-        out.sendto(state.encode(), address)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagrams, suppress(OSError):
+        datagrams.setblocking(False)
+        datagrams.sendto(state.encode(), address)
 
 
 class Watchdog:
@@ -24,12 +24,12 @@ class Watchdog:
 
     def __init__(self) -> None:
         microseconds = int(os.environ.get("WATCHDOG_USEC", "0"))
-        mine = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
-        self._interval = microseconds / 2e6 if mine else 0.0
+        for_this_process = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+        self._interval = microseconds / 2e6 if for_this_process else 0.0
         self._last = 0.0
 
     def beat(self) -> None:
-        """Say so if half of the time allowed has passed."""
+        """Notify the service manager if half of the time that it allows has passed."""
         now = time.monotonic()
         if self._interval and now - self._last > self._interval:
             self._last = now

@@ -1,14 +1,11 @@
-"""What freed tensors leave in a worker's heap: used again, and given back where it grows scarce."""
+"""Freed memory of a worker is used again, and returned to the system where it grows scarce."""
 
 import os
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-
-_TESTS = Path(__file__).parents[3]
 
 _CODE = """
 import sys
@@ -18,7 +15,7 @@ from manifests import chain_manifest
 from edgeseg.inference.measure import resident_bytes
 from edgeseg.inference.process_memory import reuse_freed_memory
 from edgeseg.boards.placement import Lane, Placement
-from edgeseg_runtime.board.memory.allocator import Heap
+from edgeseg_runtime.board.memory.allocator import AllocatorPolicy
 from edgeseg_runtime.board.memory.ledger import Ledger
 from edgeseg_runtime.messaging.assignments import assignment_for
 from edgeseg_runtime.messaging.wire import Peer
@@ -34,11 +31,11 @@ assignment = assignment_for("a", manifest, Placement((lane,), {}), 1, peers)
 start = resident_bytes()
 ledger = Ledger(start + room + reserved, start)
 ledger.enter("slices", reserved)
-heap = Heap(replace(assignment, reserved_bytes=reserved), ledger)
+policy = AllocatorPolicy(replace(assignment, reserved_bytes=reserved), ledger)
 tensors = [np.ones(MIB, np.uint8) for _ in range(30)]
 small = [bytes(1000) for _ in range(1000)]  # what keeps the heap from shrinking at its end
 del tensors
-heap.tend()
+policy.trim()
 print((resident_bytes() - start) // MIB)
 """
 
@@ -66,7 +63,7 @@ def test_freed_memory_stays_while_there_is_room(case: _Case) -> None:
         [sys.executable, "-c", _CODE, str(case.room), case.mode],
         capture_output=True,
         check=True,
-        env=os.environ | {"PYTHONPATH": str(_TESTS / "support")},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
         text=True,
     )
     assert (int(ran.stdout) >= 29) == case.kept

@@ -23,7 +23,7 @@ from edgeseg.errors import BoardError
 from edgeseg.planning.outcome.load import loads_of
 from edgeseg.planning.problem.from_pieces import problem_of, sources_of
 from edgeseg_runtime.board.memory.ledger import Ledger
-from edgeseg_runtime.board.memory.reservation import enter
+from edgeseg_runtime.board.memory.reservation import reserve
 from edgeseg_runtime.board.pieces.steps import steps_of
 from edgeseg_runtime.messaging.assignments import assignment_for, contradiction
 from edgeseg_runtime.messaging.wire import Peer
@@ -65,7 +65,7 @@ def test_pieces_slices_and_conversions_are_entered_or_refused(
     need += cores * working_bytes(manifest.pieces, sources_of(manifest.pieces), image, mask)
     ledger = Ledger(limit * KIB, 0)
     try:
-        copies = enter(assignment, ledger, cores)
+        copies = reserve(assignment, ledger, cores)
     except BoardError:
         assert need > ledger.limit
         assert ledger.held <= ledger.limit
@@ -92,6 +92,6 @@ def test_what_is_planned_is_what_is_entered(
     for number, name in enumerate(names):
         if name in placement.members:
             ledger = Ledger(2**40, 0)
-            assert enter(assignment_for(name, manifest, placement, 1, entries), ledger, 1) == 1
+            assert reserve(assignment_for(name, manifest, placement, 1, entries), ledger, 1) == 1
             assert ledger.held <= planned[number]
             assert planned[number] - ledger.held <= problem.working_bytes

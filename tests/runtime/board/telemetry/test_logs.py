@@ -14,9 +14,9 @@ from processes import Ran, Workers, edgeseg_process, output_of
 from talking import Sockets, greet
 
 from edgeseg_runtime.board.telemetry.logs import (
-    ALIKE,
-    ALIKE_SECONDS,
-    MOST_CHARACTERS,
+    MAX_CHARACTERS,
+    MAX_REPEATS,
+    REPEAT_SECONDS,
     JsonLines,
     RepeatLimiter,
     TextLines,
@@ -53,8 +53,8 @@ def test_nothing_from_the_network_breaks_a_line(message: str, reason: str) -> No
     record = _record(message.replace("%", ""), reason=reason)
     text, written = TextLines().format(record), JsonLines().format(record)
     assert len(text.splitlines()) == 1
-    assert len(text) <= MOST_CHARACTERS + 3
-    assert len(json.loads(written)["reason"]) <= MOST_CHARACTERS + 3
+    assert len(text) <= MAX_CHARACTERS + 3
+    assert len(json.loads(written)["reason"]) <= MAX_CHARACTERS + 3
     assert len(written.splitlines()) == 1
 
 
@@ -68,27 +68,27 @@ def test_plain_records_of_other_modules_are_events_too() -> None:
 
 def test_a_flood_of_one_kind_is_cut_and_counted() -> None:
     now = [0.0]
-    alike = RepeatLimiter(lambda: now[0])
+    limiter = RepeatLimiter(lambda: now[0])
     flood = [_record(reason=str(number)) for number in range(100)]
-    assert sum(map(alike.filter, flood)) == ALIKE
-    assert alike.filter(_record("another kind"))
-    now[0] = ALIKE_SECONDS + 1
+    assert sum(map(limiter.filter, flood)) == MAX_REPEATS
+    assert limiter.filter(_record("another kind"))
+    now[0] = REPEAT_SECONDS + 1
     after = _record(reason="again")
-    assert alike.filter(after)
-    assert after.fields == {"reason": "again", "unsaid": 100 - ALIKE}
-    assert sum(alike.filter(_record()) for _ in range(100)) == ALIKE - 1
+    assert limiter.filter(after)
+    assert after.fields == {"reason": "again", "unsaid": 100 - MAX_REPEATS}
+    assert sum(limiter.filter(_record()) for _ in range(100)) == MAX_REPEATS - 1
 
 
 def test_errors_are_never_cut() -> None:
-    alike = RepeatLimiter(lambda: 0.0)
-    assert all(alike.filter(_record("a slice failed", logging.ERROR)) for _ in range(100))
+    limiter = RepeatLimiter(lambda: 0.0)
+    assert all(limiter.filter(_record("a slice failed", logging.ERROR)) for _ in range(100))
 
 
 def test_texts_that_differ_are_of_one_kind() -> None:
-    alike, records = RepeatLimiter(lambda: 0.0), [_record("turned away %s") for _ in range(50)]
+    limiter, records = RepeatLimiter(lambda: 0.0), [_record("turned away %s") for _ in range(50)]
     for number, record in enumerate(records):
         record.args = (f"10.0.0.{number}",)
-    assert sum(map(alike.filter, records)) == ALIKE
+    assert sum(map(limiter.filter, records)) == MAX_REPEATS
 
 
 def test_the_start_line_is_for_people_and_for_programs() -> None:
@@ -110,11 +110,11 @@ def test_quiet_unless_told_otherwise(verbose: bool | None, levels: list[str]) ->
     script = (
         "import logging\n"
         "from edgeseg.output.native_output import STANDARD_ERROR, muted\n"
-        "from edgeseg_runtime.board.telemetry.logs import configure, say\n"
+        "from edgeseg_runtime.board.telemetry.logs import configure, log_event\n"
         f"configure('json', {verbose})\n"
         "with muted(STANDARD_ERROR):\n"
         "    for level in (10, 20, 30, 40):\n"
-        "        say(level, 'something', number=level)\n"
+        "        log_event(level, 'something', number=level)\n"
     )
     run = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, check=True, text=True, env=os.environ
@@ -142,7 +142,7 @@ def test_a_worker_logs_who_comes_and_goes_and_what_it_refuses(sockets: Sockets) 
     assert all({"time", "level", "event"} <= set(event) for event in events)
     assert events[0]["session"] == "01234567"  # enough to tell sessions apart, too little to join
     told = [event["event"] for event in events]
-    assert told.count("refused a message") <= ALIKE
+    assert told.count("refused a message") <= MAX_REPEATS
     assert [event for event in told if event != "refused a message"] == [
         "coordinator came",
         "coordinator went",

@@ -12,13 +12,14 @@ from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.bundle.manifest import Manifest, Port
 from edgeseg.imaging.slices import SliceGeometry, to_input, to_probabilities
 from edgeseg.inference.engine import open_engine
-from edgeseg.inference.engine_protocol import Engine
-from edgeseg_runtime.board.dataflow.compute import Computer
 from edgeseg_runtime.board.dataflow.decoder import Decoder
 from edgeseg_runtime.board.dataflow.executor import Executor, Firing, Tensors
+from edgeseg_runtime.board.dataflow.step_runner import StepRunner
 from edgeseg_runtime.board.memory.spool import Spool, Spooled
-from edgeseg_runtime.board.pieces.pool import load, store
-from edgeseg_runtime.board.pieces.steps import Step, readers_of
+from edgeseg_runtime.board.pieces.interpreter_pool import InterpreterSet
+from edgeseg_runtime.board.pieces.piece_cache import store_piece
+from edgeseg_runtime.board.pieces.step_loader import load_steps
+from edgeseg_runtime.board.pieces.steps import Step, reader_counts
 from edgeseg_runtime.messaging.wire import Job, Routes
 
 _JOB = Job(1, 0, 0, SliceGeometry(512, 512))
@@ -30,7 +31,7 @@ def opened(tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     bundle = Bundle(tiny_bundle)
     for piece in bundle.manifest.pieces:
-        store(piece, bundle.packed_piece(piece))
+        store_piece(piece, bundle.packed_piece(piece))
     return bundle
 
 
@@ -50,12 +51,12 @@ def expected(uncut_bundle: Path, grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return to_probabilities(output)
 
 
-def _computer(manifest: Manifest, steps: list[Step], spool: Spool | None) -> Computer:
+def _step_runner(manifest: Manifest, steps: list[Step], spool: Spool | None) -> StepRunner:
     image = Port(manifest.input.tensor, manifest.input.shape)
-    made = [port for piece in manifest.pieces for port in piece.outputs]
-    sources = {port.tensor: port for port in (image, *made)}
+    outputs = [port for piece in manifest.pieces for port in piece.outputs]
+    sources = {port.tensor: port for port in (image, *outputs)}
     decoder = Decoder(manifest.output, manifest.preprocessing, manifest.decoding)
-    return Computer(sources, image.tensor, decoder, spool, readers_of(steps))
+    return StepRunner(sources, image.tensor, decoder, spool, reader_counts(steps))
 
 
 def test_two_threads_compute_what_one_does(
@@ -63,25 +64,27 @@ def test_two_threads_compute_what_one_does(
 ) -> None:
     manifest = opened.manifest
     step = Step(manifest.pieces)
-    computer = _computer(manifest, [step], None)
-    made: list[Tensors] = []
+    step_runner = _step_runner(manifest, [step], None)
+    results: list[Tensors] = []
 
-    def work(crew: list[Engine]) -> None:
+    def work(interpreters: InterpreterSet) -> None:
         for _ in range(10):
             firing = Firing(_JOB, step, {manifest.input.tensor: grey})
-            computed = computer.compute(crew, firing)
-            made.append(computed.outputs)
-            assert list(computed.times) == [piece.name for piece in manifest.pieces]
-            assert all(0 < t.seconds < t.busy_seconds for t in computed.times.values())
+            result = step_runner.run(interpreters, firing)
+            results.append(result.outputs)
+            assert list(result.times) == [piece.name for piece in manifest.pieces]
+            assert all(0 < t.seconds < t.busy_seconds for t in result.times.values())
 
-    crews = load([step], threads=1, copies=2)[step.name]
-    threads = [threading.Thread(target=work, args=(crew,)) for crew in crews]
+    interpreter_sets = load_steps([step], threads=1, copies=2)[step.name]
+    threads = [
+        threading.Thread(target=work, args=(interpreters,)) for interpreters in interpreter_sets
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(made) == 20
-    for outputs in made:
+    assert len(results) == 20
+    for outputs in results:
         np.testing.assert_array_equal(outputs[manifest.output.tensor], expected)
 
 
@@ -91,8 +94,8 @@ def test_what_nobody_reads_again_is_gone_before_inference_takes_memory(
     manifest = opened.manifest
     step = Step(manifest.pieces[1:])
     first = step.pieces[0]
-    computer = _computer(manifest, [step], None)
-    crew = load([step], threads=1, copies=1)[step.name][0]
+    step_runner = _step_runner(manifest, [step], None)
+    interpreters = load_steps([step], threads=1, copies=1)[step.name][0]
     ports = {port.tensor: port for piece in step.pieces for port in piece.inputs}
     arrays = {name: np.ones(ports[name].shape, ports[name].dtype) for name in step.reads}
     later = {port.tensor for piece in step.pieces[1:] for port in piece.inputs}
@@ -100,14 +103,14 @@ def test_what_nobody_reads_again_is_gone_before_inference_takes_memory(
     firing = Firing(_JOB, step, dict(arrays))
     arrays.clear()
     alive: list[set[str]] = []
-    run = crew[0]._engine.invoke
+    run = interpreters[0]._engine.invoke
 
     def invoke() -> None:
         alive.append({name for name, array in known.items() if array() is not None})
         run()
 
-    monkeypatch.setattr(crew[0]._engine, "invoke", invoke)
-    computer.compute(crew, firing)
+    monkeypatch.setattr(interpreters[0]._engine, "invoke", invoke)
+    step_runner.run(interpreters, firing)
     assert {port.tensor for port in first.inputs} - later
     assert alive == [known.keys() & later]
     assert all(array() is None for array in known.values())
@@ -123,13 +126,13 @@ def test_what_passes_between_shifts_goes_through_the_disk(
     names = tuple(piece.name for piece in manifest.pieces)
     executor = Executor({s.name: s for s in steps}, {0: Routes(0, names, {}, 1)})
     spool = Spool(tmp_path, 2**20)
-    computer = _computer(manifest, steps, spool)
+    step_runner = _step_runner(manifest, steps, spool)
     executor.offer(_JOB, manifest.input.tensor, grey)
     for step in steps:
-        crew = load([step], threads=1, copies=1, ready=False)[step.name][0]
+        interpreters = load_steps([step], threads=1, copies=1, warm=False)[step.name][0]
         firing = executor.next(frozenset({step.name}))
         assert firing is not None
-        outputs = computer.compute(crew, firing).outputs
+        outputs = step_runner.run(interpreters, firing).outputs
         for tensor, held in outputs.items():
             if executor.reads(0, tensor):
                 assert isinstance(held, Spooled)

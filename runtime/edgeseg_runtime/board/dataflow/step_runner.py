@@ -1,4 +1,4 @@
-"""One step on one slice, in a work thread: tensors fetched, pieces run, results kept or decoded."""
+"""Runs one step on one slice in a thread: inputs prepared, pieces run, outputs kept or decoded."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -16,21 +16,21 @@ from edgeseg.inference.quantization import adapt
 from edgeseg_runtime.board.dataflow.decoder import Decoder
 from edgeseg_runtime.board.dataflow.executor import Firing, Tensors
 from edgeseg_runtime.board.memory.spool import Held, Spool, Spooled
-from edgeseg_runtime.board.pieces.pool import InterpreterSet
+from edgeseg_runtime.board.pieces.interpreter_pool import InterpreterSet
 from edgeseg_runtime.messaging.wire import PieceTime
 
-Arrays = dict[str, NDArray[Any]]
+_Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Computed:
-    """What one firing made, and how long each piece took."""
+class StepResult:
+    """The tensors that leave a step, by name, and the time of each piece, by name."""
 
     outputs: Tensors
     times: Mapping[str, PieceTime]
 
 
-class Computer:
+class StepRunner:
     """Runs steps; safe in any thread.
 
     Parameters
@@ -41,10 +41,10 @@ class Computer:
     image
         Name of the tensor that comes as an 8-bit image (H, W).
     decoder
-        For what the model makes.
+        Decodes the output of the model.
     spool
-        Where tensors wait for steps that are not loaded, if there are such.
-    readers
+        Where tensors wait for steps that are not in memory; None where all steps are.
+    reader_counts
         How many steps read each tensor.
     """
 
@@ -54,16 +54,16 @@ class Computer:
         image: str,
         decoder: Decoder,
         spool: Spool | None,
-        readers: Mapping[str, int],
+        reader_counts: Mapping[str, int],
     ) -> None:
         self._sources = sources
         self._image = image
         self._decoder = decoder
         self._spool = spool
-        self._readers = readers
+        self._reader_counts = reader_counts
 
-    def compute(self, crew: InterpreterSet, firing: Firing) -> Computed:
-        """Run the pieces of a step in turn, and take their inputs out of the firing.
+    def run(self, interpreters: InterpreterSet, firing: Firing) -> StepResult:
+        """Run the pieces of a step in turn; its inputs are taken out of the firing.
 
         Raises
         ------
@@ -71,42 +71,50 @@ class Computer:
             If a tensor can't be spooled.
         """
         pieces = firing.step.pieces
-        here: Arrays = {}
+        held: _Arrays = {}
         outputs: Tensors = {}
         times = {}
-        for number, (piece, runner) in enumerate(zip(pieces, crew, strict=True)):
+        for number, (piece, runner) in enumerate(zip(pieces, interpreters, strict=True)):
             start = time.perf_counter()
             for port in piece.inputs:
-                if port.tensor not in here:
-                    here[port.tensor] = self._fetched(port.tensor, firing.inputs.pop(port.tensor))
-            wanted = {port.tensor for later in pieces[number + 1 :] for port in later.inputs}
-            made = self._run(runner, piece, here, wanted)
-            for tensor, array in made.items():
+                if port.tensor not in held:
+                    held[port.tensor] = self._load(port.tensor, firing.inputs.pop(port.tensor))
+            read_later = {port.tensor for later in pieces[number + 1 :] for port in later.inputs}
+            arrays = self._run_piece(runner, piece, held, read_later)
+            for tensor, array in arrays.items():
                 outputs |= self._leaving(firing, tensor, array)
-            here |= {tensor: array for tensor, array in made.items() if tensor in wanted}
+            held |= {tensor: array for tensor, array in arrays.items() if tensor in read_later}
             busy = time.perf_counter() - start
             times[piece.name] = PieceTime(1, runner.seconds, busy)
-        return Computed(outputs, times)
+        return StepResult(outputs, times)
 
-    def made_up(self, piece: Piece) -> Tensors:
-        """Make up tensors such as reach a piece."""
-        return {port.tensor: _made_up(self._sources[port.tensor]) for port in piece.inputs}
+    def synthetic_inputs(self, piece: Piece) -> Tensors:
+        """Return an array for each input of a piece, in the form in which the piece is sent it."""
+        return {port.tensor: _synthetic(self._sources[port.tensor]) for port in piece.inputs}
 
-    def _run(self, runner: Runner, piece: Piece, here: Arrays, wanted: AbstractSet[str]) -> Arrays:
-        """Run one piece; what is not wanted after it is gone before its inference takes memory."""
+    def close(self) -> None:
+        """Remove the tensors on disk."""
+        if self._spool is not None:
+            self._spool.close()
+
+    def _run_piece(
+        self, runner: Runner, piece: Piece, held: _Arrays, read_later: AbstractSet[str]
+    ) -> _Arrays:
+        """Run a piece; an input that is not read later is freed before inference takes memory."""
         names = (port.tensor for port in piece.outputs)
-        return dict(zip(names, runner.run(self._handed(piece, here, wanted)), strict=True))
+        return dict(zip(names, runner.run(self._inputs(piece, held, read_later)), strict=True))
 
-    def _handed(
-        self, piece: Piece, here: Arrays, wanted: AbstractSet[str]
+    def _inputs(
+        self, piece: Piece, held: _Arrays, read_later: AbstractSet[str]
     ) -> Iterator[NDArray[Any]]:
         for port in piece.inputs:
             name = port.tensor
-            array = here[name] if name in wanted else here.pop(name)
+            array = held[name] if name in read_later else held.pop(name)
             yield adapt(array, self._sources[name], port)
             del array  # or it would live until the next one is asked for
 
-    def _fetched(self, tensor: str, held: Held) -> NDArray[Any]:
+    def _load(self, tensor: str, held: Held) -> NDArray[Any]:
+        """Return a tensor as an array: read from disk, or an image scaled to what is expected."""
         if isinstance(held, Spooled):
             if self._spool is None:
                 raise RuntimeError(f"{tensor} is on disk, and there is no spool")
@@ -115,18 +123,18 @@ class Computer:
         return to_input(held, self._decoder.preprocessing) if is_image else held
 
     def _leaving(self, firing: Firing, tensor: str, array: NDArray[Any]) -> Tensors:
-        """Return a tensor as it leaves the step, if it does."""
+        """Return a tensor in the form in which it leaves the step; nothing if it stays inside."""
         if tensor == self._decoder.output.tensor:
             return {tensor: self._decoder.decode(array, firing.job.geometry)}
         if self._spool is None:
             return {tensor: array}
-        readers = self._readers.get(tensor, 0)
+        readers = self._reader_counts.get(tensor, 0)
         return {tensor: self._spool.put(array, readers)} if readers else {}
 
 
-def _made_up(port: Port) -> NDArray[Any]:
+def _synthetic(port: Port) -> NDArray[Any]:
     """Repeat 256 values: random ones would take a module, and with it memory."""
-    steps = np.arange(-128, 128, dtype=np.int8)
+    ramp = np.arange(-128, 128, dtype=np.int8)
     return np.resize(
-        steps if port.dtype == "int8" else np.linspace(0, 1, 256, dtype=np.float32), port.shape
+        ramp if port.dtype == "int8" else np.linspace(0, 1, 256, dtype=np.float32), port.shape
     )

@@ -1,0 +1,102 @@
+"""What a worker opens when it starts, and keeps whichever coordinator it serves."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import zmq
+
+from edgeseg import __version__
+from edgeseg.errors import UsageError, field_name
+from edgeseg.inference.engine import engine_name
+from edgeseg.inference.measure import resident_bytes
+from edgeseg_runtime.board.config import WorkerConfig
+from edgeseg_runtime.board.memory.ledger import Ledger
+from edgeseg_runtime.board.memory.spool import spool_root, sweep
+from edgeseg_runtime.board.telemetry.totals import WorkerInfo, WorkerTotals
+from edgeseg_runtime.board.threads import Threads
+from edgeseg_runtime.messaging.endpoints import is_local, normalize_endpoint
+from edgeseg_runtime.messaging.listener import Listener
+from edgeseg_runtime.messaging.zap_auth import OpenAccess, authenticator_for
+
+
+@dataclass(frozen=True)
+class WorkerResources:
+    """Sockets, threads and figures of a worker.
+
+    Parameters
+    ----------
+    info
+        What does not change while the worker runs.
+    totals
+        What it has done since it started.
+    context, listener
+        ZeroMQ's, and the one socket on which messages come in.
+    authenticator
+        Whom the worker hears.
+    threads
+        As many as it has cores.
+    spool_root
+        Folder for tensors that wait on disk.
+    """
+
+    info: WorkerInfo
+    totals: WorkerTotals
+    context: zmq.Context[zmq.Socket[bytes]]
+    listener: Listener
+    authenticator: OpenAccess
+    threads: Threads
+    spool_root: Path
+
+    def new_ledger(self) -> Ledger:
+        """Return a ledger in which nothing is entered but the worker itself."""
+        return Ledger(self.info.memory_limit_bytes, self.info.base_memory_bytes)
+
+    def close(self) -> None:
+        """Stop the threads and close the sockets."""
+        self.threads.close()
+        self.listener.close()
+        self.context.term()
+
+
+def open_resources(config: WorkerConfig) -> WorkerResources:
+    """Start to listen, and measure what the process takes before any piece.
+
+    Raises
+    ------
+    UsageError
+        If the endpoint or the keys can't be used.
+    BoardError
+        If the endpoint is taken, the spool folder can't be used, or the memory limit is less than
+        the process itself needs.
+    """
+    endpoint = normalize_endpoint(config.listen)
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    authenticator = authenticator_for(context, config.key, config.authorized)
+    listener = Listener(context, endpoint, authenticator.keys, config.limit)
+    threads = Threads(config.cores)
+    versions = {"edgeseg": __version__, "engine": engine_name()}
+    root = spool_root(config.spool)
+    sweep(root)
+    info = WorkerInfo(versions, config.limit, resident_bytes(), config.cores)
+    resources = WorkerResources(
+        info, WorkerTotals(info), context, listener, authenticator, threads, root
+    )
+    resources.new_ledger()
+    return resources
+
+
+def check_exposure(config: WorkerConfig) -> None:
+    """Make sure that other machines can reach the worker only with keys, or as the user said.
+
+    Raises
+    ------
+    UsageError
+        If that is not so, or the endpoint is none.
+    """
+    endpoint = normalize_endpoint(config.listen)
+    if not is_local(endpoint) and not config.key and not config.insecure:
+        raise UsageError(
+            f"{endpoint} can be reached from other machines and anybody there could use this "
+            f"worker; make a key with edgeseg keygen and give it with {field_name('key')}, or add "
+            f"{field_name('insecure')} on a network you trust"
+        )

@@ -1,0 +1,101 @@
+"""The messages between coordinator and workers, and their layout on the wire.
+
+A message is a header frame (MessagePack of one of the classes here) and, for those that carry
+data, one payload frame of raw bytes. Nothing is executable, everything is bounded:
+:func:`decode` checks types and sizes, :func:`tensor_array` checks that a payload is as long as
+its header says.
+"""
+
+from edgeseg_runtime.messaging.wire.assignment_messages import (
+    Assignment,
+    Peer,
+    PieceData,
+    PieceRequest,
+    Ready,
+    Routes,
+)
+from edgeseg_runtime.messaging.wire.codec import (
+    MAX_HEADER_BYTES,
+    AnyMessage,
+    decode,
+    encode,
+    tensor_array,
+)
+from edgeseg_runtime.messaging.wire.fields import (
+    HELD_SECONDS,
+    MAX_PROBE_BYTES,
+    NO_EPOCH,
+    PROTOCOL,
+    Dtype,
+    Job,
+    Message,
+    PieceTime,
+    Seconds,
+    ShortText,
+    WireShape,
+)
+from edgeseg_runtime.messaging.wire.measurement_messages import (
+    Echo,
+    Probe,
+    TrialRequest,
+    TrialResult,
+    filling,
+)
+from edgeseg_runtime.messaging.wire.session_messages import (
+    Bye,
+    Hello,
+    Ping,
+    Pong,
+    Refused,
+    Welcome,
+)
+from edgeseg_runtime.messaging.wire.slice_messages import (
+    Failed,
+    SliceResult,
+    TensorData,
+)
+from edgeseg_runtime.messaging.wire.status_messages import (
+    StatusRequest,
+    WorkerStatus,
+)
+
+__all__ = [
+    "HELD_SECONDS",
+    "MAX_HEADER_BYTES",
+    "MAX_PROBE_BYTES",
+    "NO_EPOCH",
+    "PROTOCOL",
+    "AnyMessage",
+    "Assignment",
+    "Bye",
+    "Dtype",
+    "Echo",
+    "Failed",
+    "Hello",
+    "Job",
+    "Message",
+    "Peer",
+    "PieceData",
+    "PieceRequest",
+    "PieceTime",
+    "Ping",
+    "Pong",
+    "Probe",
+    "Ready",
+    "Refused",
+    "Routes",
+    "Seconds",
+    "ShortText",
+    "SliceResult",
+    "StatusRequest",
+    "TensorData",
+    "TrialRequest",
+    "TrialResult",
+    "Welcome",
+    "WireShape",
+    "WorkerStatus",
+    "decode",
+    "encode",
+    "filling",
+    "tensor_array",
+]

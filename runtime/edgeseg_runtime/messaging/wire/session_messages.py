@@ -1,0 +1,58 @@
+"""Messages of a session: a coordinator comes, is admitted or refused, is alive, and leaves."""
+
+from typing import Annotated
+
+import msgspec
+
+from edgeseg.bundle.manifest import Count
+from edgeseg_runtime.messaging.wire.fields import Message, PieceTime, ShortText
+
+
+class Hello(Message, frozen=True):
+    """From a coordinator: its session, its protocol, and its name for this board.
+
+    A session greets a worker under one name; the same greeting over a new connection means that
+    the old one was lost.
+    """
+
+    session: ShortText
+    protocol: int
+    board: ShortText = ""
+
+
+class Welcome(Message, frozen=True):
+    """From a worker: the greeting is accepted; what the board has."""
+
+    memory_limit_bytes: Count
+    base_memory_bytes: Count
+    cores: Annotated[int, msgspec.Meta(ge=1, le=4096)]
+    versions: dict[ShortText, ShortText]
+
+
+class Refused(Message, frozen=True):
+    """From a worker: an order or a greeting is refused, and why; ``busy`` if only for now."""
+
+    epoch: Count
+    reason: str
+    busy: bool = False
+
+
+class Ping(Message, frozen=True):
+    """From a coordinator: a sign of life, to be answered by a Pong."""
+
+    session: ShortText
+
+
+class Pong(Message, frozen=True):
+    """From a worker: the answer to a Ping, with the figures of the session."""
+
+    peak_memory_bytes: Count
+    sent_bytes: Count
+    received_bytes: Count
+    piece_times: dict[ShortText, PieceTime]
+
+
+class Bye(Message, frozen=True):
+    """From a coordinator: the session ends; all that is held for it is to be released."""
+
+    session: ShortText

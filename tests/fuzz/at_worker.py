@@ -19,7 +19,7 @@ from edgeseg_runtime.messaging.wire import Assignment, PieceRequest, Ping, Pong,
 
 EPOCH = 2**40 + 7
 SENDERS = 4
-_HARMLESS = {"Refused", "Condition"}
+_HARMLESS = {"Refused", "WorkerStatus"}
 """What a worker may answer a stranger: that it won't, or how it fares."""
 
 

@@ -7,7 +7,7 @@ import msgspec
 from edgeseg.bundle.manifest import MAX_AXES, Count
 from edgeseg.imaging.slices import SliceGeometry
 
-PROTOCOL = 4
+PROTOCOL = 5
 """Rises whenever a message changes; coordinator and worker must speak the same one."""
 
 MAX_PROBE_BYTES = 2**24

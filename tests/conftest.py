@@ -107,3 +107,9 @@ def workers() -> Iterator[Workers]:
     """Starts real workers, and ends those that still run after the test."""
     with Workers() as started:
         yield started
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run first what must work before anything else is worth looking at."""
+    items.sort(key=lambda item: item.path.name != "test_tiny.py")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 
-from edgeseg import __version__
+from edgeseg.version import __version__
 
 _PACKAGES = {
     "LiteRT": "ai-edge-litert",

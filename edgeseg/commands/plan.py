@@ -35,29 +35,19 @@ def plan(
 
     Research use only, not a medical device.
     """
-    from edgeseg.boards.boards_file import read_boards
-    from edgeseg.bundle.bundle_file import Bundle
-    from edgeseg.output.terminal import console, emit_json, working
-    from edgeseg.planning.problem.from_pieces import problem_of_file
-    from edgeseg.planning.time_shared_plan import plan_or_time_share
+    from edgeseg.output.terminal import console, emit_json, progress
+    from edgeseg.planning.bundle_plan import plan_bundle
     from edgeseg.planning.view.plot import check_plot, write_plot
-    from edgeseg.planning.view.report import report_of
     from edgeseg.planning.view.tables import plan_renderables
 
     if plot is not None:
         check_plot(plot)
-    manifest = Bundle(bundle).manifest
-    file = read_boards(boards)
-    seconds = {entry.name: entry.seconds(manifest.pieces) for entry in file.board}
-    problem = problem_of_file(file, manifest.pieces, seconds)
-    with working("planning"):
-        found = plan_or_time_share(problem, objective.value, time_limit)
-    report = report_of(manifest.model_name, problem, found)
+    planned = plan_bundle(bundle, boards, objective.value, time_limit, progress)
     if plot is not None:
-        write_plot(plot, manifest, problem, found)
+        write_plot(plot, planned.manifest, planned.problem, planned.plan)
     if json:
-        emit_json(report)
+        emit_json(planned.report)
         return
-    console.print(*plan_renderables(report), sep="\n")
+    console.print(*plan_renderables(planned.report), sep="\n")
     if plot is not None:
         console.print(f"wrote {plot}", markup=False, soft_wrap=True)

@@ -4,10 +4,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgeseg import __version__
 from edgeseg.errors import UsageError
 from edgeseg.files.atomic import atomic_path, check_writable
 from edgeseg.output.terminal import RESEARCH_NOTE
+from edgeseg.version import __version__
 
 if TYPE_CHECKING:
     from jinja2 import Environment

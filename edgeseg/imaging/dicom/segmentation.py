@@ -15,7 +15,6 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import generate_uid
 
-from edgeseg import __version__
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.bundle.manifest import Label
 from edgeseg.errors import VolumeError, field_name
@@ -25,6 +24,7 @@ from edgeseg.imaging.dicom.files import lenient
 from edgeseg.imaging.dicom.scan import DicomScan, stored_masks
 from edgeseg.imaging.slices import Mask
 from edgeseg.output.terminal import RESEARCH_NOTE
+from edgeseg.version import __version__
 
 MAKER = "edgeseg"
 _LONGEST = 64

@@ -1,10 +1,10 @@
-"""The plan: the best lanes found, what they would do, and how far from the best they may be."""
+"""The plan: the best lanes found, what they are predicted to do, and how far from optimal."""
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from edgeseg.boards.placement import Lane, Placement
+from edgeseg.planning.clock import SYSTEM_CLOCK, Clock, Deadline
 from edgeseg.planning.exact.feasible_start import feasible_start
 from edgeseg.planning.exact.group_bounds import refine_groups
 from edgeseg.planning.exact.lower_bounds import least_latency, least_period
@@ -22,14 +22,15 @@ from edgeseg.planning.outcome.feasibility import left_out_reason, usable_boards
 from edgeseg.planning.outcome.objective import INFEASIBLE, Objective, costs
 from edgeseg.planning.outcome.prediction import Prediction, assignments_of, predict
 from edgeseg.planning.outcome.simulation import simulated
+from edgeseg.planning.problem.arrays import Assignments
 from edgeseg.planning.problem.problem import Problem
 
-_HELPS = 1e-6
-"""Part of the rate that a lane must bring, or its boards are left out."""
+_WORTHWHILE = 1e-6
+"""Part of the rate that a lane must add, or its boards are left out."""
 
 
 _SEARCHING, _CHAINING, _GROUPING, _PROVING, _BOUNDING = 0.25, 0.35, 0.5, 0.65, 0.75
-"""Parts of the time after which each of these ends; then slices are followed through lanes."""
+"""Parts of the time limit after which each phase ends; the rest is for simulated descent."""
 
 
 @dataclass(frozen=True)
@@ -38,22 +39,25 @@ class Plan:
 
     Parameters
     ----------
+    objective
+        What was planned for.
     lanes
         Full sets of pieces, between which the slices are dealt.
     prediction
-        What they would do.
+        What the lanes are predicted to do.
     cost
-        What the objective makes least: seconds between two slices, seconds of one, or bytes.
+        What the objective minimises: seconds between two slices, seconds of one, or bytes.
     bound
-        A cost that no placement is below of which each board is in one lane at most.
+        Lower bound on the cost of every placement in which a board serves at most one lane.
     left_out
         Why boards run nothing, by name.
     method
-        The strategy that found the lanes; ``exact`` where the exact search did better than all,
-        ``tuned`` where following slices led to a lane that is better still.
+        How the lanes were found: the name of one of the ``strategies``; ``exact`` where exact
+        search found better ones, ``tuned`` where simulated descent did.
     strategies
-        The best of each strategy that fits: ``whole`` slices on each board, ``contiguous`` runs
-        of pieces, ``folded`` for one lane of any shape, ``mixed`` for lanes of any shape.
+        The best placement of each strategy that fits: ``whole`` slices on each board,
+        ``contiguous`` runs of pieces, ``folded`` for one lane of any shape, ``mixed`` for lanes
+        of any shape.
     """
 
     objective: Objective
@@ -67,17 +71,22 @@ class Plan:
 
     @property
     def placement(self) -> Placement:
-        """The lanes and why boards were left out: what the runtime carries out."""
+        """The lanes and why boards were left out, as the runtime deploys them."""
         return Placement(self.lanes, self.left_out)
 
     @property
     def gap(self) -> float:
-        """Part of the cost that a better placement could save at most."""
+        """Upper bound on the part of the cost that a better placement could save."""
         return max(0.0, 1 - self.bound / self.cost)
 
 
-def plan(problem: Problem, objective: Objective = "throughput", time_limit: float = 4.0) -> Plan:
-    """Plan for the least cost within every board's memory.
+def plan(
+    problem: Problem,
+    objective: Objective = "throughput",
+    time_limit: float = 4.0,
+    clock: Clock = SYSTEM_CLOCK,
+) -> Plan:
+    """Plan for the least cost within the memory limit of every board.
 
     The same problem gives the same plan, unless time runs out.
 
@@ -87,91 +96,121 @@ def plan(problem: Problem, objective: Objective = "throughput", time_limit: floa
         Pieces, boards and links.
     objective
         ``throughput`` for the most slices a second, ``latency`` for the fewest seconds a slice,
-        ``memory`` for the smallest largest board.
+        ``memory`` for the smallest need of the board that needs most.
     time_limit
-        Seconds; hundreds of pieces on many boards take longer until there is any answer at all.
+        Seconds. The first answer and its simulation are not cut short, so hundreds of pieces
+        take longer.
+    clock
+        What the time limit is measured with. HiGHS, which solves what is left to prove, measures
+        its share by its own clock.
+
+    Returns
+    -------
+    Plan
+        The best placement found, with a lower bound on the cost.
 
     Raises
     ------
     PlacementError
         If nothing fits; the message says what is needed and what is there.
     """
-    start = time.monotonic()
+    start = clock()
 
-    def by(share: float) -> float:
-        return start + time_limit * share
+    def until(share: float) -> Deadline:
+        return Deadline(start + time_limit * share, clock)
 
-    part = problem.only(usable_boards(problem))
-    folded = local_search(part, objective, deadline=by(_SEARCHING))
-    if costs(part, folded[None], objective)[0] >= INFEASIBLE:
-        folded = local_search(part, objective, (feasible_start(problem, part, time_limit / 2),))
-    rows = {
-        "whole": whole_slice_lanes(part, objective),
-        "contiguous": contiguous_lanes(part, objective, by(_CHAINING)),
+    usable = problem.only(usable_boards(problem))
+    folded = local_search(usable, objective, deadline=until(_SEARCHING))
+    if costs(usable, folded[None], objective)[0] >= INFEASIBLE:
+        feasible = feasible_start(problem, usable, time_limit / 2)
+        again = Deadline.after(time_limit * _SEARCHING, clock)
+        folded = local_search(usable, objective, (feasible,), deadline=again)
+    lanes = {
+        "whole": whole_slice_lanes(usable, objective),
+        "contiguous": contiguous_lanes(usable, objective, until(_CHAINING)),
         "folded": [folded],
     }
     if objective == "throughput":
-        latest = by(_GROUPING)
-        groups = group_boards(
-            part, lambda some: local_search(some, objective, quick=True, deadline=latest), latest
-        )
-        groups.enter(groups.full, folded)
-        rows["mixed"] = groups.lanes()
-        bound = _prove(part, groups, by(_PROVING), by(_BOUNDING))
-        rows["exact"] = groups.lanes()
+        groups = _grouped(usable, folded, until(_GROUPING))
+        lanes["mixed"] = groups.lanes()
+        bound = _prove(usable, groups, until(_PROVING), until(_BOUNDING))
+        lanes["exact"] = groups.lanes()
     else:
-        found = solve_lane(part, folded, objective, by(_BOUNDING) - time.monotonic())
-        rows["exact"] = [folded if found.assignment is None else found.assignment]
-        bound = max(found.bound, least_latency(part) if objective == "latency" else 0.0)
-    tried = [evaluate_placement(part, name, lanes, objective) for name, lanes in rows.items()]
-    fitting = [_without_idlers(part, one) for one in tried if one is not None]
+        exact = solve_lane(usable, folded, objective, until(_BOUNDING))
+        lanes["exact"] = [folded if exact.assignment is None else exact.assignment]
+        bound = max(exact.bound, least_latency(usable) if objective == "latency" else 0.0)
+    placements = _evaluated(usable, lanes, objective)
     if objective == "throughput":
-        best = min(fitting, key=lambda one: one.cost(objective))
-        settled = simulated_descent(part, list(assignments_of(part, best.lanes)), by(1))
-        tuned = evaluate_placement(part, "tuned", settled, objective)
-        fitting += [] if tuned is None else [_without_idlers(part, tuned)]
-    return _plan(problem, objective, fitting, bound)
+        best = min(placements, key=lambda placement: placement.cost(objective))
+        rows = list(assignments_of(usable, best.lanes))
+        tuned = {"tuned": simulated_descent(usable, rows, until(1))}
+        placements += _evaluated(usable, tuned, objective)
+    return _best_plan(problem, objective, placements, bound)
 
 
-def _prove(problem: Problem, groups: BoardGroups, deadline: float, latest: float) -> float:
-    """Improve the groups as far as time allows and return the least period there may be."""
-    bound = 1 / refine_groups(groups, deadline)
-    if bound * groups.rate >= 1 - _HELPS:
+def _grouped(problem: Problem, folded: Assignments, deadline: Deadline) -> BoardGroups:
+    """Return a lane of any shape for each group of boards, for throughput."""
+
+    def solve(members: Problem) -> Assignments:
+        return local_search(members, "throughput", quick=True, deadline=deadline)
+
+    groups = group_boards(problem, solve, deadline)
+    groups.enter(groups.full, folded)
+    return groups
+
+
+def _prove(problem: Problem, groups: BoardGroups, proving: Deadline, bounding: Deadline) -> float:
+    """Improve the groups as far as time allows; return a lower bound on the period in seconds."""
+    bound = 1 / refine_groups(groups, proving)
+    if bound * groups.rate >= 1 - _WORTHWHILE:
         return bound
-    return max(bound, least_period(problem, latest))
+    return max(bound, least_period(problem, bounding))
 
 
-def _plan(
-    problem: Problem, objective: Objective, fitting: Sequence[EvaluatedPlacement], bound: float
+def _evaluated(
+    problem: Problem, lanes: Mapping[str, Sequence[Assignments]], objective: Objective
+) -> list[EvaluatedPlacement]:
+    """Return the placements that fit, with simulated rates and without lanes that add nothing."""
+    evaluated = (evaluate_placement(problem, name, rows, objective) for name, rows in lanes.items())
+    return [
+        _without_idle_lanes(problem, placement) for placement in evaluated if placement is not None
+    ]
+
+
+def _without_idle_lanes(problem: Problem, placement: EvaluatedPlacement) -> EvaluatedPlacement:
+    """Drop lanes that add nothing to the rate, the slowest first; simulate the others."""
+    lanes = placement.lanes
+    while len(lanes) > 1:
+        rates = predict(problem, lanes).lane_rates
+        slowest = rates.index(min(rates))
+        fewer = (*lanes[:slowest], *lanes[slowest + 1 :])
+        if predict(problem, fewer).rate < sum(rates) * (1 - _WORTHWHILE):
+            break
+        lanes = fewer
+    return replace(placement, lanes=lanes, prediction=simulated(problem, lanes))
+
+
+def _best_plan(
+    problem: Problem, objective: Objective, placements: Sequence[EvaluatedPlacement], bound: float
 ) -> Plan:
-    """Take the first of the strategies that cost least but for rounding: the simplest one."""
-    least = min(one.cost(objective) for one in fitting)
-    best = next(one for one in fitting if one.cost(objective) <= least * (1 + 1e-9))
+    """Return the plan of the first placement, the simplest, that costs least but for rounding."""
+    least = min(placement.cost(objective) for placement in placements)
+    best = next(
+        placement for placement in placements if placement.cost(objective) <= least * (1 + 1e-9)
+    )
+    cost = best.cost(objective)
     members = {name for lane in best.lanes for name in lane.members}
     return Plan(
         objective=objective,
         lanes=best.lanes,
         prediction=best.prediction,
-        cost=best.cost(objective),
-        bound=min(bound, best.cost(objective)),
+        cost=cost,
+        bound=min(bound, cost),
         left_out={
-            board.name: left_out_reason(problem, number, objective, best.cost(objective))
+            board.name: left_out_reason(problem, number, objective, cost)
             for number, board in enumerate(problem.boards)
             if board.name not in members
         },
         method=best.name,
-        strategies=tuple(one for one in fitting if one.name not in {"exact", "tuned"}),
+        strategies=tuple(p for p in placements if p.name not in {"exact", "tuned"}),
     )
-
-
-def _without_idlers(problem: Problem, one: EvaluatedPlacement) -> EvaluatedPlacement:
-    """Drop lanes that bring nothing, the slowest first; follow slices through the others."""
-    lanes = one.lanes
-    while len(lanes) > 1:
-        rates = predict(problem, lanes).lane_rates
-        slowest = rates.index(min(rates))
-        fewer = (*lanes[:slowest], *lanes[slowest + 1 :])
-        if predict(problem, fewer).rate < sum(rates) * (1 - _HELPS):
-            break
-        lanes = fewer
-    return replace(one, lanes=lanes, prediction=simulated(problem, lanes))

@@ -1,38 +1,38 @@
-"""Branch and bound for one lane: pieces are placed in their order, and what can't win is dropped.
+"""Branch and bound for one lane: pieces are placed in order, and dominated placements dropped.
 
-Unlike a linear program this knows the schedule of a slice and that boards have room for whole
-pieces only, which is what tight memory is about.
+Unlike a linear relaxation it knows the schedule of a slice and that a board holds whole pieces
+only, which is what decides where memory is tight.
 """
 
-import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeseg.planning.clock import Deadline
 from edgeseg.planning.exact.lower_bounds import most_in_flight
-from edgeseg.planning.exact.partial_placements import PartialPlacements, choices
-from edgeseg.planning.exact.remaining_bounds import WINDOWS, RemainingBounds, remaining_bounds_of
+from edgeseg.planning.exact.partial_placements import PartialPlacements, allowed_boards
+from edgeseg.planning.exact.remaining_bounds import MOST_TABLES, remaining_bounds_of
 from edgeseg.planning.outcome.objective import INFEASIBLE, Objective, costs
 from edgeseg.planning.problem.arrays import Assignments, Floats, arrays_of
 from edgeseg.planning.problem.problem import Problem
 
 _CHUNK = 2000
-"""Nodes that are looked at together: few enough to go down quickly."""
+"""Nodes that are expanded together: few enough to reach full placements early."""
 
 _ROUNDING = 1 - 1e-9
 
 
 @dataclass(frozen=True)
 class BranchingResult:
-    """What came of a search for lanes below some cost.
+    """The result of a search for lanes below some cost.
 
     Parameters
     ----------
     assignment
-        The best of them, shape (P,); None if none was found.
+        The best lane found, shape (P,); None if none was found.
     complete
-        Whether no better one is left.
+        Whether it is proven that no lane is better.
     """
 
     assignment: Assignments | None
@@ -40,9 +40,9 @@ class BranchingResult:
 
 
 def branch_and_bound(
-    problem: Problem, objective: Objective, below: float, seconds: float
+    problem: Problem, objective: Objective, below: float, deadline: Deadline
 ) -> BranchingResult:
-    """Look for the lane of least cost among all that cost less than a bound.
+    """Return the lane of least cost among all that cost less than ``below``.
 
     Parameters
     ----------
@@ -51,130 +51,156 @@ def branch_and_bound(
     objective
         ``throughput`` or ``latency``.
     below
-        Seconds between two slices, or of one.
-    seconds
-        Time after which to stop.
+        Seconds between two slices for throughput, seconds of one slice for latency.
+    deadline
+        When to stop; the result is then incomplete.
     """
-    return _Search(problem, objective, below).run(time.monotonic() + seconds)
+    return _Search(problem, objective, below).run(deadline)
 
 
 class _Search:
-    """The open nodes and the best lane so far."""
+    """The cost to beat, the best lane so far, and the bounds on nodes."""
 
     def __init__(self, problem: Problem, objective: Objective, below: float) -> None:
-        self._problem, self._objective, self._below = problem, objective, min(below, INFEASIBLE)
-        self._tables = arrays_of(problem)
-        self._many = objective == "throughput"
-        most = min(WINDOWS, most_in_flight(problem)) if self._many else 1
-        self._most = max(1, most)
-        self._period = self._below if self._many else np.inf
-        self._rest: RemainingBounds = remaining_bounds_of(problem, self._period, self._most)
-        touched = (self._tables.made + self._tables.read) > 0
-        self._touched = touched * self._tables.held[:, None]
-        self._read = self._tables.read * self._tables.wire[:, None]
+        self._problem, self._objective = problem, objective
+        self._below = min(below, INFEASIBLE)
+        self._arrays = arrays_of(problem)
+        self._pipelined = objective == "throughput"
+        largest = min(MOST_TABLES, most_in_flight(problem)) if self._pipelined else 1
+        self._most_in_flight = max(1, largest)
+        period = self._below if self._pipelined else np.inf
+        self._remaining = remaining_bounds_of(problem, period, self._most_in_flight)
+        touched = (self._arrays.produced_by + self._arrays.read_by) > 0
+        self._touched_bytes = touched * self._arrays.held[:, None]
+        self._read_bytes = self._arrays.read_by * self._arrays.wire[:, None]
         self._best: Assignments | None = None
 
-    def run(self, deadline: float) -> BranchingResult:
-        """Go down the nodes with the least bound first."""
-        stack = [PartialPlacements.root(self._tables)]
-        before = self._problem.alike_before()
+    def run(self, deadline: Deadline) -> BranchingResult:
+        """Expand the nodes depth first, of one depth those of the least bound first."""
+        stack = [PartialPlacements.root(self._arrays)]
+        alike_before = self._problem.alike_before()
         while stack:
-            if time.monotonic() > deadline:
+            if deadline.passed:
                 return BranchingResult(self._best, complete=False)
             nodes = stack.pop()
-            nodes = _only(nodes, nodes.latency < self._most_seconds(nodes))
+            nodes = _keep(nodes, nodes.latency < self._latency_limit(nodes))
             if nodes.depth == len(self._problem.pieces):
-                self._finish(nodes.placed)
+                self._evaluate(nodes.placed)
                 continue
-            children = self._open(nodes.children(*np.nonzero(choices(nodes, before))))
+            parents, board = np.nonzero(allowed_boards(nodes, alike_before))
+            children = self._prune(nodes.children(parents, board))
             order = children.latency.argsort(kind="stable")[::-1]
             stack += [children.take(order[n : n + _CHUNK]) for n in range(0, len(order), _CHUNK)]
         return BranchingResult(self._best, complete=True)
 
-    def _finish(self, placed: Assignments) -> None:
+    def _evaluate(self, placed: Assignments) -> None:
+        """Keep the best of full placements, shape (N, P), if it beats the best so far."""
         if len(placed):
             cost = costs(self._problem, placed, self._objective)
             if cost.min() < self._below:
                 self._below, self._best = float(cost.min()), placed[cost.argmin()]
 
-    def _open(self, nodes: PartialPlacements) -> PartialPlacements:
-        """Keep the nodes of which some lane may cost less than the best; cheap reasons first."""
-        nodes.latency[:] = np.maximum(nodes.latency, nodes.end + self._rest.tail[nodes.depth - 1])
-        nodes.window[:] = np.minimum(nodes.window, self._window(nodes))
-        nodes = _only(nodes, self._alive(nodes))
+    def _prune(self, nodes: PartialPlacements) -> PartialPlacements:
+        """Keep the nodes that may lead to a lane below the best; cheap bounds first."""
+        tail = nodes.end + self._remaining.tail[nodes.depth - 1]
+        nodes = replace(
+            nodes,
+            latency=np.maximum(nodes.latency, tail),
+            in_flight=np.minimum(nodes.in_flight, self._in_flight_bound(nodes)),
+        )
+        nodes = _keep(nodes, self._may_win(nodes))
         if nodes.depth == len(self._problem.pieces):
             return nodes
-        for reason in (self._hop, self._fit):
-            reason(nodes)
-            nodes = _only(nodes, self._alive(nodes))
+        for bound in (self._bound_by_hops, self._bound_by_fit):
+            nodes = bound(nodes)
+            nodes = _keep(nodes, self._may_win(nodes))
         return nodes
 
-    def _alive(self, nodes: PartialPlacements) -> NDArray[np.bool_]:
-        alive = (nodes.window >= 1) & (nodes.latency < self._most_seconds(nodes))
-        if self._many:
-            room = ((self._below - nodes.compute) * self._tables.cores).clip(0).sum(axis=1)
+    def _may_win(self, nodes: PartialPlacements) -> NDArray[np.bool_]:
+        """Return which nodes no bound excludes yet, (N,)."""
+        alive = (nodes.in_flight >= 1) & (nodes.latency < self._latency_limit(nodes))
+        if self._pipelined:
+            idle = ((self._below - nodes.compute) * self._arrays.cores).clip(0).sum(axis=1)
             busy = np.concatenate([nodes.compute, nodes.up, nodes.down], axis=1).max(axis=1)
-            alive &= (busy < self._below) & (room >= self._rest.work[nodes.depth] * _ROUNDING)
+            work = self._remaining.work[nodes.depth]
+            alive &= (busy < self._below) & (idle >= work * _ROUNDING)
         return np.asarray(alive)
 
-    def _most_seconds(self, nodes: PartialPlacements) -> Floats:
-        """Seconds that a slice may take, by Little's law."""
-        return np.asarray(self._below * (nodes.window if self._many else 1.0), float)
+    def _latency_limit(self, nodes: PartialPlacements) -> Floats:
+        """Return the seconds that a slice may take, by Little's law, (N,)."""
+        return np.asarray(self._below * (nodes.in_flight if self._pipelined else 1.0), float)
 
-    def _window(self, nodes: PartialPlacements) -> Floats:
-        """Most slices in flight: on each board as it is, and on all together with the rest."""
-        room = self._tables.limit - nodes.resident
+    def _in_flight_bound(self, nodes: PartialPlacements) -> Floats:
+        """Return the most slices in flight that fit each board, and all boards together, (N,)."""
+        available = self._arrays.limit - nodes.resident
         with np.errstate(divide="ignore", invalid="ignore"):
-            each = np.where(nodes.held > 0, room / nodes.held, np.where(room >= 0, np.inf, 0))
-        held = nodes.held.sum(axis=1) + self._rest.held[nodes.depth]
-        together = room.clip(0).sum(axis=1) - self._rest.resident[nodes.depth]
-        return np.asarray(np.floor(np.minimum(each.min(axis=1), together / held)), float)
+            empty = np.where(available >= 0, np.inf, 0)
+            by_board = np.where(nodes.held > 0, available / nodes.held, empty)
+        held = nodes.held.sum(axis=1) + self._remaining.held[nodes.depth]
+        together = available.clip(0).sum(axis=1) - self._remaining.resident[nodes.depth]
+        return np.asarray(np.floor(np.minimum(by_board.min(axis=1), together / held)), float)
 
-    def _least_window(self, nodes: PartialPlacements) -> NDArray[np.int64]:
-        """Fewest slices in flight that are enough for the latency so far."""
-        most = self._most if self._many else 1
+    def _least_in_flight(self, nodes: PartialPlacements) -> NDArray[np.int64]:
+        """Return the fewest slices in flight with which the latency so far can win, (N,)."""
+        most = self._most_in_flight if self._pipelined else 1
         return np.ceil(nodes.latency / self._below * _ROUNDING).clip(1, most).astype(np.int64)
 
-    def _hop(self, nodes: PartialPlacements) -> None:
-        """Count the hops that the rest needs: time on the way and second copies of tensors."""
-        t, rest, k = self._tables, self._rest, nodes.depth
-        rows, board = np.arange(len(nodes)), nodes.placed[:, -1]
+    def _bound_by_hops(self, nodes: PartialPlacements) -> PartialPlacements:
+        """Add the hops that the remaining pieces need: transfer time and copies of tensors."""
+        remaining, k = self._remaining, nodes.depth
+        latency = nodes.latency
         for _ in range(2):
-            window = self._least_window(nodes)
-            free = t.limit[board] - nodes.resident[rows, board] - window * nodes.held[rows, board]
-            need = (rest.resident[k] - rest.resident[k:]) + window[:, None] * (
-                rest.made[k] - rest.made[k:]
-            )
-            longest = (need <= free[:, None]).sum(axis=1)
-            if self._many:
-                idle = (self._below - nodes.compute[rows, board]) * t.cores[board]
-                work = (rest.work[k] - rest.work[k:]) * _ROUNDING
-                longest = np.minimum(longest, (work <= idle[:, None]).sum(axis=1))
-            until = k + np.maximum(longest - 1, 0)
-            path = nodes.end + rest.path[window - 1, k, until]
-            nodes.latency[:] = np.maximum(nodes.latency, path)
-        spare = (t.limit - nodes.resident).clip(0) - window[:, None] * nodes.held
-        need = rest.resident[k] + window * rest.held[k] + rest.copies[window - 1, k, until]
-        nodes.window[:] = np.where(spare.sum(axis=1) < need * _ROUNDING, 0, nodes.window)
+            nodes = replace(nodes, latency=latency)
+            in_flight = self._least_in_flight(nodes)
+            until = k + np.maximum(self._longest_run(nodes, in_flight) - 1, 0)
+            path = nodes.end + remaining.path[in_flight - 1, k, until]
+            latency = np.maximum(nodes.latency, path)
+        available = (self._arrays.limit - nodes.resident).clip(0)
+        spare = available - in_flight[:, None] * nodes.held
+        copies = remaining.copies[in_flight - 1, k, until]
+        need = remaining.resident[k] + in_flight * remaining.held[k] + copies
+        fits = spare.sum(axis=1) >= need * _ROUNDING
+        return replace(nodes, latency=latency, in_flight=np.where(fits, nodes.in_flight, 0))
 
-    def _fit(self, nodes: PartialPlacements) -> None:
-        """See that each piece of the rest fits on some board beside what is there."""
-        t, k = self._tables, nodes.depth
+    def _longest_run(
+        self, nodes: PartialPlacements, in_flight: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Return one more than the most next pieces that the board of the last can run, (N,)."""
+        arrays, remaining, k = self._arrays, self._remaining, nodes.depth
+        rows, board = np.arange(len(nodes)), nodes.placed[:, -1]
+        used = nodes.resident[rows, board] + in_flight * nodes.held[rows, board]
+        available = arrays.limit[board] - used
+        resident = remaining.resident[k] - remaining.resident[k:]
+        produced = remaining.produced[k] - remaining.produced[k:]
+        need = resident + in_flight[:, None] * produced
+        longest = (need <= available[:, None]).sum(axis=1)
+        if self._pipelined:
+            idle = (self._below - nodes.compute[rows, board]) * arrays.cores[board]
+            work = (remaining.work[k] - remaining.work[k:]) * _ROUNDING
+            longest = np.minimum(longest, (work <= idle[:, None]).sum(axis=1))
+        return np.asarray(longest, np.int64)
+
+    def _bound_by_fit(self, nodes: PartialPlacements) -> PartialPlacements:
+        """Bound the slices in flight such that each remaining piece fits on some board."""
+        arrays, k = self._arrays, nodes.depth
         boards = len(self._problem.boards)
-        here = np.isfinite(nodes.there[:, :, :boards]).transpose(0, 2, 1)
-        known = np.asarray(np.isfinite(nodes.there).any(axis=2), bool)[:, None, :]
-        held = self._touched[:, k:].sum(axis=0) - here.astype(float) @ self._touched[:, k:]
-        room = (t.limit - nodes.resident)[:, :, None] - t.resident[k:]
-        total = nodes.held[:, :, None] + held
-        window = np.floor(room / np.maximum(total, 1.0))
-        if self._many:
-            down = (known & ~here).astype(float) @ self._read[:, k:] / t.down[:boards, None]
-            work = (t.seconds[k:] / t.cores).T
+        present = np.isfinite(nodes.arrival[:, :, :boards]).transpose(0, 2, 1)
+        known = np.asarray(np.isfinite(nodes.arrival).any(axis=2), bool)[:, None, :]
+        touched = self._touched_bytes[:, k:]
+        added = touched.sum(axis=0) - present.astype(float) @ touched
+        available = (arrays.limit - nodes.resident)[:, :, None] - arrays.resident[k:]
+        held = nodes.held[:, :, None] + added
+        in_flight = np.floor(available / np.maximum(held, 1.0))
+        if self._pipelined:
+            received = (known & ~present).astype(float) @ self._read_bytes[:, k:]
+            down = received / arrays.down[:boards, None]
+            work = (arrays.seconds[k:] / arrays.cores).T
             fits = nodes.compute[:, :, None] + work < self._below
             fits &= nodes.down[:, :boards, None] + down < self._below
-            window = np.where(fits, window, 0.0)
-        nodes.window[:] = np.minimum(nodes.window, window.max(axis=1).min(axis=1))
+            in_flight = np.where(fits, in_flight, 0.0)
+        tightest = in_flight.max(axis=1).min(axis=1)
+        return replace(nodes, in_flight=np.minimum(nodes.in_flight, tightest))
 
 
-def _only(nodes: PartialPlacements, alive: NDArray[np.bool_]) -> PartialPlacements:
+def _keep(nodes: PartialPlacements, alive: NDArray[np.bool_]) -> PartialPlacements:
     return nodes if alive.all() else nodes.take(np.flatnonzero(alive))

@@ -1,10 +1,10 @@
-"""The planning problem as a linear program: pieces, tensors on links, bytes on boards.
+"""The planning problem as a mixed-integer linear program, for one lane or relaxed for any lanes.
 
-Two readings of the same rows, which stand in ``traffic``, ``delays`` and ``room``. For one lane
-every piece has one board, and the program is exact but for the latency, which leaves out that
-pieces and transfers wait for each other. For any number of lanes, replicas among them, a piece
-has a share of the slices on each board and is stored wherever that share is not zero: a
-relaxation, whose least cost no placement is below.
+Constraints on load, memory and latency are added by their own modules. For one lane every piece
+has one board, and the program is exact except for latency, which leaves out that pieces and
+transfers wait for each other. For any number of lanes, replicas included, each board runs a share
+of a piece's slices and stores the piece to that share: a relaxation, whose minimum is a lower
+bound on the cost of every placement.
 """
 
 from dataclasses import dataclass
@@ -22,16 +22,18 @@ Grid = list[list[int]]
 
 @dataclass(frozen=True)
 class Formulation:
-    """A program under construction; build it with :func:`one_lane` or :func:`any_lanes`.
+    """A program under construction, as :func:`one_lane` and :func:`any_lanes` begin it.
 
     Parameters
     ----------
+    problem
+        P pieces and B boards.
+    program
+        Variables and constraints so far.
     share
-        Part of the slices whose piece p runs on board b, (P, B).
+        Variables of the share of the slices for which piece p runs on board b, (P, B).
     stored
-        Whether board b holds piece p, (P, B); the same variables where there is one lane.
-    second, byte
-        Units of the program, such that its figures are around one.
+        Variables of the share of piece p that board b stores, (P, B).
     """
 
     problem: Problem
@@ -45,22 +47,22 @@ class Formulation:
         return range(len(self.problem.boards))
 
     @cached_property
-    def tables(self) -> ProblemArrays:
+    def arrays(self) -> ProblemArrays:
         """The problem as arrays."""
         return arrays_of(self.problem)
 
     @cached_property
     def second(self) -> float:
-        """Unit of time: all pieces on one average core."""
-        return float(self.tables.seconds.sum(axis=0).mean())
+        """Unit of time, in seconds: all pieces on an average core, so that values are near one."""
+        return float(self.arrays.seconds.sum(axis=0).mean())
 
     @cached_property
     def byte(self) -> float:
-        """Unit of memory: the largest limit."""
-        return max(float(self.tables.limit.max()), 1.0)
+        """Unit of memory, in bytes: the largest limit."""
+        return max(float(self.arrays.limit.max()), 1.0)
 
-    def add_time(self) -> int:
-        """Add a variable of seconds."""
+    def add_unbounded(self) -> int:
+        """Add a variable without an upper bound, in units of time or memory; return its number."""
         return self.program.variable(np.inf)
 
     @property
@@ -71,7 +73,7 @@ class Formulation:
 
 
 def one_lane(problem: Problem) -> Formulation:
-    """Start the program of one lane: every piece on one board."""
+    """Begin the program of one lane: every piece on one board."""
     program = LinearProgram()
     placed = grid(program, len(problem.pieces), len(problem.boards), whole=True)
     model = Formulation(problem, program, placed, placed)
@@ -81,7 +83,7 @@ def one_lane(problem: Problem) -> Formulation:
 
 
 def any_lanes(problem: Problem) -> Formulation:
-    """Start the program of any lanes, in which a piece may even be stored in part."""
+    """Begin the relaxation for any lanes, in which a piece may even be stored in part."""
     program = LinearProgram()
     share = grid(program, len(problem.pieces), len(problem.boards))
     model = Formulation(problem, program, share, share)
@@ -90,25 +92,25 @@ def any_lanes(problem: Problem) -> Formulation:
 
 
 def grid(program: LinearProgram, rows: int, columns: int, *, whole: bool = False) -> Grid:
-    """Add variables from 0 to 1 for every row and board."""
+    """Add variables from 0 to 1, one for each row and board; return their numbers."""
     return [[program.variable(whole=whole) for _ in range(columns)] for _ in range(rows)]
 
 
 def _place_all(model: Formulation) -> None:
-    """Demand that each piece runs somewhere for every slice."""
+    """Require that the shares of each piece add up to one."""
     for row in model.share:
         model.program.at_most(1, dict.fromkeys(row, 1.0))
         model.program.at_most(-1, dict.fromkeys(row, -1.0))
 
 
 def _order_alike(model: Formulation) -> None:
-    """Of two boards that are alike, let the first hold the earliest piece of both.
+    """Break symmetry: of two boards that are alike, the first holds the earliest piece of both.
 
-    They could change names in any placement, so that none is lost but for names.
+    No placement is lost except those that differ by exchanging the two boards.
     """
-    for board, alike in enumerate(model.problem.alike_before()):
-        if alike is not None:
-            earlier = [row[alike] for row in model.stored]
+    for board, twin in enumerate(model.problem.alike_before()):
+        if twin is not None:
+            on_twin = [row[twin] for row in model.stored]
             for piece, row in enumerate(model.stored):
-                before = earlier[:piece]
+                before = on_twin[:piece]
                 model.program.at_most(0, {row[board]: 1, **dict.fromkeys(before, -1.0)})

@@ -1,10 +1,10 @@
-"""Proof and improvement of a division into lanes: which group must be looked at more closely."""
+"""Bounds on the rates of groups of boards, tightened until a division into lanes is proven best."""
 
-import time
 from collections import Counter
 
 import numpy as np
 
+from edgeseg.planning.clock import Deadline
 from edgeseg.planning.exact.lower_bounds import least_work
 from edgeseg.planning.exact.milp import LinearProgram
 from edgeseg.planning.exact.solve import BRANCHING, branch_in_steps, solve_lane
@@ -13,122 +13,129 @@ from edgeseg.planning.heuristics.board_groups import (
     Counts,
     best_division,
     candidate_groups,
-    has_room,
+    has_memory,
 )
 
 _CLOSE = 1e-4
-"""A gap between rates that needs no more work."""
+"""Relative gap between rates that is not worth closing."""
 
 _TURNS = ((0.5, 0.0), (0.5, BRANCHING), (1.0, 0.0))
-"""Part of the time for a group, and of that for branch and bound, after so many failures.
+"""Share of the time for a group, and of that for branch and bound, by number of failures.
 
-HiGHS has the first turn, for branching has had its look at every group that is open.
+HiGHS has the first turn, because branch and bound has already looked at every open group.
 """
 
-_START = 0.3
-"""Part of the time for a group where there are too many for all to be looked at."""
+_UNPROVEN_SHARE = 0.3
+"""Share of the time for each group where there are too many groups to look at all."""
 
 _LEAST_SECONDS = 0.1
-"""Time in which nothing would come of a search."""
+"""Less time than this is not worth a search."""
 
 _GLANCE = 0.1
-"""Part of the time for a first look at a group."""
+"""Share of the time for the first look at a group."""
 
 _WORTHWHILE = 1 + 1e-5
-"""What a better lane must bring at least, over the one that is known."""
+"""Factor by which a lane must be better than the one known."""
 
 
-def refine_groups(groups: BoardGroups, deadline: float) -> float:
-    """Improve the groups until none is better or time is up; return a bound on all their rates.
+def refine_groups(groups: BoardGroups, deadline: Deadline) -> float:
+    """Improve the lanes of the groups until none can be improved or time is up.
 
-    Every group has a rate that it cannot exceed. Of the division that would be best if all
-    reached it, the group with the most to lose is searched for a lane that would make this
-    division better than the best known: either there is one, or its bound falls.
+    Every group has an upper bound on its rate. Of the division that would be best if every group
+    reached its bound, the group with the widest gap is searched for a lane that makes this
+    division better than the best known one: either there is one, or the bound falls.
 
     Parameters
     ----------
     groups
-        What is known; better lanes are entered.
+        The groups and the lanes known for them; better lanes are entered.
     deadline
-        When to stop, as ``time.monotonic`` counts.
+        When to stop.
 
     Returns
     -------
     float
-        Slices a second that no lanes exceed of which each board is in at most one.
+        Upper bound on the slices a second of any lanes that share no board; infinite where there
+        are too many groups to look at all.
     """
-    failed: Counter[Counts] = Counter()
     if not groups.complete:
         for counts in dict.fromkeys(groups.best):
-            left = deadline - time.monotonic()
-            _improve(groups, counts, left * _START, np.inf, BRANCHING)
+            _improve(groups, counts, np.inf, BRANCHING, deadline.within(_UNPROVEN_SHARE))
         return np.inf
-    highest = _at_prices(groups, deadline)
+    failures: Counter[Counts] = Counter()
+    highest = _initial_bounds(groups, deadline)
     while True:
-        chosen = best_division(groups.full, highest)
-        possible = sum(highest[counts] for counts in chosen)
-        known = groups.rate
-        slack = {
-            counts: highest[counts] - max(groups.rates.get(counts, 0.0), known - rest, 0.0)
-            for counts in chosen
-            for rest in [possible - highest[counts]]
-        }
-        open_groups = [counts for counts in chosen if slack[counts] > _CLOSE * possible]
-        left = deadline - time.monotonic()
-        if not open_groups or left <= _LEAST_SECONDS:
+        division = best_division(groups.full, highest)
+        possible = sum(highest[counts] for counts in division)
+        gaps = _gaps(groups, division, highest)
+        open_groups = [counts for counts in division if gaps[counts] > _CLOSE * possible]
+        if not open_groups or deadline.seconds_left <= _LEAST_SECONDS:
             return possible
-        widest = min(open_groups, key=lambda counts: (failed[counts], sum(counts)))
-        lowest = highest[widest] - slack[widest]
-        share, branching = _TURNS[min(failed[widest], len(_TURNS) - 1)]
+        widest = min(open_groups, key=lambda counts: (failures[counts], sum(counts)))
+        lowest = highest[widest] - gaps[widest]
+        share, branching = _TURNS[min(failures[widest], len(_TURNS) - 1)]
         below = 1 / max(lowest, highest[widest] / 2)
-        bound = _improve(groups, widest, left * share, below, branching)
-        reached = min(highest[widest], 1 / bound if bound > 0 else np.inf)
-        failed[widest] += reached > highest[widest] * (1 - _CLOSE)
-        highest[widest] = reached
+        period = _improve(groups, widest, below, branching, deadline.within(share))
+        bound = min(highest[widest], 1 / period if period > 0 else np.inf)
+        failures[widest] += bound > highest[widest] * (1 - _CLOSE)
+        highest[widest] = bound
 
 
-def _at_prices(groups: BoardGroups, deadline: float) -> dict[Counts, float]:
-    """Return a rate that each group cannot exceed: what its boards are worth, where that holds.
+def _gaps(
+    groups: BoardGroups, division: tuple[Counts, ...], highest: dict[Counts, float]
+) -> dict[Counts, float]:
+    """Return how far the bound of each group is above the rate that would matter."""
+    possible, known = sum(highest[counts] for counts in division), groups.rate
+    gaps = {}
+    for counts in division:
+        others = possible - highest[counts]
+        rate = max(groups.rates.get(counts, 0.0), known - others, 0.0)
+        gaps[counts] = highest[counts] - rate
+    return gaps
 
-    Boards of a kind are worth what they bring in the best division that may use parts of
-    groups. If no group is worth more than its boards, no division is.
+
+def _initial_bounds(groups: BoardGroups, deadline: Deadline) -> dict[Counts, float]:
+    """Return an upper bound on the rate of each group: the price of its boards, where that holds.
+
+    The price of a kind of boards is its dual value in the best division that may use fractions
+    of groups. If no group has a rate above the price of its boards, no division does.
     """
-    worth = _prices(groups)
+    prices = _prices(groups)
     highest = {}
     for counts in candidate_groups(groups.full):
-        part = groups.part(counts)
-        highest[counts] = 1 / least_work(part) if has_room(part) else 0.0
-        price = float(np.dot(counts, worth))
+        members = groups.part(counts)
+        highest[counts] = 1 / least_work(members) if has_memory(members) else 0.0
+        price = float(np.dot(counts, prices))
         if 0 < price < highest[counts]:
-            seconds = (deadline - time.monotonic()) * _GLANCE
             known = groups.assignments.get(counts)
-            found = branch_in_steps(part, known, "throughput", seconds, 1 / price)
-            if found.assignment is not None:
-                groups.enter(counts, found.assignment)
-            if found.bound > 0:
-                highest[counts] = min(highest[counts], 1 / found.bound)
+            glance = deadline.within(_GLANCE)
+            result = branch_in_steps(members, known, "throughput", 1 / price, glance)
+            if result.assignment is not None:
+                groups.enter(counts, result.assignment)
+            if result.bound > 0:
+                highest[counts] = min(highest[counts], 1 / result.bound)
     return highest
 
 
 def _prices(groups: BoardGroups) -> list[float]:
-    """Return slices a second that a board of each kind is worth."""
+    """Return the slices a second that a board of each kind is worth."""
     program = LinearProgram()
     total = program.variable(np.inf)
-    worth = [program.variable(np.inf) for _ in groups.full]
-    program.at_most(0, {total: -1, **dict(zip(worth, groups.full, strict=True))})
+    prices = [program.variable(np.inf) for _ in groups.full]
+    program.at_most(0, {total: -1, **dict(zip(prices, groups.full, strict=True))})
     for counts, rate in groups.rates.items():
-        held = zip(worth, counts, strict=True)
-        program.at_most(-rate * _WORTHWHILE, {price: -count for price, count in held})
-    values = program.least(total, _LEAST_SECONDS).values
-    return [0.0] * len(worth) if values is None else [values[price] for price in worth]
+        members = zip(prices, counts, strict=True)
+        program.at_most(-rate * _WORTHWHILE, {price: -count for price, count in members})
+    values = program.minimum(total, _LEAST_SECONDS).values
+    return [0.0] * len(prices) if values is None else [values[price] for price in prices]
 
 
 def _improve(
-    groups: BoardGroups, counts: Counts, seconds: float, below: float, branching: float
+    groups: BoardGroups, counts: Counts, below: float, branching: float, deadline: Deadline
 ) -> float:
-    """Enter a better lane of one group if there is one; return the least period it may have."""
+    """Enter a better lane of one group if there is one; return a lower bound on its period."""
     known = groups.assignments.get(counts)
-    found = solve_lane(groups.part(counts), known, "throughput", seconds, below, branching)
-    if found.assignment is not None:
-        groups.enter(counts, found.assignment)
-    return found.bound
+    result = solve_lane(groups.part(counts), known, "throughput", deadline, below, branching)
+    if result.assignment is not None:
+        groups.enter(counts, result.assignment)
+    return result.bound

@@ -1,4 +1,4 @@
-"""Rows of the linear program on the time from image to mask."""
+"""Constraints on the time from image to mask."""
 
 import numpy as np
 
@@ -6,47 +6,47 @@ from edgeseg.planning.exact.formulation import Formulation
 
 
 def limit_latency(model: Formulation, latency: int) -> None:
-    """Demand that no path from image to mask takes longer than the variable ``latency``."""
+    """Require that no path from image to mask takes longer than the variable ``latency``."""
     moves = _Moves(model)
-    ends = [model.add_time() for _ in model.problem.pieces]
+    ends = [model.add_unbounded() for _ in model.problem.pieces]
     for number, flow in enumerate(model.problem.flows):
-        cost = _transfer(model, number)
+        transfer = _transfer(model, number)
         for reader in flow.readers:
-            run = model.tables.seconds[reader] / model.second
-            terms = {model.share[reader][b]: run[b] for b in model.boards}
+            seconds = model.arrays.seconds[reader] / model.second
+            terms = {model.share[reader][b]: seconds[b] for b in model.boards}
             if flow.producer is None:
-                terms = {v: terms[v] + cost[b] for b, v in enumerate(model.share[reader])}
+                terms = {v: terms[v] + transfer[b] for b, v in enumerate(model.share[reader])}
             else:
                 moved = moves.moved(flow.producer, reader)
-                terms |= {ends[flow.producer]: 1, **{moved[b]: cost[b] for b in model.boards}}
+                terms |= {ends[flow.producer]: 1, **{moved[b]: transfer[b] for b in model.boards}}
                 terms |= moves.queue(number, moved)
             model.program.at_most(0, {ends[reader]: -1, **terms})
     for number, producer in model.returns:
-        t = model.tables
+        t = model.arrays
         back = t.wire[number] / np.minimum(t.up[:-1], t.down[-1]) + t.delay[:-1] + t.delay[-1]
         terms = {model.share[producer][b]: back[b] / model.second for b in model.boards}
         model.program.at_most(0, {latency: -1, ends[producer]: 1, **terms})
 
 
 def _transfer(model: Formulation, flow: int) -> list[float]:
-    """Least time for a flow to reach each board, in units."""
-    t = model.tables
+    """Return the least time for a flow to reach each board, (B,), in units of time."""
+    t = model.arrays
     image = model.problem.flows[flow].producer is None
-    out, wait = (t.up[-1], t.delay[-1]) if image else (t.up[:-1].max(), t.delay[:-1].min())
-    seconds = t.wire[flow] / np.minimum(t.down[:-1], out) + t.delay[:-1] + wait
+    rate, delay = (t.up[-1], t.delay[-1]) if image else (t.up[:-1].max(), t.delay[:-1].min())
+    seconds = t.wire[flow] / np.minimum(t.down[:-1], rate) + t.delay[:-1] + delay
     return list(seconds / model.second)
 
 
 class _Moves:
-    """Variables of what is on the way between boards, by producer and reader."""
+    """Variables of the transfers between boards, by producer and reader."""
 
     def __init__(self, model: Formulation) -> None:
         self._model = model
-        self._known: dict[tuple[int, int], list[int]] = {}
+        self._variables: dict[tuple[int, int], list[int]] = {}
 
     def queue(self, flow: int, moved: list[int]) -> dict[int, float]:
-        """Add what a flow waits for at least: those that its producer sends before it."""
-        t = self._model.tables
+        """Return the terms of the time that a flow waits for others of its producer."""
+        t = self._model.arrays
         flows = self._model.problem.flows
         producer = flows[flow].producer
         waits: dict[int, float] = {}
@@ -60,13 +60,13 @@ class _Moves:
         return waits
 
     def moved(self, producer: int, reader: int) -> list[int]:
-        """Add variables: whether the reader is on that board and the producer is not."""
-        if (producer, reader) in self._known:
-            return self._known[producer, reader]
-        moved = self._known[producer, reader] = [
+        """Return variables of whether the reader is on a board and the producer is not, (B,)."""
+        if (producer, reader) in self._variables:
+            return self._variables[producer, reader]
+        moved = self._variables[producer, reader] = [
             self._model.program.variable() for _ in self._model.boards
         ]
         for b in self._model.boards:
-            there, here = self._model.share[reader][b], self._model.share[producer][b]
-            self._model.program.at_most(0, {moved[b]: -1, there: 1, here: -1})
+            reads, produces = self._model.share[reader][b], self._model.share[producer][b]
+            self._model.program.at_most(0, {moved[b]: -1, reads: 1, produces: -1})
         return moved

@@ -1,4 +1,4 @@
-"""A linear program with some whole numbers, as rows of named terms, solved by HiGHS."""
+"""A mixed-integer linear program, built row by row and solved by HiGHS."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,21 +10,26 @@ from numpy.typing import NDArray
 from edgeseg.output.native_output import STANDARD_OUTPUT, muted
 
 Terms = Mapping[int, float]
-"""Coefficients by variable."""
+"""Coefficients by number of the variable."""
 
 _TOLERANCE = 1e-6
-"""What HiGHS may be off by, as a part of the cost; bounds give it away."""
+"""Relative optimality gap that HiGHS may leave; bounds are lowered by it."""
 
 
 _RELAXED_SECONDS = 2.0
-"""More than a program without whole numbers takes."""
+"""More than the relaxation, without integrality, takes."""
 
 
 @dataclass(frozen=True)
 class Solution:
-    """Values of the variables, None where none were found, and a bound no solution is below.
+    """The result of minimising a variable.
 
-    The bound is infinite where there is no solution.
+    Parameters
+    ----------
+    values
+        Of all variables; None where no solution was found.
+    bound
+        Lower bound on the variable; infinite where there is no solution.
     """
 
     values: tuple[float, ...] | None
@@ -33,7 +38,7 @@ class Solution:
 
 @dataclass
 class LinearProgram:
-    """Variables of at least 0, and rows that must not exceed a limit."""
+    """Variables of at least 0, and sums of terms that must not exceed a limit."""
 
     highs: list[float] = field(default_factory=list)
     whole: list[bool] = field(default_factory=list)
@@ -41,36 +46,36 @@ class LinearProgram:
     entries: list[tuple[int, int, float]] = field(default_factory=list)
 
     def variable(self, high: float = 1.0, *, whole: bool = False) -> int:
-        """Add a variable of 0 to ``high`` and return its number."""
+        """Add a variable from 0 to ``high`` and return its number."""
         self.highs.append(high)
         self.whole.append(whole)
         return len(self.highs) - 1
 
     def at_most(self, limit: float, terms: Terms) -> None:
-        """Demand that the terms add up to ``limit`` at most."""
+        """Require that the terms add up to ``limit`` at most."""
         row = len(self.limits)
         self.limits.append(limit)
         self.entries += [(row, variable, factor) for variable, factor in terms.items() if factor]
 
-    def least(self, variable: int, seconds: float) -> Solution:
-        """Make a variable as small as can be.
+    def minimum(self, variable: int, seconds: float) -> Solution:
+        """Minimise a variable.
 
         Parameters
         ----------
         variable
             Its number.
         seconds
-            After which the best so far is returned.
+            Time that HiGHS may take, by its own clock; then the best solution so far is returned.
         """
         result = self._solve(variable, seconds, np.array(self.whole, int))
         infeasible = result.status == 2
-        low = result.mip_dual_bound if any(self.whole) else _proven(result)
-        if not infeasible and (low is None or not np.isfinite(low)):
+        bound = result.mip_dual_bound if any(self.whole) else _proven_minimum(result)
+        if not infeasible and (bound is None or not np.isfinite(bound)):
             relaxed = self._solve(variable, _RELAXED_SECONDS, np.zeros(len(self.whole), int))
-            low = _proven(relaxed)
+            bound = _proven_minimum(relaxed)
         return Solution(
             values=None if result.x is None else tuple(result.x.tolist()),
-            bound=np.inf if infeasible else float(low) * (1 - _TOLERANCE),
+            bound=np.inf if infeasible else float(bound) * (1 - _TOLERANCE),
         )
 
     def _solve(self, variable: int, seconds: float, whole: NDArray[np.int64]) -> Any:
@@ -82,7 +87,7 @@ class LinearProgram:
         cost[variable] = 1.0
         rows, columns, values = zip(*self.entries, strict=True)
         matrix = coo_array((values, (rows, columns)), (len(self.limits), len(cost)))
-        # Some releases of HiGHS print a line of their own, whatever they are told.
+        # Some releases of HiGHS print a line whatever the options say.
         with muted(STANDARD_OUTPUT):
             return milp(
                 cost,
@@ -93,6 +98,6 @@ class LinearProgram:
             )
 
 
-def _proven(result: Any) -> float:
-    """Return the value of a program without whole numbers: a bound only once it is solved."""
+def _proven_minimum(result: Any) -> float:
+    """Return the minimum of a relaxation if it was solved, else 0."""
     return float(result.fun) if result.status == 0 else 0.0

@@ -1,10 +1,10 @@
-"""The best lane there is, as far as time allows: all looked at, branch and bound, HiGHS."""
+"""Exact search for one lane: enumeration where lanes are few, else branch and bound, then HiGHS."""
 
-import time
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from edgeseg.planning.clock import Deadline
 from edgeseg.planning.exact.branch_and_bound import branch_and_bound
 from edgeseg.planning.exact.formulation import Formulation, one_lane
 from edgeseg.planning.exact.latency_constraints import limit_latency
@@ -20,30 +20,31 @@ from edgeseg.planning.problem.arrays import Assignments
 from edgeseg.planning.problem.problem import Problem
 
 _WORTHWHILE = 1e-5
-"""The least improvement that is looked for, as a part of the cost."""
+"""Least relative improvement that is searched for."""
 
 MOST_ENUMERATED = 20_000
-"""Assignments that are all looked at."""
+"""Assignments up to which all are evaluated."""
 
 BRANCHING = 0.8
-"""Part of the time after which HiGHS takes over from branch and bound."""
+"""Share of the time after which HiGHS takes over from branch and bound."""
 
 _STEPS = (0.7, 0.8, 0.87, 0.93, 0.97, 1.0)
-"""Parts of the cost below which lanes are looked for, each a bound if there are none."""
+"""Parts of the cost below which lanes are searched for; each is a bound if there are none."""
 
 
 @dataclass(frozen=True)
 class ExactResult:
-    """What came of an exact search.
+    """The result of an exact search.
 
     Parameters
     ----------
     assignment
-        The best lane known, shape (P,); None where none is.
+        The best lane known, shape (P,); None where none is known.
     cost
         What it costs; infinite without one.
     bound
-        A cost that no lane is below, except that it may be as low as what was asked for.
+        Lower bound on the cost of every lane, or the cost below which lanes were searched for
+        if that is less.
     """
 
     assignment: Assignments | None
@@ -53,162 +54,167 @@ class ExactResult:
 
 def solve_lane(  # noqa: PLR0913, PLR0917 - one problem, and what is known of it
     problem: Problem,
-    found: Assignments | None,
+    start: Assignments | None,
     objective: Objective,
-    seconds: float,
+    deadline: Deadline,
     below: float = np.inf,
     branching: float = BRANCHING,
 ) -> ExactResult:
-    """Look for a lane of less cost than the one found, until the time is up.
+    """Return the lane of least cost, or the best until time is up, with a lower bound.
 
     Parameters
     ----------
     problem
         P pieces and B boards.
-    found
-        The best known so far, shape (P,); it fits. None where none is known.
+    start
+        The best lane known so far, shape (P,), within the memory limits; None where none is
+        known.
     objective
         What counts.
-    seconds
-        Time for it.
+    deadline
+        When to stop. HiGHS measures its share of the time by its own clock.
     below
-        Lanes that cost as much are of no interest.
+        Only lanes of less cost are of interest.
     branching
-        Part of the time for branch and bound; the rest is left to HiGHS.
+        Share of the time for branch and bound; the rest is left to HiGHS.
     """
     count = len(problem.boards) ** len(problem.pieces)
     if count <= MOST_ENUMERATED:
-        best = _cheapest(problem, _all(len(problem.boards), len(problem.pieces)), objective)
-        cost = _cost(problem, best, objective)
-        return (
-            ExactResult(best, cost, cost)
-            if cost < INFEASIBLE
-            else ExactResult(None, np.inf, np.inf)
-        )
-    deadline = time.monotonic() + seconds
+        return _enumerate(problem, objective)
     if objective == "memory":
-        return _least(problem, found, objective, seconds)
-    quick = branch_in_steps(problem, found, objective, seconds * branching, below)
-    if quick.bound >= min(quick.cost, below) * (1 - _WORTHWHILE):
-        return quick
+        return _solve_directly(problem, start, objective, deadline)
+    steps = branch_in_steps(problem, start, objective, below, deadline.within(branching))
+    if steps.bound >= min(steps.cost, below) * (1 - _WORTHWHILE):
+        return steps
     if objective == "latency":
-        solved = _least(problem, quick.assignment, objective, deadline - time.monotonic())
+        solved = _solve_directly(problem, steps.assignment, objective, deadline)
     else:
-        solved = _fastest(problem, quick.assignment, deadline, below)
-    return replace(solved, bound=max(solved.bound, quick.bound))
+        solved = _solve_throughput(problem, steps.assignment, below, deadline)
+    return replace(solved, bound=max(solved.bound, steps.bound))
 
 
 def branch_in_steps(
     problem: Problem,
-    found: Assignments | None,
+    start: Assignments | None,
     objective: Objective,
-    seconds: float,
     below: float,
+    deadline: Deadline,
 ) -> ExactResult:
-    """Look for lanes below a part of the cost, and then below a larger one.
+    """Branch and bound for lanes below a part of the cost, then below larger parts.
 
-    Parameters and result are those of :func:`improve`.
+    Parameters and result are those of :func:`solve_lane`.
     """
-    deadline = time.monotonic() + seconds
-    cost, bound = _cost(problem, found, objective), 0.0
-    wanted = min(cost, below) * (1 - _WORTHWHILE)
-    for step in _STEPS if np.isfinite(wanted) else (1.0,):
-        reached = branch_and_bound(problem, objective, wanted * step, deadline - time.monotonic())
-        if reached.assignment is not None:
-            cost = _cost(problem, reached.assignment, objective)
-            return ExactResult(reached.assignment, cost, cost if reached.complete else bound)
-        if not reached.complete:
+    cost, bound = _cost(problem, start, objective), 0.0
+    target = min(cost, below) * (1 - _WORTHWHILE)
+    for step in _STEPS if np.isfinite(target) else (1.0,):
+        result = branch_and_bound(problem, objective, target * step, deadline)
+        if result.assignment is not None:
+            cost = _cost(problem, result.assignment, objective)
+            return ExactResult(result.assignment, cost, cost if result.complete else bound)
+        if not result.complete:
             break
-        bound = wanted * step
-    return ExactResult(found, cost, bound)
+        bound = target * step
+    return ExactResult(start, cost, bound)
+
+
+def _enumerate(problem: Problem, objective: Objective) -> ExactResult:
+    """Evaluate all assignments."""
+    boards, pieces = len(problem.boards), len(problem.pieces)
+    powers = np.array([boards**place for place in range(pieces)], np.int64)
+    rows = np.arange(boards**pieces)[:, None] // powers % boards
+    best = _cheapest(problem, rows, objective)
+    cost = _cost(problem, best, objective)
+    if cost < INFEASIBLE:
+        return ExactResult(best, cost, cost)
+    return ExactResult(None, np.inf, np.inf)
 
 
 @dataclass
-class _Windows:
-    """The search for the best rate, one range of windows after the other."""
+class _ThroughputSearch:
+    """The search for the least period, by ranges of the number of slices in flight."""
 
     problem: Problem
     best: Assignments | None
     cost: float
     below: float
-    deadline: float
-
-    def solve(self, window: int, in_flight: int, share: float = 1.0) -> float:
-        """Search the lanes with room for a window that need no more than so many in flight.
-
-        Returns the seconds that none of them is below; none is looked for that is not wanted.
-        """
-        at_least = least_latency(self.problem) / in_flight if in_flight >= window else np.inf
-        left = (self.deadline - time.monotonic()) * share
-        if at_least >= self.wanted or left <= 0:
-            return at_least
-        model = one_lane(self.problem)
-        period = _period_with(model, window, in_flight)
-        if np.isfinite(self.wanted):
-            model.program.at_most(self.wanted / model.second, {period: 1})
-        solution = model.program.least(period, left)
-        self.best = _better(model, self.best, solution, "throughput")
-        self.cost = _cost(self.problem, self.best, "throughput")
-        return max(at_least, solution.bound * model.second)
+    deadline: Deadline
 
     @property
-    def wanted(self) -> float:
-        """What is worth looking for."""
+    def target(self) -> float:
+        """The period below which lanes are of interest, in seconds."""
         return min(self.cost, self.below) * (1 - _WORTHWHILE)
 
+    def solve(self, at_least: int, at_most: int, share: float = 1.0) -> float:
+        """Search the lanes with memory for ``at_least`` slices that need ``at_most`` in flight.
 
-def _fastest(
-    problem: Problem, found: Assignments | None, deadline: float, below: float
+        Returns a lower bound on their period in seconds; lanes above the target are not searched.
+        """
+        bound = least_latency(self.problem) / at_most if at_most >= at_least else np.inf
+        seconds = self.deadline.seconds_left * share
+        if bound >= self.target or seconds <= 0:
+            return bound
+        model = one_lane(self.problem)
+        period = _period_with(model, at_least, at_most)
+        if np.isfinite(self.target):
+            model.program.at_most(self.target / model.second, {period: 1})
+        solution = model.program.minimum(period, seconds)
+        self.best = _better(model, self.best, solution, "throughput")
+        self.cost = _cost(self.problem, self.best, "throughput")
+        return max(bound, solution.bound * model.second)
+
+
+def _solve_throughput(
+    problem: Problem, start: Assignments | None, below: float, deadline: Deadline
 ) -> ExactResult:
-    """Solve for one window after the other: more slices in flight, less memory for pieces.
+    """Solve by number of slices in flight: more of them leave less memory for pieces.
 
-    First for those larger than the known lane's, all at once and then, as long as that leaves
-    something to hope for, one by one; then for the others.
+    First for more than the known lane needs, all at once and then, as long as that leaves a gap,
+    one by one; in between for fewer.
     """
-    cost = _cost(problem, found, "throughput")
-    windows = _Windows(problem, found, cost, below, deadline)
-    alone = 0.0 if found is None else float(latencies(problem, found[None])[0])
-    first = 1 if found is None else fewest_in_flight(cost, alone)
-    window, most = first + 1, most_in_flight(problem)
-    bounds = [windows.solve(window, most, share=0.5)]
-    bounds += [windows.solve(smaller, smaller) for smaller in range(first, 0, -1)]
-    while bounds[0] < windows.wanted and window < most and time.monotonic() < deadline:
-        bounds.append(windows.solve(window, window))
-        window += 1
-        bounds[0] = windows.solve(window, most)
-    return ExactResult(windows.best, windows.cost, min(*bounds, windows.wanted))
+    cost = _cost(problem, start, "throughput")
+    search = _ThroughputSearch(problem, start, cost, below, deadline)
+    latency = 0.0 if start is None else float(latencies(problem, start[None])[0])
+    needed = 1 if start is None else fewest_in_flight(cost, latency)
+    in_flight, most = needed + 1, most_in_flight(problem)
+    bounds = [search.solve(in_flight, most, share=0.5)]
+    bounds += [search.solve(fewer, fewer) for fewer in range(needed, 0, -1)]
+    while bounds[0] < search.target and in_flight < most and not deadline.passed:
+        bounds.append(search.solve(in_flight, in_flight))
+        in_flight += 1
+        bounds[0] = search.solve(in_flight, most)
+    return ExactResult(search.best, search.cost, min(*bounds, search.target))
 
 
-def _period_with(model: Formulation, window: int, in_flight: int) -> int:
-    """Add the period of lanes with room for a window, and with no more slices in flight."""
-    period, latency = model.add_time(), model.add_time()
+def _period_with(model: Formulation, at_least: int, at_most: int) -> int:
+    """Add the period of lanes with memory for some slices, that need no more than others."""
+    period, latency = model.add_unbounded(), model.add_unbounded()
     limit_busy(model, period)
-    limit_memory(model, window)
+    limit_memory(model, at_least)
     limit_latency(model, latency)
-    model.program.at_most(0, {latency: 1, period: -in_flight})
+    model.program.at_most(0, {latency: 1, period: -at_most})
     return period
 
 
-def _least(
-    problem: Problem, found: Assignments | None, objective: Objective, seconds: float
+def _solve_directly(
+    problem: Problem, start: Assignments | None, objective: Objective, deadline: Deadline
 ) -> ExactResult:
-    """Solve for latency or for memory.
+    """Minimise latency or memory with HiGHS.
 
-    The program's latency is a bound: it is the answer where the schedule keeps to it.
+    The latency of the program is a lower bound; it is exact where the schedule keeps to it.
     """
     model = one_lane(problem)
     limit_memory(model, 1)
-    goal = model.add_time()
+    goal = model.add_unbounded()
     if objective == "latency":
         limit_latency(model, goal)
     else:
         limit_need(model, 1, goal)
     unit = model.second if objective == "latency" else model.byte
-    known = _cost(problem, found, objective)
-    if np.isfinite(known):
-        model.program.at_most(known / unit * (1 - _WORTHWHILE), {goal: 1})
-    solution = model.program.least(goal, seconds)
-    best = _better(model, found, solution, objective)
+    start_cost = _cost(problem, start, objective)
+    if np.isfinite(start_cost):
+        model.program.at_most(start_cost / unit * (1 - _WORTHWHILE), {goal: 1})
+    solution = model.program.minimum(goal, deadline.seconds_left)
+    best = _better(model, start, solution, objective)
     cost = _cost(problem, best, objective)
     return ExactResult(best, cost, min(solution.bound * unit, cost * (1 - _WORTHWHILE)))
 
@@ -216,7 +222,7 @@ def _least(
 def _better(
     model: Formulation, best: Assignments | None, solution: Solution, objective: Objective
 ) -> Assignments | None:
-    """Return the solution, improved where its program was a relaxation, if it is better."""
+    """Return the lane of a solution after local search, if it is better than the best."""
     if solution.values is None:
         return best
     values = np.array(solution.values)
@@ -224,12 +230,6 @@ def _better(
     rows = [descend(model.problem, solved, objective), *(() if best is None else (best,))]
     cheapest = _cheapest(model.problem, np.array(rows), objective)
     return cheapest if _cost(model.problem, cheapest, objective) < INFEASIBLE else best
-
-
-def _all(boards: int, pieces: int) -> Assignments:
-    """List all assignments, (boards ** pieces, pieces)."""
-    powers = np.array([boards**place for place in range(pieces)], np.int64)
-    return np.arange(boards**pieces)[:, None] // powers % boards
 
 
 def _cheapest(problem: Problem, rows: Assignments, objective: Objective) -> Assignments:

@@ -1,12 +1,12 @@
-"""Fixed ways to place, to compare a plan with and to begin from."""
+"""Placements by fixed rules, to compare a plan with and to start searches from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf
 
 import numpy as np
 
 from edgeseg.boards.placement import SPARE_SLICES, Lane
+from edgeseg.planning.clock import NEVER, Deadline
 from edgeseg.planning.heuristics.board_groups import group_boards
 from edgeseg.planning.heuristics.contiguous import contiguous_assignment
 from edgeseg.planning.outcome.latency import latencies
@@ -19,22 +19,37 @@ from edgeseg.planning.problem.problem import Problem
 
 @dataclass(frozen=True)
 class EvaluatedPlacement:
-    """A way to place, and what came of it."""
+    """Lanes and what they are predicted to do.
+
+    Parameters
+    ----------
+    name
+        How they were found: ``whole``, ``contiguous``, ``folded``, ``mixed`` and so on.
+    lanes
+        Full sets of pieces, between which the slices are dealt.
+    prediction
+        Rates, latency and memory.
+    """
 
     name: str
     lanes: tuple[Lane, ...]
     prediction: Prediction
 
     def cost(self, objective: Objective) -> float:
-        """Return what the objective makes least: seconds between slices, of a slice, or bytes."""
-        found = self.prediction
+        """Return what is minimised: seconds between slices, seconds of a slice, or bytes."""
         if objective == "throughput":
-            return 1 / found.rate
-        return found.latency if objective == "latency" else float(found.largest_need)
+            return 1 / self.prediction.rate
+        if objective == "latency":
+            return self.prediction.latency
+        return float(self.prediction.largest_need)
 
 
 def whole_slice_lanes(problem: Problem, objective: Objective) -> list[Assignments]:
-    """Run whole slices on every board that holds all pieces, or on the best one of them."""
+    """Return lanes of whole slices, each an array of shape (P,).
+
+    For throughput, one on every board that holds all pieces; for other objectives, the best of
+    them. Empty where no board holds all pieces.
+    """
     count, boards = len(problem.pieces), len(problem.boards)
     rows = np.repeat(np.arange(boards)[:, None], count, axis=1)
     cost = costs(problem, rows, objective)
@@ -44,34 +59,56 @@ def whole_slice_lanes(problem: Problem, objective: Objective) -> list[Assignment
 
 
 def contiguous_lanes(
-    problem: Problem, objective: Objective, deadline: float = inf
+    problem: Problem, objective: Objective, deadline: Deadline = NEVER
 ) -> list[Assignments]:
-    """Chain runs of pieces; for throughput the boards may be divided into several chains."""
+    """Return lanes in which every board runs one run of pieces, each of shape (P,).
+
+    For throughput the boards may be divided into several lanes. Empty where none fits.
+    """
     if objective == "throughput":
-        return group_boards(
-            problem, lambda part: contiguous_assignment(part, objective), deadline
-        ).lanes()
-    chain = contiguous_assignment(problem, objective)
-    return [] if chain is None else [chain]
+        groups = group_boards(
+            problem, lambda members: contiguous_assignment(members, objective), deadline
+        )
+        return groups.lanes()
+    assignment = contiguous_assignment(problem, objective)
+    return [] if assignment is None else [assignment]
 
 
 def evaluate_placement(
     problem: Problem, name: str, assignments: Sequence[Assignments], objective: Objective
 ) -> EvaluatedPlacement | None:
-    """Turn assignments into lanes, each with the smallest window that keeps it busy and fits.
+    """Return the lanes of assignments, each with the fewest slices in flight that keep it busy.
 
-    For latency and memory there is one slice in flight. None where something does not fit.
+    For latency and memory there is one slice in flight.
+
+    Parameters
+    ----------
+    problem
+        P pieces and B boards.
+    name
+        How the assignments were found.
+    assignments
+        Board numbers, each of shape (P,); no board is in two.
+    objective
+        What counts.
+
+    Returns
+    -------
+    EvaluatedPlacement or None
+        None where there is no assignment, or one does not fit.
     """
     if not assignments:
         return None
     rows = np.array(assignments)
     loads, latency = loads_of(problem, rows), latencies(problem, rows)
-    fits = loads.window(arrays_of(problem).limit)
-    if fits.min() < 1:
+    most_in_flight = loads.in_flight(arrays_of(problem).limit)
+    if most_in_flight.min() < 1:
         return None
     lanes = []
     for number, row in enumerate(rows):
-        busy = fewest_in_flight(float(loads.bottleneck[number]), float(latency[number]))
-        window = min(int(fits[number]), busy + SPARE_SLICES) if objective == "throughput" else 1
-        lanes.append(lane_of(problem, row, window))
+        in_flight = 1
+        if objective == "throughput":
+            busy = fewest_in_flight(float(loads.bottleneck[number]), float(latency[number]))
+            in_flight = min(int(most_in_flight[number]), busy + SPARE_SLICES)
+        lanes.append(lane_of(problem, row, in_flight))
     return EvaluatedPlacement(name, tuple(lanes), predict(problem, lanes))

@@ -1,47 +1,46 @@
-"""Which boards form a lane together: whole slices on one board, pipelines of several, or both."""
+"""Groups of boards that form a lane together, and the division of all boards into such groups."""
 
 import itertools
-import math
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
+from edgeseg.planning.clock import NEVER, Deadline
 from edgeseg.planning.outcome.objective import INFEASIBLE, costs
 from edgeseg.planning.problem.arrays import Assignments, arrays_of
 from edgeseg.planning.problem.problem import Problem
 
 _MOST_GROUPS = 40
-"""Kinds of groups to look at; with more, those of one, of two, and of nearly all boards."""
+"""Groups up to which all are looked at; else those of one, of two, and of nearly all boards."""
 
 _MERGES = 2
-"""Rounds in which lanes are tried to be merged where not all groups are looked at."""
+"""Rounds of merging the best lanes where not all groups are looked at."""
 
-Counts = tuple[int, ...]
-"""How many boards of each kind."""
+Counts: TypeAlias = tuple[int, ...]
+"""A group: its number of boards of each kind."""
 
-Solver = Callable[[Problem], Assignments | None]
-"""Finds an assignment for the boards of one group."""
+Solver: TypeAlias = Callable[[Problem], Assignments | None]
+"""Returns an assignment of the pieces to the boards of one group, shape (P,), or None."""
 
 
 @dataclass
 class BoardGroups:
-    """Groups of boards that may form a lane, and what is known of each.
+    """Groups of boards that may form a lane, with the best lane known for each.
 
-    Boards that are alike are told apart by nothing, so a group is how many there are of each
-    kind.
+    Boards of one kind are interchangeable, so a group is the number of its boards of each kind.
 
     Parameters
     ----------
     problem
         Pieces and boards.
     kinds
-        Numbers of the boards that are alike.
+        Numbers of the boards of each kind.
     complete
         Whether every group is looked at as long as there is time.
     assignments
-        For each group, the place of each piece's board among its boards, shape (P,).
+        For each group the place of each piece's board among the group's boards, shape (P,).
     rates
         Slices a second of these lanes.
     """
@@ -54,86 +53,83 @@ class BoardGroups:
 
     @property
     def full(self) -> Counts:
-        """How many boards there are of each kind."""
+        """The group of all boards."""
         return tuple(len(kind) for kind in self.kinds)
 
     @property
     def best(self) -> tuple[Counts, ...]:
-        """The groups that the boards are best divided into, as far as is known."""
+        """The groups of the best division known."""
         return best_division(self.full, self.rates)
 
     @property
     def rate(self) -> float:
-        """Slices a second of all their lanes together."""
+        """Slices a second of all lanes of the best division."""
         return sum(self.rates[counts] for counts in self.best)
 
     def lanes(self) -> list[Assignments]:
-        """Divide boards into groups, each a lane, such that their rates add up to the most.
-
-        Returns
-        -------
-        list of array
-            For each lane, the board numbers of the pieces, shape (P,).
-        """
-        taken = (0,) * len(self.kinds)
+        """Return the board numbers of the pieces for each lane of the best division, (P,) each."""
+        used = (0,) * len(self.kinds)
         lanes = []
         for counts in self.best:
-            members = np.array(_members(self.kinds, counts, taken), np.int64)
+            members = np.array(_members(self.kinds, counts, used), np.int64)
             lanes.append(members[self.assignments[counts]])
-            taken = _plus(taken, counts)
+            used = _plus(used, counts)
         return lanes
 
     def solve(self, counts: Counts, solver: Solver) -> None:
-        """Find a lane for a group that has none yet, if there could be one."""
-        part = self.part(counts)
-        known = counts in self.assignments or not has_room(part)
-        assignment = None if known else solver(part)
+        """Find a lane for a group that has none yet and enough memory."""
+        if counts in self.assignments:
+            return
+        members = self.part(counts)
+        assignment = solver(members) if has_memory(members) else None
         if assignment is not None:
             self.enter(counts, assignment)
 
     def enter(self, counts: Counts, assignment: Assignments) -> None:
-        """Take in a lane over the boards of a group if it is better than the one known."""
+        """Keep a lane of a group, shape (P,), if it is better than the one known."""
         rate = 1 / float(costs(self.part(counts), assignment[None], "throughput")[0])
         if rate > self.rates.get(counts, 1 / INFEASIBLE):
             self.assignments[counts], self.rates[counts] = assignment, rate
 
     def part(self, counts: Counts) -> Problem:
-        """Return the problem of one group."""
+        """Return the problem for the boards of one group."""
         return self.problem.only(_members(self.kinds, counts, (0,) * len(counts)))
 
 
-def group_boards(problem: Problem, solve: Solver, deadline: float = math.inf) -> BoardGroups:
-    """Solve the problem for every group of boards that could hold all pieces.
+def group_boards(problem: Problem, solver: Solver, deadline: Deadline = NEVER) -> BoardGroups:
+    """Solve the problem for the groups of boards that could hold all pieces.
 
     Parameters
     ----------
     problem
         Pieces and boards.
-    solve
-        Finds an assignment for a group.
+    solver
+        Finds an assignment for one group.
     deadline
-        When to look at no more groups, as ``time.monotonic`` counts, once one has a lane.
+        When to stop. If no group has a lane by then, that of all boards is still solved.
     """
     kinds = problem.kinds()
     full = tuple(len(kind) for kind in kinds)
     groups = BoardGroups(problem, kinds, _few(full), {}, {})
-    for counts in _asked(groups):
-        if groups.rates and time.monotonic() > deadline:
+    for counts in _considered(groups):
+        if deadline.passed:
+            if not groups.rates:
+                groups.solve(groups.full, solver)
             break
-        groups.solve(counts, solve)
+        groups.solve(counts, solver)
     return groups
 
 
-def _asked(groups: BoardGroups) -> Iterator[Counts]:
-    """Yield the groups to look at; where not all are, also those that merge the best lanes."""
+def _considered(groups: BoardGroups) -> Iterator[Counts]:
+    """Yield the groups to solve; where not all are, also those that merge two of the best lanes."""
     yield from candidate_groups(groups.full)
     for _ in range(0 if groups.complete else _MERGES):
-        for one, other in itertools.combinations(groups.best, 2):
-            yield _plus(one, other)
+        for first, second in itertools.combinations(groups.best, 2):
+            yield _plus(first, second)
 
 
 def candidate_groups(full: Counts) -> list[Counts]:
-    """List how many boards of each kind a group may have, small groups first."""
+    """Return the groups to look at, small ones first, given how many boards there are."""
     everything = itertools.product(*(range(count + 1) for count in full))
     if _few(full):
         return sorted((counts for counts in everything if any(counts)), key=sum)
@@ -145,44 +141,52 @@ def candidate_groups(full: Counts) -> list[Counts]:
 
 
 def _few(full: Counts) -> bool:
-    """Tell whether there are so few kinds of groups that all are looked at."""
+    """Return whether there are so few groups that all are looked at."""
     return bool(np.prod([count + 1.0 for count in full]) <= _MOST_GROUPS)
 
 
-def has_room(problem: Problem) -> bool:
-    """Tell whether the boards together could hold all pieces and one slice."""
+def has_memory(problem: Problem) -> bool:
+    """Return whether the boards together could hold all pieces and one slice."""
     t = arrays_of(problem)
     return bool((t.limit - t.base).clip(0).sum() >= t.least_bytes)
 
 
 def best_division(full: Counts, rates: Mapping[Counts, float]) -> tuple[Counts, ...]:
-    """Return the groups whose rates add up to the most, of boards no more than there are."""
+    """Return the groups whose rates add up to the most, using no more boards than there are.
+
+    Parameters
+    ----------
+    full
+        How many boards there are of each kind.
+    rates
+        Slices a second by group.
+    """
     best: dict[Counts, tuple[float, tuple[Counts, ...]]] = {(0,) * len(full): (0.0, ())}
     open_states = list(best)
     while open_states:
         state = open_states.pop()
         rate, groups = best[state]
-        for counts, more in rates.items():
+        for counts, added in rates.items():
             after = _plus(state, counts)
-            if _within(after, full) and rate + more > best.get(after, (0.0, ()))[0] * (1 + 1e-9):
-                best[after] = (rate + more, (*groups, counts))
+            if _within(after, full) and rate + added > best.get(after, (0.0, ()))[0] * (1 + 1e-9):
+                best[after] = (rate + added, (*groups, counts))
                 open_states.append(after)
     return max(best.values(), key=lambda entry: entry[0])[1]
 
 
-def _members(kinds: list[list[int]], counts: Counts, taken: Counts) -> tuple[int, ...]:
-    """Return the next boards of each kind."""
-    chosen = zip(kinds, counts, taken, strict=True)
-    return tuple(sorted(b for kind, count, gone in chosen for b in kind[gone : gone + count]))
+def _members(kinds: list[list[int]], counts: Counts, used: Counts) -> tuple[int, ...]:
+    """Return the numbers of the next boards of each kind, after those in use."""
+    by_kind = zip(kinds, counts, used, strict=True)
+    return tuple(sorted(b for kind, count, skip in by_kind for b in kind[skip : skip + count]))
 
 
-def _plus(one: Counts, other: Counts) -> Counts:
-    return tuple(a + b for a, b in zip(one, other, strict=True))
+def _plus(first: Counts, second: Counts) -> Counts:
+    return tuple(a + b for a, b in zip(first, second, strict=True))
 
 
-def _minus(one: Counts, other: Counts) -> Counts:
-    return tuple(a - b for a, b in zip(one, other, strict=True))
+def _minus(first: Counts, second: Counts) -> Counts:
+    return tuple(a - b for a, b in zip(first, second, strict=True))
 
 
 def _within(counts: Counts, full: Counts) -> bool:
-    return all(0 <= count <= most for count, most in zip(counts, full, strict=True))
+    return all(0 <= count <= limit for count, limit in zip(counts, full, strict=True))

@@ -1,4 +1,4 @@
-"""A plan without a proof: what the heuristics find, in the same way each time."""
+"""Plans by heuristics alone, without a clock or a proof: the same each time."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -21,7 +21,7 @@ from edgeseg.planning.problem.arrays import Assignments, arrays_of
 from edgeseg.planning.problem.problem import Problem
 
 _MOST_SEARCHED = 256
-"""Pieces times boards of problems that are searched; of larger ones one look is taken."""
+"""Pieces times boards up to which problems are searched; larger ones are list-scheduled."""
 
 
 def heuristic_plans(
@@ -29,9 +29,8 @@ def heuristic_plans(
 ) -> tuple[EvaluatedPlacement, ...]:
     """Return the placements that heuristics find for throughput, the best first.
 
-    Their rates are those of slices that were followed through them. Unlike
-    :func:`edgeseg.planning.planner.plan` they look at no clock, so that what is compiled for the
-    best of them is the same each time.
+    Their rates are simulated. Unlike :func:`edgeseg.planning.plan` this has no time limit, so
+    that what is compiled for the best placement is the same each time.
 
     Parameters
     ----------
@@ -48,58 +47,64 @@ def heuristic_plans(
     Returns
     -------
     tuple of EvaluatedPlacement
-        Empty where nothing was found that fits; the simpler one first where two cost the same.
+        Empty where none was found that fits; of two with the same cost the simpler one first.
     """
-    part = problem.only(usable_boards(problem))
-    small = len(part.pieces) * len(part.boards) <= _MOST_SEARCHED
-    begun = assignments_of(part, [Lane(start, 1) for start in starts]) if starts else ()
-    found = _searched(part, tuple(begun)) if small else _at_a_look(part)
-    rows = {"whole": whole_slice_lanes(part, "throughput"), **found}
-    tried = (evaluate_placement(part, name, lanes, "throughput") for name, lanes in rows.items())
-    seen = (replace(one, prediction=simulated(part, one.lanes)) for one in tried if one is not None)
-    return tuple(sorted(seen, key=rounded_period))
+    usable = problem.only(usable_boards(problem))
+    rows = {"whole": whole_slice_lanes(usable, "throughput")}
+    if len(usable.pieces) * len(usable.boards) <= _MOST_SEARCHED:
+        lanes = [Lane(start, 1) for start in starts]
+        rows |= _searched(usable, tuple(assignments_of(usable, lanes)) if lanes else ())
+    else:
+        rows["folded"] = [earliest_finish(usable)]
+    evaluated = (
+        evaluate_placement(usable, name, lanes, "throughput") for name, lanes in rows.items()
+    )
+    fitting = (
+        replace(placement, prediction=simulated(usable, placement.lanes))
+        for placement in evaluated
+        if placement is not None
+    )
+    return tuple(sorted(fitting, key=rounded_period))
 
 
-def rounded_period(one: EvaluatedPlacement) -> float:
-    """Return the seconds between two slices but for rounding, so that equal ones compare equal."""
-    return float(f"{one.cost('throughput'):.9g}")
+def rounded_period(placement: EvaluatedPlacement) -> float:
+    """Return the seconds between two slices, rounded so that equal placements compare equal."""
+    return float(f"{placement.cost('throughput'):.9g}")
 
 
 def earliest_finish(problem: Problem) -> Assignments:
-    """Put each piece, in order, where it is done first, as long as there is room; shape (P,).
+    """Return a list schedule: each piece, in order, on the board where it ends first, shape (P,).
 
-    Cores of a board are taken as one, and links as free; the result may not fit.
+    A board counts as one core and links as idle. A board without memory for a piece is passed
+    over as long as another has some, so the result may not fit.
     """
     t = arrays_of(problem)
-    home = np.full(len(problem.flows), len(problem.boards))  # of a tensor: who makes it
-    done = np.zeros(len(problem.flows))
-    there = np.full((len(problem.flows), len(problem.boards)), np.inf)
-    room, free = t.limit - t.base, np.zeros(len(problem.boards))
-    chosen = np.zeros(len(problem.pieces), np.int64)
+    home = np.full(len(problem.flows), len(problem.boards))  # the machine that has each flow first
+    produced = np.zeros(len(problem.flows))
+    arrival = np.full((len(problem.flows), len(problem.boards)), np.inf)
+    available, idle = t.limit - t.base, np.zeros(len(problem.boards))
+    assignment = np.zeros(len(problem.pieces), np.int64)
     for piece, seconds in enumerate(t.seconds):
-        read, made = t.read[:, piece] > 0, t.made[:, piece] > 0
-        sent = done[:, None] + t.wire[:, None] / np.minimum(t.up[home][:, None], t.down[:-1])
-        arrival = np.minimum(there, sent)
-        end = np.maximum(free, arrival[read].max(axis=0, initial=0.0)) + seconds
-        new = (np.isinf(there) * t.held[:, None])[read | made].sum(axis=0)
-        fits = np.maximum(t.peak[piece], t.resident[piece] + new) <= room
+        reads, produces = t.read_by[:, piece] > 0, t.produced_by[:, piece] > 0
+        rates = np.minimum(t.up[home][:, None], t.down[:-1])
+        earliest = np.minimum(arrival, produced[:, None] + t.wire[:, None] / rates)
+        end = np.maximum(idle, earliest[reads].max(axis=0, initial=0.0)) + seconds
+        added = (np.isinf(arrival) * t.held[:, None])[reads | produces].sum(axis=0)
+        fits = np.maximum(t.peak[piece], t.resident[piece] + added) <= available
         board = int(np.where(fits, end, np.inf).argmin())
-        chosen[piece], free[board] = board, end[board]
-        room[board] -= t.resident[piece] + new[board]
-        there[read, board] = arrival[read, board]
-        there[made, board] = done[made] = end[board]
-        home[made] = board
-    return chosen
+        assignment[piece], idle[board] = board, end[board]
+        available[board] -= t.resident[piece] + added[board]
+        arrival[reads, board] = earliest[reads, board]
+        arrival[produces, board] = produced[produces] = end[board]
+        home[produces] = board
+    return assignment
 
 
 def _searched(problem: Problem, starts: tuple[Assignments, ...]) -> dict[str, list[Assignments]]:
-    mixed = group_boards(problem, lambda some: local_search(some, "throughput", quick=True))
+    """Return the lanes of each kind of search, by its name."""
+    mixed = group_boards(problem, lambda members: local_search(members, "throughput", quick=True))
     return {
         "contiguous": contiguous_lanes(problem, "throughput"),
         "folded": [local_search(problem, "throughput", starts)],
         "mixed": mixed.lanes(),
     }
-
-
-def _at_a_look(problem: Problem) -> dict[str, list[Assignments]]:
-    return {"folded": [earliest_finish(problem)]}

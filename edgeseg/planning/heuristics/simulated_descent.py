@@ -1,11 +1,11 @@
-"""Lanes made better by following slices through their neighbours: what no formula knows of."""
+"""Local search on simulated rates: it sees the waiting that no formula of the load predicts."""
 
 import itertools
-import time
 from collections.abc import Sequence
 
 import numpy as np
 
+from edgeseg.planning.clock import Deadline
 from edgeseg.planning.heuristics.baselines import evaluate_placement
 from edgeseg.planning.heuristics.local_search import neighbours, random_chains
 from edgeseg.planning.outcome.objective import costs
@@ -13,28 +13,28 @@ from edgeseg.planning.outcome.simulation import steady_rate
 from edgeseg.planning.problem.arrays import Assignments
 from edgeseg.planning.problem.problem import Problem
 
-_LOOKS = 60
-"""Neighbours through which slices are followed before a lane is left as it is."""
+_SIMULATED_NEIGHBOURS = 60
+"""Neighbours that are simulated before a lane is left as it is."""
 
-_STARTS = 64
-"""Lanes through which slices are followed before the best of them is changed move by move."""
+_SIMULATED_STARTS = 64
+"""Other lanes that are simulated before the best of them is improved move by move."""
 
 _FEW = 4096
-"""So many ways to place the pieces are all looked at."""
+"""Assignments up to which all are considered as starts."""
 
 _WORTHWHILE = 1 + 1e-3
-"""What a neighbour must bring at least."""
+"""Factor by which a neighbour must be better."""
 
 
 def simulated_descent(
-    problem: Problem, lanes: Sequence[Assignments], deadline: float
+    problem: Problem, lanes: Sequence[Assignments], deadline: Deadline
 ) -> list[Assignments]:
-    """Change lanes one move at a time as long as slices come out of them more often.
+    """Improve the simulated rates of lanes, one move at a time.
 
-    Where another is better from the start, that is changed instead: of all lanes over the same
-    boards where they are few, else of simple chains. Moves that promise most are tried first, and
-    only such as promise more than what a lane is known to reach. Lanes over boards that are alike
-    are changed alike.
+    The start is the lane, or one with a better rate over the same boards: among all lanes where
+    they are few, else among simple chains. Neighbours are simulated in the order of their
+    predicted rates, and only while these are above the rate that is reached. Lanes over boards of
+    the same kinds are changed alike.
 
     Parameters
     ----------
@@ -43,54 +43,64 @@ def simulated_descent(
     lanes
         Board numbers, each of shape (P,); no board is in two.
     deadline
-        When to stop, as ``time.monotonic`` counts.
+        When to stop.
+
+    Returns
+    -------
+    list of array
+        The lanes in their order, each of shape (P,), none of a lower simulated rate.
     """
     known: dict[object, Assignments] = {}
-    settled = []
+    improved = []
     for lane in lanes:
         members, row = np.unique(lane, return_inverse=True)
         key = (tuple(problem.kind(board) for board in members.tolist()), tuple(row.tolist()))
         if key not in known:
-            known[key] = _settled(problem.only(members.tolist()), row, deadline)
-        settled.append(members[known[key]])
-    return settled
+            known[key] = _descend(problem.only(members.tolist()), row, deadline)
+        improved.append(members[known[key]])
+    return improved
 
 
-def _settled(problem: Problem, row: Assignments, deadline: float) -> Assignments:
+def _descend(problem: Problem, row: Assignments, deadline: Deadline) -> Assignments:
+    if deadline.passed:
+        return row
     row, rate = _best_start(problem, row, deadline)
-    best: Assignments | None = row
-    while best is not None:
-        row = best
+    improved: Assignments | None = row
+    while improved is not None and not deadline.passed:
+        row = improved
         near = neighbours(problem, row)
-        promised = costs(problem, near, "throughput") if len(near) else np.zeros(0)
-        hopeful = np.flatnonzero(promised * rate * _WORTHWHILE < 1)
-        best = None
-        for number in hopeful[promised[hopeful].argsort(kind="stable")][:_LOOKS]:
-            if time.monotonic() > deadline:
+        predicted = costs(problem, near, "throughput") if len(near) else np.zeros(0)
+        promising = np.flatnonzero(predicted * rate * _WORTHWHILE < 1)
+        order = predicted[promising].argsort(kind="stable")[:_SIMULATED_NEIGHBOURS]
+        improved = None
+        for number in promising[order]:
+            if deadline.passed:
                 return row
-            reached = _rate(problem, near[number])
-            if reached > rate * _WORTHWHILE:
-                best, rate = near[number], reached
+            neighbour_rate = _rate(problem, near[number])
+            if neighbour_rate > rate * _WORTHWHILE:
+                improved, rate = near[number], neighbour_rate
                 break
-    return row
+    return row if improved is None else improved
 
 
-def _best_start(problem: Problem, row: Assignments, deadline: float) -> tuple[Assignments, float]:
-    """Return the lane or another over the same boards, and its rate: what does best."""
+def _best_start(
+    problem: Problem, row: Assignments, deadline: Deadline
+) -> tuple[Assignments, float]:
+    """Return the lane, or a better one over the same boards, and its rate in slices a second."""
     rate = _rate(problem, row)
-    others = _others(problem)
-    promised = costs(problem, others, "throughput")
-    for number in promised.argsort(kind="stable")[:_STARTS]:
-        if time.monotonic() > deadline or promised[number] * rate * _WORTHWHILE >= 1:
+    others = _other_starts(problem)
+    predicted = costs(problem, others, "throughput")
+    for number in predicted.argsort(kind="stable")[:_SIMULATED_STARTS]:
+        if deadline.passed or predicted[number] * rate * _WORTHWHILE >= 1:
             break
-        reached = _rate(problem, others[number])
-        if reached > rate * _WORTHWHILE:
-            row, rate = others[number], reached
+        other_rate = _rate(problem, others[number])
+        if other_rate > rate * _WORTHWHILE:
+            row, rate = others[number], other_rate
     return row, rate
 
 
-def _others(problem: Problem) -> Assignments:
-    """Return lanes to compare with, shape (N, P)."""
+def _other_starts(problem: Problem) -> Assignments:
+    """Return the assignments that are considered as starts, shape (N, P)."""
     boards, pieces = len(problem.boards), len(problem.pieces)
     if boards**pieces > _FEW:
         return random_chains(problem)
@@ -98,6 +108,6 @@ def _others(problem: Problem) -> Assignments:
 
 
 def _rate(problem: Problem, row: Assignments) -> float:
-    """Return the slices a second that come out of a lane, 0 if it does not fit."""
-    found = evaluate_placement(problem, "", [row], "throughput")
-    return 0.0 if found is None else steady_rate(problem, found.lanes[0])
+    """Return the simulated slices a second of a lane, 0 if it does not fit."""
+    placement = evaluate_placement(problem, "", [row], "throughput")
+    return 0.0 if placement is None else steady_rate(problem, placement.lanes[0])

@@ -1,4 +1,4 @@
-"""Boards that can't be used, and the reason in words."""
+"""Which boards can be used, and the reasons why others are left out."""
 
 import numpy as np
 
@@ -19,26 +19,26 @@ def smaller_pieces() -> str:
 
 
 def usable_boards(problem: Problem) -> list[int]:
-    """Return the numbers of the boards that have room for some piece.
+    """Return the numbers of the boards that hold at least one piece.
 
     Raises
     ------
     PlacementError
-        If a piece fits on none.
+        If a piece fits on no board.
     """
-    room = arrays_of(problem).limit - needs_alone(problem)
-    if (room.max(axis=1) < 0).any():
-        piece = int(room.max(axis=1).argmin())
-        board = int(room[piece].argmax())
+    spare = arrays_of(problem).limit - needs_alone(problem)
+    if (spare.max(axis=1) < 0).any():
+        piece = int(spare.max(axis=1).argmin())
+        board = int(spare[piece].argmax())
         raise PlacementError(
             f"{shortage(problem, piece, board)}, where it lacks "
             f"least; raise that board's memory limit {smaller_pieces()}"
         )
-    return [int(board) for board in np.flatnonzero((room >= 0).any(axis=0))]
+    return [int(board) for board in np.flatnonzero((spare >= 0).any(axis=0))]
 
 
 def left_out_reason(problem: Problem, board: int, objective: Objective, cost: float) -> str:
-    """Say why a board runs nothing in a plan of that cost."""
+    """Return why a board, given by number, runs nothing in a plan of that cost."""
     t = arrays_of(problem)
     needs = needs_alone(problem)[:, board]
     fits = needs <= t.limit[board]
@@ -53,27 +53,28 @@ def left_out_reason(problem: Problem, board: int, objective: Objective, cost: fl
     loads = loads_of(problem, rows)
     busy = np.stack([loads.compute, loads.up[:, :-1], loads.down[:, :-1]])[:, :, board]
     quickest = int(busy.max(axis=0).argmin())
-    part = int(busy[:, quickest].argmax())
-    if busy[part, quickest] <= cost:
+    busiest = int(busy[:, quickest].argmax())
+    if busy[busiest, quickest] <= cost:
         return "it would bring no more slices a second"
     piece = problem.pieces[int(np.flatnonzero(fits)[quickest])].name
     return (
-        f"even {piece} would keep its {('cores', 'way up', 'way down')[part]} busy for "
-        f"{busy[part, quickest]:.3g} s a slice, and a slice is done every {cost:.3g} s without it"
+        f"even {piece} would keep its {('cores', 'way up', 'way down')[busiest]} busy for "
+        f"{busy[busiest, quickest]:.3g} s a slice, and a slice is done every {cost:.3g} s "
+        "without it"
     )
 
 
 def needs_alone(problem: Problem) -> Floats:
-    """Return what each piece takes as the only one on each board, with one slice, (P, B)."""
+    """Return the bytes that each piece takes alone on each board, with one slice, (P, B)."""
     t = arrays_of(problem)
-    held = ((t.made + t.read) > 0).T @ t.held
+    held = ((t.produced_by + t.read_by) > 0).T @ t.held
     return np.asarray(t.base + np.maximum(t.peak, t.resident + held)[:, None], float)
 
 
 def shortage(problem: Problem, piece: int, board: int) -> str:
-    """Say what a piece needs on a board that has less."""
-    need, there = needs_alone(problem)[piece, board], problem.boards[board]
+    """Return what a piece needs on a board that has less, both given by number."""
+    need, host = needs_alone(problem)[piece, board], problem.boards[board]
     return (
-        f"{problem.pieces[piece].name} needs {format_bytes(need)} on {there.name}, which has "
-        f"{format_bytes(there.memory_limit)}"
+        f"{problem.pieces[piece].name} needs {format_bytes(need)} on {host.name}, which has "
+        f"{format_bytes(host.memory_limit)}"
     )

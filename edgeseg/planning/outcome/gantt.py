@@ -1,4 +1,4 @@
-"""What a picture in time is made of, and those of a board whose pieces take turns in memory."""
+"""Intervals of a Gantt chart, and those of a board whose pieces share its memory in time."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from edgeseg.planning.outcome.time_sharing import load_seconds
 from edgeseg.planning.problem.problem import Problem
 
 LOADING = "loading"
-"""What a board does between two groups of pieces."""
+"""What a board does while it loads a group of pieces."""
 
 
 @dataclass(frozen=True)
@@ -37,38 +37,38 @@ class BusyInterval:
 
 
 def time_sharing_intervals(problem: Problem, lane: Lane, slices: int) -> tuple[BusyInterval, ...]:
-    """Follow slices through a lane in shifts: each group is loaded and runs on all of them.
+    """Return when a time-shared lane is busy: each group is loaded and runs on all slices.
 
-    Images and masks take next to no time; a piece runs on all cores of the board.
+    Images and masks count as taking no time; a piece runs on all cores of the board.
 
     Parameters
     ----------
     problem
         Pieces and boards.
     lane
-        Of one board.
+        A lane of one board.
     slices
-        How many to follow.
+        How many there are.
 
     Returns
     -------
     tuple of BusyInterval
-        In the order in which they begin.
+        In the order of their starts.
     """
     (name,) = lane.members
     number = [board.name for board in problem.boards].index(name)
-    works = {piece.name: piece for piece in problem.pieces}
-    bars: list[BusyInterval] = []
+    costs = {piece.name: piece for piece in problem.pieces}
+    intervals: list[BusyInterval] = []
     now = 0.0
-    for shift in lane.shifts:
-        load = sum(load_seconds(works[piece].resident_bytes) for piece in shift)
+    for group in lane.shifts:
+        load = sum(load_seconds(costs[piece].resident_bytes) for piece in group)
         steps = [(0, LOADING, load)] + [
-            (index, piece, works[piece].seconds[number] / problem.boards[number].cores)
+            (index, piece, costs[piece].seconds[number] / problem.boards[number].cores)
             for index in range(slices)
-            for piece in shift
+            for piece in group
         ]
         for index, what, seconds in steps:
             part = LOADING if what == LOADING else "cores"
-            bars.append(BusyInterval(name, part, index, what, now, now + seconds))
+            intervals.append(BusyInterval(name, part, index, what, now, now + seconds))
             now += seconds
-    return tuple(bars)
+    return tuple(intervals)

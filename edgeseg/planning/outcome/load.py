@@ -1,4 +1,4 @@
-"""What assignments of pieces to boards take, in seconds of cores and links and in bytes."""
+"""The load of assignments: seconds a slice of cores and links, and bytes of memory."""
 
 from dataclasses import dataclass
 
@@ -11,12 +11,12 @@ from edgeseg.planning.problem.merged_runs import runs_of
 from edgeseg.planning.problem.problem import Problem
 
 MOST_IN_FLIGHT = 10**6
-"""Window of boards whose slices take no memory."""
+"""Slices in flight on boards where slices take no memory."""
 
 
 @dataclass(frozen=True)
 class Loads:
-    """Seconds a slice and bytes of N assignments.
+    """Seconds a slice, and bytes, of N assignments of P pieces to B boards.
 
     Parameters
     ----------
@@ -27,9 +27,9 @@ class Loads:
     used
         Whether a board runs anything, (N, B).
     loading
-        Most bytes while the pieces are loaded, the worker's own among them, (N, B).
+        Peak bytes while the pieces are loaded, the worker's own included, (N, B).
     resident
-        Bytes before the first slice, the worker's own among them, (N, B).
+        Bytes before the first slice, the worker's own included, (N, B).
     held
         Bytes that a slice in flight takes, (N, B).
     """
@@ -44,61 +44,79 @@ class Loads:
 
     @property
     def bottleneck(self) -> Floats:
-        """Seconds a slice of what is busiest, (N,)."""
+        """Seconds a slice of the busiest core or link direction, (N,)."""
         busy = np.concatenate([self.compute, self.up, self.down], axis=1)
         return np.asarray(busy.max(axis=1), float)
 
-    def memory(self, window: int) -> Floats:
-        """Bytes that each board needs, 0 where it runs nothing, (N, B)."""
-        need = np.maximum(self.loading, self.resident + window * self.held)
+    def memory(self, in_flight: int) -> Floats:
+        """Return the bytes that each board needs, 0 where it runs nothing, (N, B)."""
+        need = np.maximum(self.loading, self.resident + in_flight * self.held)
         return np.where(self.used, need, 0.0)
 
     def excess(self, limit: Floats) -> Floats:
-        """Bytes by which the worst board lacks room for one slice, at most 0 where it fits."""
-        lack = np.where(self.used, self.memory(1) - limit, -np.inf)
-        return np.asarray(lack.max(axis=1), float)
+        """Return the bytes by which the worst board exceeds its limit with one slice, (N,).
 
-    def window(self, limit: Floats) -> Floats:
-        """Most slices in flight within the limits, 0 where not even the pieces fit, (N,)."""
+        Parameters
+        ----------
+        limit
+            Bytes of each board, (B,).
+
+        Returns
+        -------
+        array
+            At most 0 where the assignment fits.
+        """
+        excess = np.where(self.used, self.memory(1) - limit, -np.inf)
+        return np.asarray(excess.max(axis=1), float)
+
+    def in_flight(self, limit: Floats) -> Floats:
+        """Return the most slices in flight within the limits, 0 where the pieces do not fit, (N,).
+
+        Parameters
+        ----------
+        limit
+            Bytes of each board, (B,).
+        """
         with np.errstate(divide="ignore", invalid="ignore"):
-            room = np.floor((limit - self.resident) / self.held)
-        room = np.where(self.held > 0, room, MOST_IN_FLIGHT)
-        room = np.where(self.loading <= limit, room, 0)
-        room = np.where(self.used, np.clip(room, 0, MOST_IN_FLIGHT), MOST_IN_FLIGHT)
-        return np.asarray(room.min(axis=1), float)
+            most = np.floor((limit - self.resident) / self.held)
+        most = np.where(self.held > 0, most, MOST_IN_FLIGHT)
+        most = np.where(self.loading <= limit, most, 0)
+        most = np.where(self.used, np.clip(most, 0, MOST_IN_FLIGHT), MOST_IN_FLIGHT)
+        return np.asarray(most.min(axis=1), float)
 
 
 def loads_of(problem: Problem, assignments: Assignments) -> Loads:
-    """Work out what assignments cost; time and bytes as the workers count them.
+    """Return the load of assignments, in bytes as the workers count them.
 
     Parameters
     ----------
     problem
-        Of P pieces and B boards.
+        P pieces and B boards.
     assignments
         Board numbers, shape (N, P).
     """
     t = arrays_of(problem)
     boards = len(problem.boards)
     placed = (assignments[:, :, None] == np.arange(boards)).astype(float)
-    read = (t.read @ placed) > 0
-    made = (t.made @ placed) > 0
-    came = read & ~made
-    copies = came.sum(axis=2) * t.wire
-    sent = np.einsum("nfb,nf->nb", made, copies + t.masks * t.wire)
+    reads = (t.read_by @ placed) > 0
+    produces = (t.produced_by @ placed) > 0
+    receives = reads & ~produces
+    copies = receives.sum(axis=2) * t.wire
+    sent = np.einsum("nfb,nf->nb", produces, copies + t.masks * t.wire)
     up = np.concatenate([sent, copies[:, t.images].sum(axis=1)[:, None]], axis=1)
     back = np.full((len(assignments), 1), t.wire[t.masks].sum())
-    down = np.concatenate([np.einsum("nfb,f->nb", came, t.wire), back], axis=1)
-    kept = read | made
+    down = np.concatenate([np.einsum("nfb,f->nb", receives, t.wire), back], axis=1)
+    holds = reads | produces
     if problem.merged is None:
         loading = _loading_peak(problem, placed)
         resident = np.einsum("npb,p->nb", placed, t.resident)
     else:
         runs = runs_of(assignments)
         loading, resident = problem.merged.needs(runs, placed)
-        kept &= ~(runs.hold(t.maker, t.last_reader) & ~t.images & ~t.masks)[:, :, None]
+        inside = runs.contain(t.producer, t.last_reader) & ~t.images & ~t.masks
+        holds &= ~inside[:, :, None]
     if problem.sealed:
-        resident = resident + SEALING * _largest_sent(t, made, came)
+        resident = resident + SEALING * _largest_sent(t, produces, receives)
     return Loads(
         compute=np.einsum("npb,pb->nb", placed, t.seconds) / t.cores,
         up=up / t.up,
@@ -106,24 +124,26 @@ def loads_of(problem: Problem, assignments: Assignments) -> Loads:
         used=placed.any(axis=1),
         loading=t.base + loading,
         resident=t.base + resident,
-        held=np.einsum("nfb,f->nb", kept, t.held),
+        held=np.einsum("nfb,f->nb", holds, t.held),
     )
 
 
-def _largest_sent(t: ProblemArrays, made: NDArray[np.bool_], came: NDArray[np.bool_]) -> Floats:
-    """Bytes of the largest tensor from each board to every other, added up, (N, B)."""
+def _largest_sent(
+    t: ProblemArrays, produces: NDArray[np.bool_], receives: NDArray[np.bool_]
+) -> Floats:
+    """Return the bytes of the largest tensor to each receiver, summed for each board, (N, B)."""
     largest = [
-        np.where(made & came[:, :, target, None], t.wire[:, None], 0.0).max(axis=1)
-        for target in range(came.shape[2])
+        np.where(produces & receives[:, :, target, None], t.wire[:, None], 0.0).max(axis=1)
+        for target in range(receives.shape[2])
     ]
     return np.asarray(np.sum(largest, axis=0), float)
 
 
 def _loading_peak(problem: Problem, placed: Floats) -> Floats:
-    """Most bytes while pieces are loaded one after the other, (N, B)."""
+    """Return the peak bytes while pieces are loaded one after the other, (N, B)."""
     t = arrays_of(problem)
     order = list(problem.loading)
-    here = placed[:, order]
-    kept = here * t.resident[order][:, None]
+    ordered = placed[:, order]
+    kept = ordered * t.resident[order][:, None]
     before = np.cumsum(kept, axis=1) - kept
-    return np.asarray((here * (before + t.peak[order][:, None])).max(axis=1), float)
+    return np.asarray((ordered * (before + t.peak[order][:, None])).max(axis=1), float)

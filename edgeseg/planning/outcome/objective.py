@@ -1,4 +1,4 @@
-"""The three objectives as one number a placement: the less the better."""
+"""The cost of assignments by objective: the less the better."""
 
 from typing import Literal, TypeAlias
 
@@ -13,10 +13,10 @@ Objective: TypeAlias = Literal["throughput", "latency", "memory"]
 """Most slices a second, fewest seconds a slice, or smallest largest board."""
 
 INFEASIBLE = 1e18
-"""Cost of an assignment without room for one slice: far above any other."""
+"""Cost of an assignment that does not fit: far above any other."""
 
 _POWER = 12
-"""Of the norm that stands for a maximum where the search must see what is next to busiest."""
+"""Exponent of the norm that replaces the maximum, so that searches see what is next to busiest."""
 
 
 def costs(
@@ -30,7 +30,7 @@ def costs(
     """Return what each assignment costs as a lane of its own, shape (N,).
 
     Seconds between two slices, seconds of one slice, or bytes of the board that needs most. An
-    assignment that doesn't fit costs ``LACKING`` times one plus what it lacks as a part of the
+    assignment that does not fit costs ``INFEASIBLE``, times one plus its excess as a part of the
     largest limit, so that a search finds its way to one that fits.
 
     Parameters
@@ -42,14 +42,14 @@ def costs(
     objective
         What counts.
     smooth
-        Replace the maximum over boards and links by a norm that is never less: it falls when
+        Replace the maximum over boards and links by a norm that is never less. It also falls when
         what is next to busiest gets less busy, so that a search does not stop on a plateau.
     below
-        A cost at or above it may come out as any number that is at least this: less work.
+        Costs at or above this may be any number that is at least this, which saves work.
     """
     limit, loads = arrays_of(problem).limit, loads_of(problem, assignments)
-    window = loads.window(limit)
-    fits = window >= 1
+    in_flight = loads.in_flight(limit)
+    fits = in_flight >= 1
     if objective == "memory":
         cost = _largest(loads.memory(1), smooth)
     elif objective == "latency":
@@ -59,20 +59,21 @@ def costs(
         cost = _largest(_busy(loads), smooth)
         close = fits & (cost < below)
         if close.any():
-            stalls = latencies(problem, assignments[close]) / window[close]
+            stalls = latencies(problem, assignments[close]) / in_flight[close]
             cost[close] = np.maximum(cost[close], stalls)
-    lack = loads.excess(limit) / max(float(limit.max()), 1.0)
-    return np.where(fits, cost, INFEASIBLE * (1 + np.maximum(lack, 0.0)))
+    excess = loads.excess(limit) / max(float(limit.max()), 1.0)
+    return np.where(fits, cost, INFEASIBLE * (1 + np.maximum(excess, 0.0)))
 
 
 def _busy(loads: Loads) -> Floats:
+    """Return the seconds a slice of all cores and link directions, side by side."""
     return np.concatenate([loads.compute, loads.up, loads.down], axis=1)
 
 
 def _largest(values: Floats, smooth: bool) -> Floats:
-    """Return the maximum of each row, or the norm that stands for it."""
-    top = values.max(axis=1)
+    """Return the maximum of each row, or the norm that replaces it, (N,)."""
+    largest = values.max(axis=1)
     if not smooth:
-        return np.asarray(top, float)
-    parts = values / np.maximum(top, np.finfo(float).tiny)[:, None]
-    return np.asarray(top * (parts**_POWER).sum(axis=1) ** (1 / _POWER), float)
+        return np.asarray(largest, float)
+    ratios = values / np.maximum(largest, np.finfo(float).tiny)[:, None]
+    return np.asarray(largest * (ratios**_POWER).sum(axis=1) ** (1 / _POWER), float)

@@ -1,4 +1,4 @@
-"""What lanes would do: slices a second, latency, seconds of every core and link, bytes."""
+"""Prediction for lanes: slices a second, latency, load of cores and links, memory."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -17,12 +17,12 @@ COORDINATOR = "coordinator"
 
 
 _STALL = 0.01
-"""Part of the time that the bottleneck may be idle before the window is what limits."""
+"""Part of the time for which the bottleneck may be idle before the slices in flight limit."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What lanes of which every board is in at most one would do.
+    """What lanes do if no board is in two of them.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class Prediction:
     compute
         Seconds a slice of each board's cores, over all slices of all lanes.
     up, down
-        Seconds a slice of each link direction, the coordinator's among them.
+        Seconds a slice of each link direction, the coordinator's included.
     memory
         Bytes that each board needs.
     bottleneck
@@ -60,10 +60,10 @@ class Prediction:
 def predict(
     problem: Problem, lanes: Sequence[Lane], rates: Sequence[float] | None = None
 ) -> Prediction:
-    """Say what lanes would do.
+    """Return the prediction for lanes.
 
-    A lane's slowest core or link decides its rate, unless its window is too small to keep all of
-    them busy: then it is at most the slices in flight over the time of one (Little's law). All
+    The busiest core or link decides the rate of a lane, unless too few slices are in flight to
+    keep it busy: then the rate is the slices in flight over the time of one (Little's law). All
     lanes share the coordinator's link; where it is too slow they slow down alike.
 
     Parameters
@@ -73,8 +73,8 @@ def predict(
     lanes
         At least one; no board may be in two.
     rates
-        Slices a second that each lane was seen to reach on its own, where that is known: waiting
-        may take more than Little's law knows of.
+        Simulated slices a second of each lane on its own, which count where they are lower: there
+        may be more waiting than Little's law predicts.
     """
     rows = assignments_of(problem, lanes)
     loads, latency = loads_of(problem, rows), latencies(problem, rows)
@@ -82,8 +82,10 @@ def predict(
     if rates is not None:
         stalls = np.maximum(stalls, 1 / np.array(rates))
     lane_rates = 1 / np.maximum(loads.bottleneck, stalls)
-    shared = max(float(lane_rates @ loads.up[:, -1]), float(lane_rates @ loads.down[:, -1]))
-    lane_rates = lane_rates / max(shared, 1.0)
+    coordinator_busy = max(
+        float(lane_rates @ loads.up[:, -1]), float(lane_rates @ loads.down[:, -1])
+    )
+    lane_rates = lane_rates / max(coordinator_busy, 1.0)
     share = lane_rates / lane_rates.sum()
     names = [board.name for board in problem.boards]
     compute = dict(zip(names, (share @ loads.compute).tolist(), strict=True))
@@ -104,24 +106,33 @@ def predict(
 
 
 def assignments_of(problem: Problem, lanes: Sequence[Lane]) -> Assignments:
-    """Return the board numbers of the lanes' pieces, shape (lanes, pieces)."""
+    """Return the board numbers of the lanes' pieces, shape (lanes, P)."""
     number = {board.name: n for n, board in enumerate(problem.boards)}
     rows = [[number[lane.boards[piece.name]] for piece in problem.pieces] for lane in lanes]
     return np.array(rows, np.int64)
 
 
-def lane_of(problem: Problem, assignment: Assignments, window: int) -> Lane:
-    """Return the lane of an assignment of shape (pieces,)."""
+def lane_of(problem: Problem, assignment: Assignments, in_flight: int) -> Lane:
+    """Return the lane of an assignment, shape (P,), with so many slices in flight."""
     placed = zip(problem.pieces, assignment.tolist(), strict=True)
-    return Lane({piece.name: problem.boards[b].name for piece, b in placed}, window)
+    return Lane({piece.name: problem.boards[b].name for piece, b in placed}, in_flight)
 
 
 def fewest_in_flight(bottleneck: float, latency: float) -> int:
-    """Return the fewest slices in flight that keep the bottleneck busy (Little's law)."""
+    """Return the fewest slices in flight that keep the bottleneck busy, by Little's law.
+
+    Parameters
+    ----------
+    bottleneck
+        Seconds a slice of the busiest core or link.
+    latency
+        Seconds of one slice.
+    """
     return max(1, math.ceil(latency / bottleneck * (1 - 1e-9)))
 
 
 def _memory(names: Sequence[str], lanes: Sequence[Lane], loads: Loads) -> dict[str, int]:
+    """Return the bytes of each board in use, by name."""
     needs = np.stack([loads.memory(lane.window)[n] for n, lane in enumerate(lanes)]).max(axis=0)
     return {name: round(need) for name, need in zip(names, needs, strict=True) if need > 0}
 
@@ -129,6 +140,7 @@ def _memory(names: Sequence[str], lanes: Sequence[Lane], loads: Loads) -> dict[s
 def _bottleneck(
     compute: Mapping[str, float], up: Mapping[str, float], down: Mapping[str, float], stalled: bool
 ) -> str:
+    """Return what decides the rate."""
     if stalled:
         return "the window: more slices in flight do not fit"
     parts = {"cores": compute, "up": up, "down": down}

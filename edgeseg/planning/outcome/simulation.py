@@ -1,4 +1,4 @@
-"""What happens when: a few slices followed through a lane, piece by piece and tensor by tensor."""
+"""Event simulation of slices through a lane, piece by piece and tensor by tensor."""
 
 import heapq
 import itertools
@@ -14,18 +14,18 @@ from edgeseg.planning.outcome.prediction import COORDINATOR, Prediction, assignm
 from edgeseg.planning.problem.problem import Problem
 
 _COUNTED = 60
-"""Slices that a rate is taken from, at least."""
+"""Slices that a rate is measured over, at least."""
 
 _WARM_UP = 8
-"""Slices before and behind that are not counted, beside two windows of them each."""
+"""Slices before and after that are not counted, beside two times those in flight."""
 
 
 def timeline(problem: Problem, lane: Lane, slices: int = 3) -> tuple[BusyInterval, ...]:
-    """Follow slices through a lane whose window bounds how many are in flight.
+    """Return when the cores and links of a lane are busy with the first slices.
 
-    A core that is free takes the piece with most handovers ahead, of equals that of the oldest
-    slice, and of that slice what stands first in the partition. A transfer keeps two ways busy: one
-    up, one down; what it takes of cores that are busy, pieces wait for.
+    An idle core takes the piece with the most handovers ahead, of equals that of the oldest
+    slice, and of one slice the first piece of the partition. A transfer keeps one uplink and one
+    downlink busy; the time that it takes from busy cores delays their next piece.
 
     Parameters
     ----------
@@ -34,23 +34,23 @@ def timeline(problem: Problem, lane: Lane, slices: int = 3) -> tuple[BusyInterva
     lane
         One of the lanes of a plan.
     slices
-        How many to follow.
+        How many pass.
 
     Returns
     -------
     tuple of BusyInterval
-        In the order in which they begin.
+        In the order of their starts.
     """
     if lane.shifts:
         return time_sharing_intervals(problem, lane, slices)
     (row,) = assignments_of(problem, [lane]).tolist()
-    run = _Run(problem, row, lane.window, slices)
-    run.go()
-    return tuple(sorted(run.bars, key=lambda bar: (bar.start, bar.index)))
+    run = _Simulation(problem, row, lane.window, slices)
+    run.run()
+    return tuple(sorted(run.intervals, key=lambda interval: (interval.start, interval.index)))
 
 
 def simulated(problem: Problem, lanes: Sequence[Lane]) -> Prediction:
-    """Say what lanes would do, with rates at which slices were seen to come out of them.
+    """Return the prediction for lanes, with their simulated rates.
 
     Parameters
     ----------
@@ -63,10 +63,9 @@ def simulated(problem: Problem, lanes: Sequence[Lane]) -> Prediction:
 
 
 def steady_rate(problem: Problem, lane: Lane) -> float:
-    """Return the slices a second of a lane that has been busy for a while.
+    """Return the simulated slices a second of a lane in steady state.
 
-    Counted are as many windows of slices as make a good average: what happens repeats from window
-    to window.
+    They are counted over a multiple of the slices in flight, with which the schedule repeats.
 
     Parameters
     ----------
@@ -80,18 +79,21 @@ def steady_rate(problem: Problem, lane: Lane) -> float:
 
 
 @lru_cache(maxsize=256)
-def _steady_rate(problem: Problem, row: tuple[int, ...], window: int) -> float:
-    counted = window * -(-_COUNTED // window)
-    around = 2 * window + _WARM_UP
-    run = _Run(problem, row, window, around + counted + around)
-    run.go()
+def _steady_rate(problem: Problem, row: tuple[int, ...], in_flight: int) -> float:
+    counted = in_flight * -(-_COUNTED // in_flight)
+    around = 2 * in_flight + _WARM_UP
+    run = _Simulation(problem, row, in_flight, around + counted + around)
+    run.run()
     return counted / (run.finished[around + counted] - run.finished[around])
 
 
 class _Task(NamedTuple):
-    """A piece to run, or a tensor to send to a machine; the smaller goes first."""
+    """A piece to run, or a tensor to send to a machine; the least goes first.
 
-    behind: int
+    Its order is by handovers ahead (negative), by slice, and by place in the partition.
+    """
+
+    priority: int
     slice: int
     position: int
     sends: bool
@@ -99,20 +101,22 @@ class _Task(NamedTuple):
     target: int
 
 
-class _Run:
-    """A clock, what is free, and what waits."""
+class _Simulation:
+    """The simulated time, the idle cores and links, the tasks that wait and the events to come."""
 
-    def __init__(self, problem: Problem, here: Sequence[int], window: int, slices: int) -> None:
-        self._problem, self._here = problem, here
-        self._window, self._slices = window, slices
-        self._home = len(problem.boards)
+    def __init__(self, problem: Problem, row: Sequence[int], in_flight: int, slices: int) -> None:
+        self._problem, self._row = problem, row
+        self._in_flight, self._slices = in_flight, slices
+        self._coordinator = len(problem.boards)
         self._cores = [list(range(board.cores, 0, -1)) for board in problem.boards]
         self._owed = [0.0] * len(problem.boards)
-        """Seconds that transfers have taken of cores that were all busy."""
-        self._ways = {(m, part) for m in range(self._home + 1) for part in ("up", "down")}
-        self._made: dict[int | None, list[int]] = {}
+        """Seconds that transfers took from each board while all of its cores were busy."""
+        self._idle_links = {
+            (m, part) for m in range(self._coordinator + 1) for part in ("up", "down")
+        }
+        self._produced: dict[int | None, list[int]] = {}
         for number, flow in enumerate(problem.flows):
-            self._made.setdefault(flow.producer, []).append(number)
+            self._produced.setdefault(flow.producer, []).append(number)
         self._inputs = [0] * len(problem.pieces)
         readers: list[list[int]] = [[] for _ in problem.pieces]
         for flow in problem.flows:
@@ -120,64 +124,67 @@ class _Run:
                 self._inputs[reader] += 1
             if flow.producer is not None:
                 readers[flow.producer].extend(flow.readers)
-        self._ahead = handovers(readers, here)
+        self._handovers = handovers(readers, row)
         self._missing: dict[tuple[int, int], int] = {}
         self._waiting: list[_Task] = []
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._count = itertools.count()
         self._now = 0.0
         self._departed = 0
-        self.bars: list[BusyInterval] = []
+        self.intervals: list[BusyInterval] = []
         self.finished: list[float] = []
 
-    def go(self) -> None:
-        """Let all slices pass."""
+    def run(self) -> None:
+        """Simulate until all slices are done."""
         self._depart()
         self._start()
         while self._events:
-            self._now, _, happen = heapq.heappop(self._events)
-            happen()
+            self._now, _, event = heapq.heappop(self._events)
+            event()
             if not self._events or self._events[0][0] > self._now:
                 self._start()
 
-    def _at(self, time: float, happen: Callable[[], None]) -> None:
-        heapq.heappush(self._events, (time, next(self._count), happen))
+    def _schedule(self, moment: float, event: Callable[[], None]) -> None:
+        heapq.heappush(self._events, (moment, next(self._count), event))
 
     def _depart(self) -> None:
-        """Let slices depart while the window has room."""
-        room = self._window + len(self.finished)
-        while self._departed < min(self._slices, room):
+        """Let slices depart while fewer than allowed are in flight."""
+        allowed = self._in_flight + len(self.finished)
+        while self._departed < min(self._slices, allowed):
             self._departed += 1
-            for number in self._made[None]:
-                self._publish(self._departed - 1, number, self._home)
+            for number in self._produced[None]:
+                self._publish(self._departed - 1, number, self._coordinator)
 
     def _publish(self, index: int, number: int, source: int) -> None:
-        """Send a tensor from where it is made to whoever needs it."""
+        """Send a tensor from its producer to every machine that needs it."""
         flow = self._problem.flows[number]
         position = -1 if flow.producer is None else flow.producer
-        targets = [self._here[reader] for reader in flow.readers] + [self._home] * flow.returns
+        targets = [self._row[reader] for reader in flow.readers] + [
+            self._coordinator
+        ] * flow.returns
         for target in dict.fromkeys(targets):
             if target != source:
                 insort(self._waiting, _Task(0, index, position, True, number, target))
         self._arrive(index, number, source)
 
     def _arrive(self, index: int, number: int, machine: int) -> None:
-        """Note that a tensor is on a machine, and what that lets happen."""
+        """Count a tensor as present on a machine; queue the pieces that have all their inputs."""
         for reader in self._problem.flows[number].readers:
-            if self._here[reader] == machine:
+            if self._row[reader] == machine:
                 key = (index, reader)
                 self._missing[key] = self._missing.get(key, self._inputs[reader]) - 1
                 if not self._missing[key]:
                     del self._missing[key]
-                    behind = -self._ahead[reader]
-                    insort(self._waiting, _Task(behind, index, reader, False, reader, machine))
+                    priority = -self._handovers[reader]
+                    insort(self._waiting, _Task(priority, index, reader, False, reader, machine))
 
-    def _come_back(self) -> None:
-        """Note that a mask is there: a slice is done."""
+    def _finish_slice(self) -> None:
+        """Count a slice as done, as its mask has arrived."""
         self.finished.append(self._now)
         self._depart()
 
     def _start(self) -> None:
+        """Start the tasks whose core or links are idle, in their order."""
         self._waiting = [
             task
             for task in self._waiting
@@ -185,50 +192,56 @@ class _Run:
         ]
 
     def _compute(self, task: _Task) -> bool:
+        """Start a piece if a core of its board is idle; return whether it started."""
         if not self._cores[task.target]:
             return False
         piece = self._problem.pieces[task.number]
         end = self._now + piece.seconds[task.target] + self._owed[task.target]
         self._owed[task.target] = 0.0
         core = self._cores[task.target].pop()
-        self._draw(task, task.target, f"core {core}", piece.name, end)
-        self._at(end, lambda: self._computed(task, core))
+        self._record(task, task.target, f"core {core}", piece.name, end)
+        self._schedule(end, lambda: self._computed(task, core))
         return True
 
     def _computed(self, task: _Task, core: int) -> None:
         self._cores[task.target].append(core)
-        for number in self._made.get(task.number, ()):
+        for number in self._produced.get(task.number, ()):
             self._publish(task.slice, number, task.target)
 
     def _transfer(self, task: _Task) -> bool:
+        """Start a transfer if both links are idle; return whether it started."""
         flow = self._problem.flows[task.number]
-        source = self._home if flow.producer is None else self._here[flow.producer]
-        ways = {(source, "up"), (task.target, "down")}
-        if not ways <= self._ways:
+        source = self._coordinator if flow.producer is None else self._row[flow.producer]
+        links = {(source, "up"), (task.target, "down")}
+        if not links <= self._idle_links:
             return False
         sender, receiver = self._link(source), self._link(task.target)
         end = self._now + flow.wire_bytes / min(sender.up, receiver.down)
-        self._ways -= ways
-        for machine, part in ways:
-            self._draw(task, machine, part, flow.name, end)
+        self._idle_links -= links
+        for machine, part in links:
+            self._record(task, machine, part, flow.name, end)
             self._charge(machine, flow.wire_bytes)
-        self._at(end, lambda: self._ways.update(ways))
+        self._schedule(end, lambda: self._idle_links.update(links))
         arrival = end + sender.latency + receiver.latency
-        if task.target == self._home:
-            self._at(arrival, self._come_back)
+        if task.target == self._coordinator:
+            self._schedule(arrival, self._finish_slice)
         else:
-            self._at(arrival, lambda: self._arrive(task.slice, task.number, task.target))
+            self._schedule(arrival, lambda: self._arrive(task.slice, task.number, task.target))
         return True
 
     def _charge(self, machine: int, count: int) -> None:
-        """Let the next piece of a machine wait for what moving bytes takes of its busy cores."""
-        if machine != self._home and not self._cores[machine]:
+        """Delay the next piece of a machine by the time that bytes take from its busy cores."""
+        if machine != self._coordinator and not self._cores[machine]:
             self._owed[machine] += count * self._link(machine).toll
 
     def _link(self, machine: int) -> Link:
-        return self._problem.coordinator if machine == self._home else self._problem.links[machine]
+        return (
+            self._problem.coordinator
+            if machine == self._coordinator
+            else self._problem.links[machine]
+        )
 
-    def _draw(self, task: _Task, machine: int, part: str, what: str, end: float) -> None:
+    def _record(self, task: _Task, machine: int, part: str, what: str, end: float) -> None:
         boards = self._problem.boards
-        name = COORDINATOR if machine == self._home else boards[machine].name
-        self.bars.append(BusyInterval(name, part, task.slice, what, self._now, end))
+        name = COORDINATOR if machine == self._coordinator else boards[machine].name
+        self.intervals.append(BusyInterval(name, part, task.slice, what, self._now, end))

@@ -1,7 +1,7 @@
-"""Boards too small for all pieces: which groups of them take turns in memory, for how many slices.
+"""Time sharing of a board's memory: groups of pieces are loaded in turn, for batches of slices.
 
-A group is loaded, runs on every slice of a batch, and makes room for the next; what one group
-makes for another waits on disk. All of this is worked out from the problem alone.
+For boards too small for all pieces: a group is loaded, runs on every slice of a batch, and is
+unloaded for the next group; tensors that one group produces for another wait on disk.
 """
 
 import math
@@ -15,16 +15,16 @@ from edgeseg.planning.problem.arrays import arrays_of
 from edgeseg.planning.problem.problem import Problem
 
 SPOOL_BYTES = 2**30
-"""What a board is asked to keep on disk at most."""
+"""Most bytes that a board keeps on disk."""
 
 MOST_SLICES = 64
-"""Slices in a batch at most: the first mask must not be hours away."""
+"""Most slices in a batch, so that the first mask is not hours away."""
 
 _LOADING = 0.1
-"""Part of the time that loading may take, as far as batches can be as large as that asks for."""
+"""Part of the time that loading may take, where batches can be large enough for that."""
 
 _LOAD_RATE = 100e6
-"""Bytes of loaded pieces a second, read from a memory card and packed. An estimate."""
+"""Bytes of pieces loaded a second, read from a memory card and packed. An estimate."""
 
 _DISK_RATE = 80e6
 """Bytes a second to and from a spool that is in part in the page cache. An estimate."""
@@ -32,7 +32,7 @@ _DISK_RATE = 80e6
 
 @dataclass(frozen=True)
 class TimeSharing:
-    """How a board runs all pieces in turns.
+    """How a board runs all pieces, one group after the other.
 
     Parameters
     ----------
@@ -41,13 +41,13 @@ class TimeSharing:
     batch
         Slices for which a group stays loaded.
     need
-        Bytes of memory, the worker's own among them.
+        Bytes of memory, the worker's own included.
     waiting
-        Bytes of a slice between two groups at most, on disk.
+        Most bytes of a slice that wait on disk between two groups.
     loading
         Seconds to load every group once.
     disk
-        Seconds a slice to write and read what passes between groups.
+        Seconds a slice to write and read the tensors that pass between groups.
     compute
         Seconds a slice of the board's cores.
     """
@@ -62,20 +62,20 @@ class TimeSharing:
 
     @property
     def period(self) -> float:
-        """Seconds between two slices, loading among them."""
+        """Seconds between two slices, loading included."""
         return self.loading / self.batch + self.disk + self.compute
 
     @property
     def latency(self) -> float:
-        """Seconds of a slice that is alone."""
+        """Seconds of one slice in a batch of its own."""
         return self.loading + self.disk + self.compute
 
 
 def time_sharing_of(problem: Problem, board: int, most: int = MOST_SLICES) -> TimeSharing | None:
-    """Choose groups and batch for a board: fewest groups, then fewest bytes on disk, then memory.
+    """Return groups and batch for a board: fewest groups, then fewest bytes on disk, then memory.
 
-    The batch is no larger than it takes to load for a tenth of the time; its images wait in
-    memory, and are given room before groups are made fewer.
+    The batch is no larger than needed to load for a tenth of the time. Its images wait in memory;
+    only where no groups fit beside them is the batch made smaller.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def time_sharing_of(problem: Problem, board: int, most: int = MOST_SLICES) -> Ti
     board
         Number of the board.
     most
-        Slices in a batch at most.
+        Most slices in a batch.
 
     Returns
     -------
@@ -110,7 +110,13 @@ def time_sharing_of(problem: Problem, board: int, most: int = MOST_SLICES) -> Ti
 
 
 def best_groups(problem: Problem, board: int, batch: int = 1) -> tuple[range, ...] | None:
-    """Cut the pieces into groups that fit one by one, with a batch, by dynamic programming."""
+    """Return the best groups that fit one at a time beside a batch, by dynamic programming.
+
+    Returns
+    -------
+    tuple of range or None
+        Numbers of the pieces by group; None where a piece does not fit alone.
+    """
     count, limit = len(problem.pieces), problem.boards[board].memory_limit
     best: list[tuple[int, int, int] | None] = [(0, 0, 0)] + [None] * count
     start = [0] * (count + 1)
@@ -124,8 +130,8 @@ def best_groups(problem: Problem, board: int, batch: int = 1) -> tuple[range, ..
                 continue
             number, on_disk, largest = before
             cost = (number + 1, on_disk + disk_bytes(problem, group), max(largest, need))
-            known = best[end]
-            if known is None or cost < known:
+            best_cost = best[end]
+            if best_cost is None or cost < best_cost:
                 best[end], start[end] = cost, first
     if best[count] is None:
         return None
@@ -138,24 +144,24 @@ def best_groups(problem: Problem, board: int, batch: int = 1) -> tuple[range, ..
 
 
 def load_seconds(count: float) -> float:
-    """Return the seconds, about, that it takes to load pieces which keep so many bytes."""
+    """Return the estimated seconds to load pieces of so many resident bytes."""
     return count / _LOAD_RATE
 
 
 def disk_bytes(problem: Problem, group: range) -> int:
-    """Bytes that a group reads from disk and writes there for a slice."""
+    """Return the bytes a slice that a group reads from disk and writes to it."""
     total = 0
     for flow in problem.flows:
         if flow.producer is None:
             continue
-        comes = flow.producer < group.start and any(reader in group for reader in flow.readers)
-        goes = flow.producer in group and any(reader >= group.stop for reader in flow.readers)
-        total += flow.held_bytes * (comes + goes)
+        is_read = flow.producer < group.start and any(reader in group for reader in flow.readers)
+        is_written = flow.producer in group and any(reader >= group.stop for reader in flow.readers)
+        total += flow.held_bytes * (is_read + is_written)
     return total
 
 
 def _crossing(problem: Problem, cut: int) -> int:
-    """Bytes of a slice that are on disk after the pieces before a cut."""
+    """Return the bytes of a slice that wait on disk at a cut."""
     return sum(
         flow.held_bytes
         for flow in problem.flows
@@ -164,12 +170,12 @@ def _crossing(problem: Problem, cut: int) -> int:
 
 
 def _batch(loading: float, slice_seconds: float) -> int:
-    """Return the fewest slices for which loading takes no more of the time than it should."""
+    """Return the fewest slices in a batch with which loading takes its part of the time or less."""
     return max(1, math.ceil(loading * (1 - _LOADING) / (_LOADING * slice_seconds)))
 
 
 def _need(problem: Problem, board: int, group: range, batch: int) -> int:
-    """Bytes that a board needs while a group is loaded."""
+    """Return the bytes that a board needs for a group and the images of a batch."""
     t = arrays_of(problem)
     order = [piece for piece in problem.loading if piece in group]
     kept = np.cumsum(t.resident[order])
@@ -180,12 +186,13 @@ def _need(problem: Problem, board: int, group: range, batch: int) -> int:
 
 
 def _alive(problem: Problem, group: range) -> int:
-    return most_alive_of(_passing(problem)[group.start : group.stop])
+    """Return the most bytes of tensors of one slice while a group runs."""
+    return most_alive_of(_tensor_bytes(problem)[group.start : group.stop])
 
 
 @lru_cache(maxsize=64)
-def _passing(problem: Problem) -> list[tuple[dict[int, int], dict[int, int]]]:
-    """Return the bytes of the flows that each piece reads, and of those that it makes."""
+def _tensor_bytes(problem: Problem) -> list[tuple[dict[int, int], dict[int, int]]]:
+    """Return for each piece the bytes of the flows that it reads, and of those that it produces."""
     flows = list(enumerate(problem.flows))
     return [
         (

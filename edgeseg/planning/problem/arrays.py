@@ -1,20 +1,21 @@
-"""A problem as arrays, so that many assignments of pieces to boards are worked out at once.
+"""A problem as arrays, so that many assignments of pieces to boards are evaluated at once.
 
-An assignment is a row of board numbers, one a piece: arrays of shape (N, pieces). Links are
-numbered like the boards; the coordinator's comes last.
+An assignment is a row of board numbers, one for each piece: N of them are an array of shape
+(N, P). Links are numbered like the boards; the coordinator's comes last.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeseg.planning.problem.problem import Problem
 
-Floats = NDArray[np.float64]
-Assignments = NDArray[np.int64]
+Floats: TypeAlias = NDArray[np.float64]
+Assignments: TypeAlias = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class ProblemArrays:
 
     @cached_property
     def seconds(self) -> Floats:
-        """Seconds of a piece on one core, (P, B)."""
+        """Seconds of a piece on one core of each board, (P, B)."""
         return np.array([piece.seconds for piece in self.problem.pieces], float)
 
     @cached_property
@@ -35,10 +36,9 @@ class ProblemArrays:
 
     @cached_property
     def base(self) -> Floats:
-        """Bytes of each worker itself and of what its cores take on the way, (B,)."""
-        working = self.problem.working_bytes
-        bytes_ = [board.base_memory + board.cores * working for board in self.problem.boards]
-        return np.array(bytes_, float)
+        """Bytes that each worker takes itself, and its cores for conversions, (B,)."""
+        working = self.problem.working_bytes * self.cores
+        return np.array([board.base_memory for board in self.problem.boards], float) + working
 
     @cached_property
     def limit(self) -> Floats:
@@ -66,19 +66,19 @@ class ProblemArrays:
         return np.array([flow.held_bytes for flow in self.problem.flows], float)
 
     @cached_property
-    def made(self) -> Floats:
-        """Which piece makes a flow, (F, P) of 0 and 1."""
-        makers = [() if f.producer is None else (f.producer,) for f in self.problem.flows]
-        return self._incidence(makers)
+    def produced_by(self) -> Floats:
+        """Which piece produces a flow, (F, P) of 0 and 1."""
+        producers = [() if f.producer is None else (f.producer,) for f in self.problem.flows]
+        return self._incidence(producers)
 
     @cached_property
-    def read(self) -> Floats:
+    def read_by(self) -> Floats:
         """Which pieces read a flow, (F, P) of 0 and 1."""
         return self._incidence([flow.readers for flow in self.problem.flows])
 
     @cached_property
-    def maker(self) -> NDArray[np.int64]:
-        """Number of the piece that makes a flow, 0 for the image, (F,)."""
+    def producer(self) -> NDArray[np.int64]:
+        """Number of the piece that produces a flow, 0 for the image, (F,)."""
         return np.array([flow.producer or 0 for flow in self.problem.flows], np.int64)
 
     @cached_property
@@ -87,18 +87,18 @@ class ProblemArrays:
         return np.array([max(flow.readers, default=0) for flow in self.problem.flows], np.int64)
 
     @cached_property
-    def read_before(self) -> Floats:
-        """How many of the pieces before each end read a flow, (P + 1, F)."""
-        return np.vstack([np.zeros(len(self.problem.flows)), np.cumsum(self.read.T, axis=0)])
+    def readers_before(self) -> Floats:
+        """How many of the first k pieces read a flow, k = 0 ... P, (P + 1, F)."""
+        return np.vstack([np.zeros(len(self.problem.flows)), np.cumsum(self.read_by.T, axis=0)])
 
     @cached_property
     def seconds_before(self) -> Floats:
-        """Seconds of all pieces before each end on one core, (P + 1, B)."""
+        """Seconds of the first k pieces on one core of each board, k = 0 ... P, (P + 1, B)."""
         return np.vstack([np.zeros(len(self.problem.boards)), np.cumsum(self.seconds, axis=0)])
 
     @cached_property
     def least_bytes(self) -> float:
-        """Bytes that the pieces and one slice take at least, on all boards together."""
+        """Lower bound on the bytes that pieces and one slice take on all boards together."""
         least = self.resident.sum()
         return float(least if self.problem.merged else least + self.held.sum())
 
@@ -139,5 +139,5 @@ class ProblemArrays:
 
 @lru_cache(maxsize=64)
 def arrays_of(problem: Problem) -> ProblemArrays:
-    """Return the arrays of a problem, made once."""
+    """Return the arrays of a problem; for the same problem the same object."""
     return ProblemArrays(problem)

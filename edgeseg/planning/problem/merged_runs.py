@@ -1,12 +1,13 @@
-"""Runs of neighbouring pieces on one board, and what each takes once it is one piece."""
+"""Runs of neighbouring pieces on one board, and their memory once each is merged to one piece."""
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-_Floats = NDArray[np.float64]
-_Numbers = NDArray[np.int64]
+_Floats: TypeAlias = NDArray[np.float64]
+_Numbers: TypeAlias = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -18,20 +19,26 @@ class MergedRuns:
     first
         Whether a piece begins a run, (N, P).
     start, end
-        Number of the first piece of a piece's run, and of the one behind the last, (N, P).
+        Numbers of the first piece of a piece's run and of the first piece after it, (N, P).
     """
 
     first: NDArray[np.bool_]
     start: _Numbers
     end: _Numbers
 
-    def hold(self, makers: _Numbers, last_readers: _Numbers) -> NDArray[np.bool_]:
-        """Tell which of F tensors, by maker and last reader, never leave their run, (N, F)."""
-        return np.asarray(self.end[:, makers] > last_readers, bool)
+    def contain(self, producers: _Numbers, last_readers: _Numbers) -> NDArray[np.bool_]:
+        """Return which of F tensors never leave the run of their producer, (N, F).
+
+        Parameters
+        ----------
+        producers, last_readers
+            Numbers of the piece that produces a tensor and of the last that reads it, (F,).
+        """
+        return np.asarray(self.end[:, producers] > last_readers, bool)
 
 
 def runs_of(assignments: _Numbers) -> MergedRuns:
-    """Find the runs of assignments, shape (N, P)."""
+    """Return the runs of assignments, shape (N, P)."""
     count = assignments.shape[1]
     changes = assignments[:, 1:] != assignments[:, :-1]
     edge = np.ones((len(assignments), 1), bool)
@@ -44,18 +51,21 @@ def runs_of(assignments: _Numbers) -> MergedRuns:
 
 @dataclass(frozen=True, eq=False)
 class RunMemory:
-    """What every run would take if it were compiled as one piece.
+    """What each run takes if it is compiled as one piece.
 
-    Arrays of bytes, shape (P + 1, P + 1), by the run's start and end.
+    Parameters
+    ----------
+    peak, resident
+        Bytes while it is loaded and once it is, (P + 1, P + 1), by the run's start and end.
     """
 
     peak: _Floats
     resident: _Floats
 
     def needs(self, runs: MergedRuns, placed: _Floats) -> tuple[_Floats, _Floats]:
-        """Return the most bytes while runs are loaded, and those kept, (N, B) each.
+        """Return the peak bytes while runs are loaded, and the resident bytes, (N, B) each.
 
-        While loading, the run that takes most is taken to come last: no order needs more.
+        The run that takes most on top of what it keeps counts as loaded last: no order needs more.
 
         Parameters
         ----------

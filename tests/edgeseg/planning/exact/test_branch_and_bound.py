@@ -17,6 +17,7 @@ from planning_problems import (
 
 from edgeseg.boards.boards_file import Board
 from edgeseg.boards.link import GIGABIT, Link
+from edgeseg.planning.clock import Deadline
 from edgeseg.planning.exact.branch_and_bound import branch_and_bound
 from edgeseg.planning.heuristics.local_search import local_search
 from edgeseg.planning.outcome.objective import Objective, costs
@@ -32,7 +33,7 @@ def _best(problem: Problem, objective: Objective) -> float:
 def _check(problem: Problem, objective: Objective, part: float) -> None:
     """Below a part of the best there is nothing, and below more than it the best itself."""
     best = _best(problem, objective)
-    found = branch_and_bound(problem, objective, best * part, 30.0)
+    found = branch_and_bound(problem, objective, best * part, Deadline.after(30))
     assert found.complete
     if math.isinf(best) or part <= 1:
         assert found.assignment is None
@@ -66,7 +67,7 @@ def test_small_u_nets_are_solved_whatever_the_memory(limit: int, link: Link) -> 
     rows = np.array(list(assignments(problem)))
     best = float(costs(problem, rows, "throughput").min())
     fits = best < 1e17
-    found = branch_and_bound(problem, "throughput", math.inf, 30.0)
+    found = branch_and_bound(problem, "throughput", math.inf, Deadline.after(30))
     assert found.complete
     assert (found.assignment is not None) == fits
     if found.assignment is not None:
@@ -80,7 +81,7 @@ def test_proves_within_a_second_that_eight_tight_boards_do_no_better() -> None:
     problem = unet_problem(4, boards, [GIGABIT] * 8)
     chain = local_search(problem.only(range(4)), "throughput")
     cost = float(costs(problem, chain[None], "throughput")[0])
-    found = branch_and_bound(problem, "throughput", cost / 2, 20.0)
+    found = branch_and_bound(problem, "throughput", cost / 2, Deadline.after(20))
     assert found.complete
     assert found.assignment is None
 
@@ -88,4 +89,4 @@ def test_proves_within_a_second_that_eight_tight_boards_do_no_better() -> None:
 def test_stops_when_the_time_is_up() -> None:
     boards = [Board(f"b{n}", 350 * MIB, 60 * MIB) for n in range(4)]
     problem = unet_problem(4, boards, [GIGABIT] * 4)
-    assert not branch_and_bound(problem, "throughput", 0.69, 0.05).complete
+    assert not branch_and_bound(problem, "throughput", 0.69, Deadline.after(0.05)).complete

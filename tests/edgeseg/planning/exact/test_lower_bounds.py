@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from planning_problems import assignments, reference, reference_latency, small_problem
 
+from edgeseg.planning.clock import Deadline
 from edgeseg.planning.exact import solve
 from edgeseg.planning.exact.lower_bounds import least_latency, least_period
 from edgeseg.planning.exact.solve import solve_lane
@@ -25,7 +26,7 @@ def test_no_lane_is_below_what_the_solver_says(
     monkeypatch.setattr(solve, "MOST_ENUMERATED", 0)
     problem = small_problem(seed, most_pieces=5)
     best = min(reference(problem, row).cost(objective) for row in assignments(problem))
-    assert solve_lane(problem, None, objective, 10.0).bound <= best * (1 + 1e-9)
+    assert solve_lane(problem, None, objective, Deadline.after(10)).bound <= best * (1 + 1e-9)
     assert least_latency(problem) <= min(
         reference_latency(problem, row) for row in assignments(problem)
     ) * (1 + 1e-9)

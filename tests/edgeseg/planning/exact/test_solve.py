@@ -5,6 +5,7 @@ import pytest
 from planning_problems import NO_LIMIT, assignments, make_problem, reference, small_problem
 
 from edgeseg.boards.boards_file import Board
+from edgeseg.planning.clock import Deadline
 from edgeseg.planning.exact import solve
 from edgeseg.planning.exact.solve import solve_lane
 from edgeseg.planning.outcome.objective import Objective
@@ -25,7 +26,7 @@ def test_no_assignment_costs_less(
     if not feasible:
         return
     worst = max(feasible, key=lambda row: found[row])
-    answer = solve_lane(problem, np.array(worst), objective, seconds=20.0)
+    answer = solve_lane(problem, np.array(worst), objective, Deadline.after(20))
     assert answer.assignment is not None
     best, reached = min(found.values()), found[tuple(answer.assignment.tolist())]
     assert answer.cost == pytest.approx(reached)
@@ -45,4 +46,4 @@ def test_many_pieces_on_one_board_are_one_assignment() -> None:
     flows += [Flow(f"t{n}", 1, 1, n, (n + 1,)) for n in range(79)]
     flows.append(Flow("mask", 1, 1, 79, (), returns=True))
     problem = make_problem([[1.0]] * 80, flows, [board], [NO_LIMIT])
-    assert solve_lane(problem, None, "throughput", 1.0).cost == pytest.approx(80.0)
+    assert solve_lane(problem, None, "throughput", Deadline.after(1)).cost == pytest.approx(80.0)

@@ -21,7 +21,7 @@ def test_every_figure_is_that_of_plain_loops(seed: int) -> None:
     problem = small_problem(seed, most_pieces=4)
     rows = np.array(list(assignments(problem)))
     loads, latency = loads_of(problem, rows), latencies(problem, rows)
-    windows = loads.window(arrays_of(problem).limit)
+    windows = loads.in_flight(arrays_of(problem).limit)
     for number, row in enumerate(rows.tolist()):
         expected = reference(problem, row)
         assert loads.bottleneck[number] == pytest.approx(expected.busy)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from clocks import ticking_clock
 from planning_problems import MIB, assignments, reference, small_problem, unet_problem
 
 from edgeseg.boards.boards_file import Board
@@ -23,7 +24,7 @@ def _lane(problem: Problem, row: tuple[int, ...], window: int) -> Lane:
 def _chained() -> tuple[Problem, Lane]:
     boards = [Board(f"b{n}", 400 * MIB) for n in range(2)]
     problem = unet_problem(4, boards, [GIGABIT] * 2)
-    (lane,) = plan(problem, time_limit=0.5).lanes
+    (lane,) = plan(problem, time_limit=0.5, clock=ticking_clock()).lanes
     assert len(lane.members) == 2
     return problem, lane
 

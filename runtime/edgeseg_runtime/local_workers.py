@@ -1,4 +1,4 @@
-"""Workers on this machine: how many, how large, started and stopped as child processes."""
+"""Workers on this machine: how many, how large, and their child processes."""
 
 import os
 import subprocess
@@ -25,38 +25,54 @@ _STOP_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class WorkerShare:
-    """What each of several equal workers gets of this machine."""
+    """How many equal workers share this machine, and the cores and bytes of each."""
 
     count: int
     cores: int
     memory_limit: int
 
 
-def usable(available: int) -> int:
-    """Return how much of the memory that is available workers may take together: four fifths."""
+def usable_memory(available: int) -> int:
+    """Return how many of the available bytes workers may take together: four fifths."""
     return available * 4 // 5
 
 
 def share_machine(cores: int, available: int, count: int | None, limit: int | None) -> WorkerShare:
-    """Divide cores and available memory; ``count`` and ``limit`` are kept where given.
+    """Divide a machine among workers. Pure.
 
     By default there is one worker a core, fewer where memory is short, and together they take
-    what is :func:`usable`. Pure.
+    what is :func:`usable_memory`.
+
+    Parameters
+    ----------
+    cores, available
+        Of the machine; memory in bytes.
+    count
+        How many workers, if the user says so.
+    limit
+        Bytes of each, if the user says so.
     """
     workers = count or max(1, min(cores, available // (limit or SMALLEST_SHARE)))
-    return WorkerShare(workers, max(1, cores // workers), limit or usable(available) // workers)
+    return WorkerShare(
+        workers, max(1, cores // workers), limit or usable_memory(available) // workers
+    )
 
 
 def this_machine(count: int | None, limit: int | None) -> WorkerShare:
-    """Divide this machine as :func:`share_machine` does."""
+    """Divide this machine, as it is now, as :func:`share_machine` does."""
     cores = len(os.sched_getaffinity(0))
     return share_machine(cores, psutil.virtual_memory().available, count, limit)
 
 
 class LocalWorkers:
-    """Child processes that end with the block, or with this process if it is killed.
+    """Workers as child processes that end with the block, or with this process if it is killed.
 
-    They listen in a folder that is closed to other users of the machine, so they need no keys.
+    They listen in a folder that other users of the machine can't enter, so they need no keys.
+
+    Parameters
+    ----------
+    share
+        How many, and how large.
 
     Raises
     ------
@@ -69,7 +85,7 @@ class LocalWorkers:
         self._processes: list[subprocess.Popen[str]] = []
 
     def __enter__(self) -> tuple[BoardEntry, ...]:
-        """Start the workers and return where they listen."""
+        """Start the workers and return their entries for a boards file."""
         self._folder = tempfile.TemporaryDirectory(prefix="edgeseg-")
         try:
             for number in range(self._share.count):

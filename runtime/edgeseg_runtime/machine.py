@@ -1,4 +1,4 @@
-"""What this machine tells of itself; what it does not tell is None."""
+"""What the kernel and the firmware of this machine tell of it; None for what they don't tell."""
 
 import ctypes
 import shutil
@@ -8,8 +8,8 @@ from pathlib import Path
 
 _ROOT = Path("/")
 _THROTTLED = "sys/devices/platform/soc/soc:firmware/get_throttled"
-_MADE_UP_ZONE = "PMIC-Die"
-"""A Jetson's power chip always claims 100 degrees."""
+_FIXED_ZONE = "PMIC-Die"
+"""A Jetson's power chip always shows 100 degrees."""
 
 _GOVERNOR = "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"
 _TIMEX_BYTES = 256
@@ -18,7 +18,7 @@ _VCGENCMD_SECONDS = 5.0
 
 
 def line(path: Path) -> str | None:
-    """Return the only line of a file of the kernel."""
+    """Return the only line of a kernel's file; None if it can't be read."""
     try:
         return path.read_text(encoding="ascii", errors="replace").strip()
     except OSError:
@@ -26,7 +26,7 @@ def line(path: Path) -> str | None:
 
 
 def number(text: str | None, base: int = 10) -> int | None:
-    """Return the number that is written there."""
+    """Return the number in a text; None if it is none."""
     try:
         return int(text or "", base)
     except ValueError:
@@ -34,9 +34,9 @@ def number(text: str | None, base: int = 10) -> int | None:
 
 
 def temperature(root: Path = _ROOT) -> float | None:
-    """Return the hottest reading in degrees Celsius."""
+    """Return the highest reading in degrees Celsius."""
     zones = root.glob("sys/class/thermal/thermal_zone*")
-    real = (zone for zone in zones if line(zone / "type") != _MADE_UP_ZONE)
+    real = (zone for zone in zones if line(zone / "type") != _FIXED_ZONE)
     readings = (number(line(zone / "temp")) for zone in real)
     return max((reading / 1000 for reading in readings if reading), default=None)
 
@@ -46,24 +46,24 @@ def throttled(root: Path = _ROOT) -> int | None:
     text = line(root / _THROTTLED)
     if text is None and (tool := shutil.which("vcgencmd")) is not None:
         with suppress(OSError, subprocess.SubprocessError):
-            told = subprocess.run(
+            process = subprocess.run(
                 [tool, "get_throttled"],
                 capture_output=True,
                 check=True,
                 text=True,
                 timeout=_VCGENCMD_SECONDS,
             )
-            text = told.stdout.strip().removeprefix("throttled=")
+            text = process.stdout.strip().removeprefix("throttled=")
     return number(text, 16)
 
 
 def governor(root: Path = _ROOT) -> str | None:
-    """Return how the kernel chooses the clock of the cores."""
+    """Return the name of the policy by which the kernel sets the cores' clock."""
     return line(root / _GOVERNOR)
 
 
 def cgroup_limit(root: Path = _ROOT) -> int | None:
-    """Return the least memory limit of the groups that this process is in, in bytes."""
+    """Return the least memory limit, in bytes, of the control groups of this process."""
     limits: list[int | None] = []
     for entry in (line(root / "proc/self/cgroup") or "").splitlines():
         _, controllers, name = entry.split(":", 2)
@@ -81,7 +81,7 @@ def cgroup_limit(root: Path = _ROOT) -> int | None:
 
 def clock_synchronized() -> bool | None:
     """Tell whether the kernel's clock follows another one, as by NTP."""
-    timex = ctypes.create_string_buffer(_TIMEX_BYTES)  # all zeros: only ask
+    timex = ctypes.create_string_buffer(_TIMEX_BYTES)  # all zeros: only read
     try:
         state = ctypes.CDLL(None, use_errno=True).adjtimex(timex)
     except AttributeError:

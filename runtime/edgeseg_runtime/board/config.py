@@ -1,4 +1,4 @@
-"""How a worker is run: what its flags say, and the file that may say it instead."""
+"""Settings of a worker, from its flags and from a file."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +14,27 @@ DEFAULT_FILE = Path("/etc/edgeseg/worker.toml")
 
 
 class WorkerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a worker is run; every field is a flag of ``edgeseg worker`` and a key of its file."""
+    """Settings of a worker; each is a flag of ``edgeseg worker`` and a key of its file.
+
+    Parameters
+    ----------
+    listen
+        Endpoint, such as ``tcp://192.168.1.20:7355``.
+    memory_limit
+        What the process may take, such as ``512MiB``.
+    cores
+        How many steps run at once.
+    insecure
+        Listen beyond this machine without keys.
+    key, authorized
+        The worker's own key file, and the folder of keys that may give it orders.
+    spool
+        Folder for tensors that wait on disk.
+    metrics
+        ``HOST:PORT`` at which to serve metrics.
+    log_format, verbose
+        How a log line looks; True logs every order, False errors alone.
+    """
 
     listen: str = "tcp://127.0.0.1:7355"
     memory_limit: str = "512MiB"
@@ -26,37 +46,36 @@ class WorkerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     metrics: str | None = None
     log_format: Literal["text", "json"] = "text"
     verbose: bool | None = None
-    """Log every order, or (False) errors alone."""
 
     @property
     def limit(self) -> int:
-        """Bytes that the process may take.
+        """The memory limit in bytes.
 
         Raises
         ------
         UsageError
-            If the memory limit is no byte count.
+            If it is no byte count.
         """
         return parse_bytes(self.memory_limit)
 
 
 def worker_config(file: Path | None, flags: Mapping[str, object]) -> WorkerConfig:
-    """Return what the file says, overridden by the flags that were given.
+    """Return the settings of a file, overridden by flags.
 
     Parameters
     ----------
     file
-        A TOML file; without one :data:`DEFAULT_FILE` is read if it is there.
+        A TOML file; by default :data:`DEFAULT_FILE`, which need not exist.
     flags
-        Values by field; None where a flag was not given.
+        Values by field; None for a flag that was not given.
 
     Raises
     ------
     UsageError
         If the file can't be read, or has an unknown key or a value of the wrong kind.
     """
-    given = {name: value for name, value in flags.items() if value is not None}
-    return msgspec.structs.replace(_read(file or DEFAULT_FILE, optional=file is None), **given)
+    overrides = {name: value for name, value in flags.items() if value is not None}
+    return msgspec.structs.replace(_read(file or DEFAULT_FILE, optional=file is None), **overrides)
 
 
 def _read(path: Path, *, optional: bool) -> WorkerConfig:

@@ -11,7 +11,7 @@ from edgeseg.errors import WireError
 from edgeseg_runtime.coordination.backlog import Backlog, PendingSlice, Result
 from edgeseg_runtime.coordination.connections import Connections
 from edgeseg_runtime.coordination.fleet import Fleet
-from edgeseg_runtime.messaging.assignments import assignment_for, readers
+from edgeseg_runtime.messaging.assignments import assignment_for, reader_boards
 from edgeseg_runtime.messaging.keys import KeyPair
 from edgeseg_runtime.messaging.wire import (
     Assignment,
@@ -228,7 +228,7 @@ class Coordinator:
         self._next_number = max(self._next_number, number + 1)
         job = Job(self._epoch, number, lane, pending.geometry)
         tensor = self._manifest.input.tensor
-        for board in readers(self._manifest, self._deployed.lanes[lane], tensor):
+        for board in reader_boards(self._manifest, self._deployed.lanes[lane], tensor):
             header = TensorData(job, tensor, "uint8", pending.grey.shape)
             self._connections.send(board, header, pending.grey)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from edgeseg.bundle.manifest import Piece
 from edgeseg_runtime.coordination.coordinator import Coordinator
-from edgeseg_runtime.messaging.assignments import trial_of
+from edgeseg_runtime.messaging.assignments import trial_assignment
 from edgeseg_runtime.messaging.wire import Echo, Probe, TrialRequest, TrialResult, filling
 
 
@@ -40,7 +40,7 @@ class ProfilingSession(Coordinator):
         self._epoch += 1
         self._hand_out(
             {
-                board: trial_of(self._manifest, board_pieces, self._epoch)
+                board: trial_assignment(self._manifest, board_pieces, self._epoch)
                 for board, board_pieces in pieces.items()
             }
         )

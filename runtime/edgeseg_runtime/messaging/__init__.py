@@ -1,1 +1,1 @@
-"""Messages between coordinator and workers: layout, sockets, keys, assignments."""
+"""Messages between coordinator and workers: their layout, sockets, keys, and assignments."""

@@ -1,4 +1,4 @@
-"""What each board is told: a placement, taken apart into one assignment a board. Pure."""
+"""Turns a placement into one assignment for each board, and checks assignments. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
@@ -18,22 +18,31 @@ from edgeseg_runtime.messaging.wire import Assignment, Peer, Routes
 def assignment_for(
     board: str, manifest: Manifest, placement: Placement, epoch: int, boards: Mapping[str, Peer]
 ) -> Assignment:
-    """Return what one board does in a placement: pieces, routes in each lane, peers, bytes.
+    """Return what one board does in a placement.
 
-    ``boards`` says of every board where it listens and which key it has.
+    Parameters
+    ----------
+    board
+        Its name.
+    manifest
+        Of the bundle.
+    placement
+        Which board runs which piece.
+    epoch
+        Number of the placement.
+    boards
+        Where every board listens and which key it has, by name.
     """
     lanes = {n: lane for n, lane in enumerate(placement.lanes) if board in lane.members}
     routes = tuple(_routes(board, manifest, number, lane) for number, lane in lanes.items())
-    here = {name for route in routes for name in route.pieces}
-    pieces = tuple(piece for piece in manifest.pieces if piece.name in here)
-    read = {port.tensor for piece in pieces for port in piece.inputs}
-    made = (port for piece in manifest.pieces for port in piece.outputs)
+    own_names = {name for route in routes for name in route.pieces}
+    pieces = tuple(piece for piece in manifest.pieces if piece.name in own_names)
     peers = {name for route in routes for names in route.destinations.values() for name in names}
     senders = {name for lane in lanes.values() for name in _senders(board, manifest, lane)}
     return Assignment(
         epoch=epoch,
         pieces=pieces,
-        sources=tuple(port for port in (_image(manifest), *made) if port.tensor in read),
+        sources=_sources(manifest, pieces),
         routes=routes,
         peers={name: boards[name] for name in sorted(peers)},
         input=manifest.input.tensor,
@@ -41,7 +50,7 @@ def assignment_for(
         preprocessing=manifest.preprocessing,
         decoding=manifest.decoding,
         reserved_bytes=sum(
-            _reserved(manifest, lane, route)
+            _reserved_bytes(manifest, lane, route)
             for lane, route in zip(lanes.values(), routes, strict=True)
         ),
         shifts=tuple(shift for lane in lanes.values() for shift in lane.shifts),
@@ -52,31 +61,29 @@ def assignment_for(
     )
 
 
-def trial_of(manifest: Manifest, pieces: Sequence[Piece], epoch: int) -> Assignment:
-    """Return the order to load pieces that are to be tried one at a time: without routes."""
-    read = {port.tensor for piece in pieces for port in piece.inputs}
-    made = (port for piece in manifest.pieces for port in piece.outputs)
+def trial_assignment(manifest: Manifest, pieces: Sequence[Piece], epoch: int) -> Assignment:
+    """Return an assignment without routes: its pieces are loaded, and tried one at a time."""
     return Assignment(
         epoch=epoch,
         pieces=tuple(pieces),
-        sources=tuple(port for port in (_image(manifest), *made) if port.tensor in read),
+        sources=_sources(manifest, pieces),
         routes=(),
         peers={},
         input=manifest.input.tensor,
         output=manifest.output,
         preprocessing=manifest.preprocessing,
         decoding=manifest.decoding,
-        reserved_bytes=tried_bytes(manifest, pieces),
+        reserved_bytes=trial_bytes(manifest, pieces),
     )
 
 
-def tried_bytes(manifest: Manifest, pieces: Iterable[Piece]) -> int:
-    """Bytes of tensors while pieces are tried one at a time."""
+def trial_bytes(manifest: Manifest, pieces: Iterable[Piece]) -> int:
+    """Return the bytes of tensors in memory while pieces are tried one at a time."""
     return max(slice_bytes(manifest, frozenset({piece.name})) for piece in pieces)
 
 
-def readers(manifest: Manifest, lane: Lane, tensor: str) -> tuple[str, ...]:
-    """Boards of a lane on which some piece reads the tensor, in the order of the pieces."""
+def reader_boards(manifest: Manifest, lane: Lane, tensor: str) -> tuple[str, ...]:
+    """Return the boards of a lane that read a tensor, in the order of the pieces."""
     return tuple(
         dict.fromkeys(
             lane.boards[piece.name]
@@ -87,7 +94,7 @@ def readers(manifest: Manifest, lane: Lane, tensor: str) -> tuple[str, ...]:
 
 
 def contradiction(assignment: Assignment) -> str | None:
-    """Say what makes an assignment impossible to carry out, or None."""
+    """Return what makes an assignment impossible to carry out, or None."""
     names = {piece.name for piece in assignment.pieces}
     sources = {port.tensor for port in assignment.sources}
     if len(names) < len(assignment.pieces):
@@ -95,7 +102,7 @@ def contradiction(assignment: Assignment) -> str | None:
     for piece in assignment.pieces:
         if not piece.inputs or not sources.issuperset(port.tensor for port in piece.inputs):
             return f"nobody makes what {piece.name} reads"
-    if assignment.shifts and not _runs_in_shifts(assignment):
+    if assignment.shifts and not _shifts_are_complete(assignment):
         return "its shifts are not all pieces of one lane, in their order"
     for routes in assignment.routes:
         if not names.issuperset(routes.pieces):
@@ -105,7 +112,7 @@ def contradiction(assignment: Assignment) -> str | None:
     return None
 
 
-def _runs_in_shifts(assignment: Assignment) -> bool:
+def _shifts_are_complete(assignment: Assignment) -> bool:
     """Tell whether the shifts hold each piece once, in order, and there is one lane for them."""
     order = tuple(piece.name for piece in assignment.pieces)
     shifted = tuple(chain(*assignment.shifts))
@@ -114,38 +121,44 @@ def _runs_in_shifts(assignment: Assignment) -> bool:
 
 def _routes(board: str, manifest: Manifest, number: int, lane: Lane) -> Routes:
     pieces = [piece for piece in manifest.pieces if lane.boards[piece.name] == board]
-    ahead = handovers_of(manifest, lane)
-    made = [port.tensor for piece in pieces for port in piece.outputs]
-    wanted = {
-        tensor: tuple(name for name in readers(manifest, lane, tensor) if name != board)
-        for tensor in made
+    handovers_ahead = handovers_of(manifest, lane)
+    outputs = [port.tensor for piece in pieces for port in piece.outputs]
+    destinations = {
+        tensor: tuple(name for name in reader_boards(manifest, lane, tensor) if name != board)
+        for tensor in outputs
     }
     return Routes(
         lane=number,
         pieces=tuple(piece.name for piece in pieces),
-        destinations={tensor: names for tensor, names in wanted.items() if names},
+        destinations={tensor: names for tensor, names in destinations.items() if names},
         window=lane.window,
-        handovers={piece.name: ahead[piece.name] for piece in pieces},
+        handovers={piece.name: handovers_ahead[piece.name] for piece in pieces},
     )
 
 
-def _reserved(manifest: Manifest, lane: Lane, routes: Routes) -> int:
-    """Bytes of slices in flight; in shifts only images wait in memory, as 8-bit values."""
+def _reserved_bytes(manifest: Manifest, lane: Lane, routes: Routes) -> int:
+    """Return the bytes of slices in flight; between time-shared steps only 8-bit images wait."""
     if lane.shifts:
         return lane.window * plane_bytes(manifest.input)
     return lane.window * slice_bytes(manifest, frozenset(routes.pieces))
 
 
 def _senders(board: str, manifest: Manifest, lane: Lane) -> set[str]:
-    """Boards of a lane that make a tensor which the board reads."""
+    """Return the boards of a lane that make a tensor which the board reads."""
     return {
         lane.boards[piece.name]
         for piece in manifest.pieces
         for port in piece.outputs
-        if board in readers(manifest, lane, port.tensor)
+        if board in reader_boards(manifest, lane, port.tensor)
     } - {board}
 
 
-def _image(manifest: Manifest) -> Port:
-    """Return the port that the image comes from: float32, whatever the first piece reads."""
-    return Port(tensor=manifest.input.tensor, shape=manifest.input.shape)
+def _sources(manifest: Manifest, pieces: Sequence[Piece]) -> tuple[Port, ...]:
+    """Return the ports that make what the pieces read.
+
+    The image comes as float32, whatever type the first piece reads.
+    """
+    read = {port.tensor for piece in pieces for port in piece.inputs}
+    image = Port(tensor=manifest.input.tensor, shape=manifest.input.shape)
+    outputs = (port for piece in manifest.pieces for port in piece.outputs)
+    return tuple(port for port in (image, *outputs) if port.tensor in read)

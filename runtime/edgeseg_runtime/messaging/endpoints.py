@@ -1,4 +1,4 @@
-"""Where boards listen: addresses as they are written, and what can be told from them."""
+"""Endpoints of workers: as users write them, and what can be told from them."""
 
 import re
 from collections.abc import Mapping
@@ -36,17 +36,25 @@ def is_local(endpoint: str) -> bool:
     host = match["host"].strip("[]")
     try:
         return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:  # the name of some machine
+    except ValueError:  # a host name
         return False
 
 
 def check_peers(peers: Mapping[str, Peer], keys: KeyPair | None) -> None:
-    """Make sure that a board with these keys can send to its peers.
+    """Make sure that a board can send to its peers.
+
+    Parameters
+    ----------
+    peers
+        The boards that it sends to, by name.
+    keys
+        Its own key pair, if it has one.
 
     Raises
     ------
     BoardError
-        If a peer has no address, or tensors would travel in the clear from or to a key's owner.
+        If a peer has no address, or only one of the two has a key: tensors would be sent in the
+        clear.
     """
     for name, peer in peers.items():
         match = _TCP.fullmatch(peer.endpoint)

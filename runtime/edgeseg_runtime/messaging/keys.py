@@ -1,4 +1,4 @@
-"""CURVE key pairs: who a machine is to the others, and the small files that hold it."""
+"""CURVE key pairs, which identify machines, and the files that hold them."""
 
 import os
 import time
@@ -14,7 +14,7 @@ from edgeseg.errors import UsageError, field_name
 from edgeseg.files.key_files import read_public_file, read_secret_file, write_key_files
 
 SECRET, PUBLIC = ".key", ".pub"
-"""How the names of the two files end."""
+"""Endings of the two files' names."""
 
 DEFAULT_NAME = "edgeseg"
 
@@ -55,12 +55,12 @@ def make_keys() -> KeyPair:
 
 
 def write_keys(keys: KeyPair, name: str, folder: Path) -> tuple[Path, Path]:
-    """Write ``NAME.key``, for its owner alone, and ``NAME.pub``; return their paths.
+    """Write ``NAME.key``, which only its owner can read, and ``NAME.pub``; return their paths.
 
     Raises
     ------
     OutputError
-        If they can't be written, or a key of that name is there: none is ever replaced.
+        If they can't be written, or a key of that name exists: none is ever replaced.
     """
     secret, public = folder / f"{name}{SECRET}", folder / f"{name}{PUBLIC}"
     pair = f'public_key = "{keys.public}"\n'
@@ -100,7 +100,12 @@ def read_public_key(path: Path) -> str:
 
 
 def own_keys(path: Path | None) -> KeyPair | None:
-    """Read this machine's key pair: from that file, or from ``edgeseg.key`` where there is one.
+    """Return this machine's key pair, or None if it has none.
+
+    Parameters
+    ----------
+    path
+        Its secret file; by default ``edgeseg.key`` in :func:`key_folder`, which need not exist.
 
     Raises
     ------
@@ -119,48 +124,53 @@ def key_folder() -> Path:
 
 
 def key_paths(key: str | None, authorized: str | None) -> tuple[Path, Path]:
-    """Return a worker's secret file, and the folder of those who may give it orders.
+    """Return a worker's secret file, and the folder with the keys that may give it orders.
 
-    The folder is ``authorized`` beside the key if none is named.
+    Parameters
+    ----------
+    key
+        The secret file.
+    authorized
+        The folder; by default ``authorized`` beside the key.
 
     Raises
     ------
     UsageError
-        If there is no key to authorize for.
+        If the worker has no key.
     """
     if key is None:
         raise UsageError(
             f"{field_name('authorized')} needs {field_name('key')}, this worker's own; see "
             "edgeseg keygen"
         )
-    file = Path(key)
-    return file, Path(authorized) if authorized else file.parent / "authorized"
+    path = Path(key)
+    return path, Path(authorized) if authorized else path.parent / "authorized"
 
 
 def read_authorized(folder: Path) -> frozenset[str]:
-    """Return the keys in a folder of public files, as they are now; what is no key is passed over.
+    """Return the keys in a folder of public files; a file that is no key is ignored.
 
-    So a machine is let in by a file, and kept out again by its removal.
+    A machine is authorized by adding a file, and its authorization is revoked by removing it.
     """
-    found = set()
-    # A folder that can't be read lets nobody in, and must not end whoever asks.
+    keys = set()
+    # A folder that can't be read authorizes nobody, and must not end the worker.
     with suppress(OSError):
         for path in folder.glob(f"*{PUBLIC}"):
             with suppress(UsageError):
-                found.add(read_public_key(path))
-    return frozenset(found)
+                keys.add(read_public_key(path))
+    return frozenset(keys)
 
 
 def check_curve() -> None:
-    """Refuse a ZeroMQ that can't encrypt, or only so slowly that anybody could keep it busy.
+    """Make sure that ZeroMQ can encrypt, and not so slowly that strangers could keep it busy.
 
-    Without libsodium ZeroMQ falls back on TweetNaCl, some fifty times slower. Where libsodium is
-    no file of its own, the time that a key pair takes tells: one multiplication on the curve.
+    Without libsodium ZeroMQ falls back on TweetNaCl, some fifty times slower. If libsodium is no
+    file of its own, the time of making a key pair, one multiplication on the curve, tells.
 
     Raises
     ------
     UsageError
-        If that is so.
+        If it can't.
     """
     if not zmq.has("curve"):
         raise UsageError("this ZeroMQ was built without CURVE; install pyzmq from its own wheel")
@@ -174,7 +184,7 @@ def check_curve() -> None:
 def _public_of(secret: str) -> str | None:
     try:
         return zmq.curve_public(secret.encode()).decode()
-    except zmq.ZMQError:  # more than 32 bits in a group of five
+    except zmq.ZMQError:  # a group of five characters above 32 bits
         return None
 
 
@@ -186,7 +196,7 @@ def _maps_sodium() -> bool:
 
 
 def _keypair_seconds() -> float:
-    """Return the best of several, whatever else the machine does."""
+    """Return the seconds of the fastest of five key pairs, whatever else the machine does."""
     times = []
     for _ in range(5):
         start = time.perf_counter()

@@ -13,7 +13,7 @@ from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.bundle.manifest import Manifest, Piece
 from edgeseg.planning.problem.from_pieces import sources_of
 from edgeseg_runtime.coordination.profiling_session import ProbeAnswer, ProfilingSession
-from edgeseg_runtime.messaging.assignments import tried_bytes
+from edgeseg_runtime.messaging.assignments import trial_bytes
 from edgeseg_runtime.messaging.keys import KeyPair
 from edgeseg_runtime.messaging.wire import MAX_PROBE_BYTES
 
@@ -146,7 +146,7 @@ def batches(manifest: Manifest, board: Board) -> Iterator[tuple[Piece, ...]]:
 
 def _fits(manifest: Manifest, pieces: Sequence[Piece], board: Board) -> bool:
     image, output = manifest.input.tensor, manifest.output.tensor
-    need = pieces_and_slices(pieces, tried_bytes(manifest, pieces))
+    need = pieces_and_slices(pieces, trial_bytes(manifest, pieces))
     need += working_bytes(pieces, sources_of(manifest.pieces), image, output)
     return board.base_memory + need <= board.memory_limit
 

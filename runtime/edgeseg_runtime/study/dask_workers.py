@@ -14,7 +14,7 @@ from edgeseg.boards.boards_file import WORKER_BASE
 from edgeseg.boards.placement import pieces_and_slices, slice_bytes
 from edgeseg.bundle.manifest import Manifest
 from edgeseg.text.units import MIB
-from edgeseg_runtime.local_workers import share_machine, this_machine, usable
+from edgeseg_runtime.local_workers import share_machine, this_machine, usable_memory
 from edgeseg_runtime.study.segmenter_cache import BOARDS_VARIABLE
 
 HEAD_RESOURCE = "GROUP"
@@ -56,7 +56,7 @@ def staff_of(cores: int, available: int, volumes: int, need: int) -> tuple[Worke
     worker's memory is for its volume and half for the pieces, and either may ``need`` so much.
     Pure.
     """
-    count = max(1, min(cores, volumes, usable(available) // (2 * need)))
+    count = max(1, min(cores, volumes, usable_memory(available) // (2 * need)))
     share = share_machine(cores, available, count, None)
     return (WorkerSpec(share.cores, share.memory_limit),) * count
 

@@ -8,7 +8,12 @@ from manifests import KIB, chain_manifest, manifests
 
 from edgeseg.boards.placement import Lane, Placement, handovers_of, slice_bytes
 from edgeseg.bundle.manifest import Manifest, Port
-from edgeseg_runtime.messaging.assignments import assignment_for, contradiction, readers, trial_of
+from edgeseg_runtime.messaging.assignments import (
+    assignment_for,
+    contradiction,
+    reader_boards,
+    trial_assignment,
+)
 from edgeseg_runtime.messaging.wire import Assignment, Peer
 
 _NAMES = ("a", "b", "c")
@@ -83,7 +88,9 @@ def test_every_tensor_reaches_every_board_that_reads_it_once(
                 sent = {(t, to) for t, names in routes.destinations.items() for to in names}
                 assert not any(to == name for _, to in sent)
                 assert not sent & arrived
-                arrived |= sent | {(t, name) for t in made if name in readers(manifest, lane, t)}
+                arrived |= sent | {
+                    (t, name) for t in made if name in reader_boards(manifest, lane, t)
+                }
         wanted = {
             (port.tensor, lane.boards[piece.name])
             for piece in manifest.pieces
@@ -93,7 +100,7 @@ def test_every_tensor_reaches_every_board_that_reads_it_once(
 
 
 def _image_boards(manifest: Manifest, lane: Lane) -> tuple[str, ...]:
-    return readers(manifest, lane, manifest.input.tensor)
+    return reader_boards(manifest, lane, manifest.input.tensor)
 
 
 @given(_placements())
@@ -164,7 +171,7 @@ def test_pieces_to_be_tried_come_with_what_they_read_and_no_routes(
     manifest: Manifest, data: st.DataObject
 ) -> None:
     pieces = data.draw(st.lists(st.sampled_from(manifest.pieces), min_size=1, unique=True))
-    told = trial_of(manifest, pieces, 3)
+    told = trial_assignment(manifest, pieces, 3)
     assert contradiction(told) is None
     assert (told.epoch, told.pieces, told.routes, told.peers) == (3, tuple(pieces), (), {})
     each = [slice_bytes(manifest, frozenset({piece.name})) for piece in pieces]

@@ -1,11 +1,11 @@
-"""The byte budget of a board: nothing is held that was not entered here first."""
+"""The byte budget of a process: nothing is held that was not entered here first. Pure."""
 
 from edgeseg.errors import BoardError, field_name
 from edgeseg.text.units import format_bytes
 
 
 class Ledger:
-    """Accounts for what a process holds against the limit it promised.
+    """Accounts for the memory of a process against the limit that it promised.
 
     Invariant: ``held <= limit`` at all times; an entry that would break it is refused whole.
 
@@ -34,7 +34,7 @@ class Ledger:
 
     @property
     def free(self) -> int:
-        """Bytes that may still be entered."""
+        """Bytes that can still be entered."""
         return self.limit - self.held
 
     def enter(self, name: str, count: int) -> None:
@@ -55,7 +55,7 @@ class Ledger:
         self._entries[name] = count
 
     def correct(self, name: str, excess: int) -> None:
-        """Enter what was measured beyond all entries; less than was entered is left as it is.
+        """Enter memory that was measured beyond all entries; a negative excess changes nothing.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Tensors that wait on disk for the pieces that read them: bounded, private, never left behind."""
+"""Tensors that wait on disk for the steps that read them: bounded, private, never left behind."""
 
 import fcntl
 import os
@@ -39,8 +39,8 @@ Held: TypeAlias = NDArray[Any] | Spooled
 class Spool:
     """A folder of tensors, for one deployment; safe in any thread.
 
-    The folder is locked for as long as its process lives, so that :func:`sweep` knows what a
-    killed one has left behind. Tensors are read, not mapped: a mapped page counts as memory.
+    The folder is locked while its process lives, so that :func:`sweep` recognizes the folder of
+    a process that was killed. Tensors are read, not mapped: a mapped page counts as memory.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Spool:
     Raises
     ------
     BoardError
-        If so much is not free on that disk, or the folder can't be made.
+        If the disk has less than that free, or the folder can't be made.
     """
 
     def __init__(self, root: Path, limit: int) -> None:
@@ -78,14 +78,19 @@ class Spool:
             raise _unusable(root, error) from None
 
     def put(self, array: NDArray[Any], readers: int) -> Spooled:
-        """Write a tensor that will be taken so many times.
+        """Write a tensor to disk.
+
+        Parameters
+        ----------
+        array
+            The tensor, of any shape and type.
+        readers
+            How many times it will be taken.
 
         Raises
         ------
         BoardError
-            If that is more than may be on disk.
-        BoardError
-            If it can't be written, such as to a full disk.
+            If that is more than may be on disk, or it can't be written.
         """
         with self._mutex:
             if self._closed:
@@ -106,7 +111,7 @@ class Spool:
         return Spooled(path, array.shape, array.dtype.name)
 
     def take(self, tensor: Spooled) -> NDArray[Any]:
-        """Read a tensor; the last to do so removes it.
+        """Return a tensor; the last reader removes it from disk.
 
         Raises
         ------
@@ -119,13 +124,13 @@ class Spool:
             raise _unusable(self.folder, error) from None
         with self._mutex:
             self._readers[tensor.path] -= 1
-            last = not self._readers[tensor.path]
-        if last:
+            read_by_all = not self._readers[tensor.path]
+        if read_by_all:
             self._drop(tensor.path, array.nbytes)
         return array
 
     def close(self) -> None:
-        """Remove everything, beside whoever calls: a large file takes a while."""
+        """Remove everything, in a thread: a large file takes a while."""
         with self._mutex:
             if self._closed:
                 return
@@ -136,11 +141,11 @@ class Spool:
         shutil.rmtree(self.folder, ignore_errors=True)
         os.close(self._lock)
 
-    def _drop(self, path: Path, size: int) -> None:
+    def _drop(self, path: Path, count: int) -> None:
         path.unlink(missing_ok=True)
         with self._mutex:
             del self._readers[path]
-            self.held_bytes -= size
+            self.held_bytes -= count
 
 
 def spool_root(folder: str | None) -> Path:
@@ -149,7 +154,7 @@ def spool_root(folder: str | None) -> Path:
     Parameters
     ----------
     folder
-        The one that was asked for; by default one in the cache.
+        That of the configuration; by default one in the cache.
 
     Raises
     ------
@@ -167,7 +172,7 @@ def spool_root(folder: str | None) -> Path:
 
 
 def sweep(root: Path) -> None:
-    """Remove the spools of processes that have ended without doing so.
+    """Remove the spools of processes that were killed.
 
     Raises
     ------
@@ -185,7 +190,7 @@ def sweep(root: Path) -> None:
 
 @contextmanager
 def _locked(root: Path) -> Iterator[None]:
-    """Hold the lock under which folders come and go: none is seen before it is locked itself."""
+    """Hold the lock under which folders are made and removed: none is seen before it is locked."""
     lock = os.open(root, os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -5,13 +5,8 @@ into a kernel rounds differently from one that is computed for itself.
 """
 
 from edgeseg.network.graph import Graph, Layer
-
-PADDING = frozenset({"ZeroPadding2D"})
-CONVOLUTIONS = frozenset(
-    {"Conv2D", "DepthwiseConv2D", "SeparableConv2D", "WinogradConv2D", "Conv2DTranspose", "Dense"}
-)
-SCALINGS = frozenset({"BatchNormalization", "Rescaling"})
-ACTIVATIONS = frozenset({"Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "Softmax"})
+from edgeseg_converters.layers.kind import Fusion
+from edgeseg_converters.layers.registry import kind_of
 
 
 def fused_groups(graph: Graph) -> tuple[tuple[str, ...], ...]:
@@ -42,8 +37,9 @@ def _partner(graph: Graph, layer: Layer) -> str | None:
 
 
 def _fuses(producer: str, consumer: str) -> bool:
-    if consumer in CONVOLUTIONS:
-        return producer in PADDING | SCALINGS
-    if consumer in SCALINGS:
-        return producer in CONVOLUTIONS
-    return consumer in ACTIVATIONS
+    before, behind = kind_of(producer).fusion, kind_of(consumer).fusion
+    if behind is Fusion.CONVOLUTION:
+        return before in {Fusion.PADDING, Fusion.SCALING}
+    if behind is Fusion.SCALING:
+        return before is Fusion.CONVOLUTION
+    return behind is Fusion.ACTIVATION

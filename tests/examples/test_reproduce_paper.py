@@ -22,9 +22,9 @@ from rich.console import Console
 from train import Network
 
 from edgeseg.errors import EdgesegError, UsageError
-from edgeseg.network.cost import LayerCost, graph_cost
 from edgeseg_converters.compare.accuracy import PackedMask, PatientScore
 from edgeseg_converters.keras.graph_reader import read_network
+from edgeseg_converters.layers.cost import LayerCost, graph_cost
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "reproduce_paper.py"
 TRAINED_ON, MEASURED_ON = ("case_00001", "case_00002"), ("case_00003", "case_00004")

@@ -23,10 +23,12 @@ from edgeseg_converters.keras.generations import (
     outputs_of,
     tensors_in,
 )
-from edgeseg_converters.keras.layer_kinds import SETTINGS, TRAINING_ONLY, canonical_config
+from edgeseg_converters.keras.layer_settings import canonical_config
 from edgeseg_converters.keras.operators import equivalent_layer
 from edgeseg_converters.keras.quiet import quiet
-from edgeseg_converters.keras.rebuild import apply, placeholder, scope_name
+from edgeseg_converters.keras.rebuild import apply, class_of, placeholder, scope_name
+from edgeseg_converters.layers.registry import layer_kinds
+from edgeseg_converters.layers.table import TRAINING_ONLY
 from edgeseg_converters.network import Network
 
 KerasShape: TypeAlias = tuple[int, ...]
@@ -192,12 +194,20 @@ def _kind_and_settings(layer: Any, node: Any, name: str) -> tuple[str, dict[str,
             )
         return found
     kind = type(layer).__name__
-    if kind not in SETTINGS or not is_built_in(layer):
+    if not _can_be_compiled(layer):
         raise ModelError(
             f"layer {name!r} is of the {'' if is_built_in(layer) else 'custom '}kind {kind}, "
             "which can't be compiled; replace it by built-in Keras layers"
         )
     return kind, layer.get_config()
+
+
+def _can_be_compiled(layer: Any) -> bool:
+    """Tell whether a layer is of a kind in the table, and of no class that only shares its name."""
+    kind = layer_kinds().get(type(layer).__name__)
+    if kind is None:
+        return False
+    return is_built_in(layer) if kind.keras_class is None else type(layer) is class_of(kind.name)
 
 
 def _shape(steps: list[_Step], image: Tensor) -> tuple[tuple[Layer, ...], dict[str, Arrays]]:

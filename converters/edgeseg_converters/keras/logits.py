@@ -7,6 +7,8 @@ from typing import Literal, TypeAlias
 from edgeseg.bundle.manifest import Decoding, Label
 from edgeseg.errors import ModelError, UsageError, field_name
 from edgeseg.network.graph import Graph, Layer
+from edgeseg_converters.layers.kind import ActivationOf
+from edgeseg_converters.layers.registry import kind_of
 
 Activation: TypeAlias = Literal["sigmoid", "softmax"]
 
@@ -19,10 +21,6 @@ _NESTED = (1, 3, 2)
 """KiTS regions, outermost first: kidney_and_mass paints kidney, mass cyst, tumor tumor."""
 _PALETTE = ("#2a9d8f", "#e4572e", "#f2c14e", "#5b8def", "#b56bd6", "#8ac926", "#ff8fab", "#9c7a54")
 _COLORS = {label.name: label.color for label in KITS}
-_KEEPS_PROBABILITIES = frozenset(
-    {"UpSampling2D", "Resizing", "Cropping2D", "Reshape", "Permute"}
-    | {"Average", "Maximum", "Minimum", "Concatenate"}
-)
 _MAX_LABELS = 255
 
 
@@ -115,9 +113,11 @@ def _activation_of(graph: Graph, tensor: str) -> str:
     if tensor not in graph.position:
         return "linear"
     layer = graph.layer(tensor)
-    if layer.kind in _KEEPS_PROBABILITIES:
-        found = {_activation_of(graph, source) for source in layer.inputs}
-        return found.pop() if len(found) == 1 else "linear"
-    if layer.kind in {"Softmax", "ReLU", "LeakyReLU", "PReLU", "ELU"}:
-        return layer.kind.lower()
-    return str(layer.config.get("activation") or "linear")
+    match kind_of(layer.kind).activation:
+        case ActivationOf.SETTING:
+            return str(layer.config.get("activation") or "linear")
+        case ActivationOf.INPUT:
+            activations = {_activation_of(graph, source) for source in layer.inputs}
+            return activations.pop() if len(activations) == 1 else "linear"
+        case name:
+            return str(name)

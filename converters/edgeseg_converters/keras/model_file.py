@@ -11,6 +11,7 @@ from edgeseg.errors import EdgesegError, ModelError
 from edgeseg.text.suggestions import near_path
 from edgeseg_converters.keras.generations import reason_of
 from edgeseg_converters.keras.quiet import import_keras, import_tf_keras, quiet
+from edgeseg_converters.layers.registry import registered_kinds
 
 _HDF5_MAGIC = b"\x89HDF"
 _ZIP_MAGIC = b"PK"
@@ -118,7 +119,7 @@ def _open(path: Path, version: str, *suffixes: str) -> Any:
     keras = import_keras() if version.startswith("3") else import_tf_keras()
     try:
         with quiet():
-            return keras.models.load_model(path, compile=False)
+            return keras.models.load_model(path, custom_objects=_registered(), compile=False)
     except EdgesegError:
         raise
     except Exception as error:
@@ -165,10 +166,31 @@ def _foreign(value: Any, owner: str = "?") -> Iterator[str]:
         yield f"{owner} ({kind})"
     layers = value.get("layers")
     for layer in layers if isinstance(layers, list) else ():
-        if isinstance(layer, dict) and not _is_built_in(layer):
+        if isinstance(layer, dict) and not (_is_built_in(layer) or _is_registered(layer)):
             yield f"{_name(layer, owner)} ({layer.get('class_name')})"
     for item in value.values():
         yield from _foreign(item, owner)
+
+
+def _is_registered(layer: dict[str, Any]) -> bool:
+    """Tell whether a layer's description names a class that an installed package registers.
+
+    Keras looks a class up by its registered name before it imports the module of the description.
+    """
+    known = _registered()
+    kind, registered_name = layer.get("class_name"), layer.get("registered_name")
+    return kind in known and registered_name in known and known[kind] is known[registered_name]
+
+
+def _registered() -> dict[str, Any]:
+    """Return the layer classes that installed packages register, by both names in Keras."""
+    classes = {
+        kind.name: kind.keras_class() for kind in registered_kinds() if kind.keras_class is not None
+    }
+    if not classes:
+        return {}
+    name_of = import_keras().saving.get_registered_name
+    return classes | {str(name_of(layer_class)): layer_class for layer_class in classes.values()}
 
 
 def _name(described: dict[str, Any], otherwise: str) -> str:

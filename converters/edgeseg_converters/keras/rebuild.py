@@ -6,14 +6,12 @@ from typing import Any
 
 from edgeseg.errors import ModelError, field_name
 from edgeseg.network.graph import Layer, Tensor
-from edgeseg_converters.keras.depth_to_space import depth_to_space
 from edgeseg_converters.keras.generations import reason_of
 from edgeseg_converters.keras.quiet import import_keras
-from edgeseg_converters.keras.winograd_conv2d import winograd_conv2d
+from edgeseg_converters.layers.registry import kind_of
 from edgeseg_converters.network import Network
 
 _ONE_TENSOR = 1
-_OWN_KINDS = {"DepthToSpace": depth_to_space, "WinogradConv2D": winograd_conv2d}
 
 
 def build(network: Network, name: str, batch: int | None = 1) -> Any:
@@ -74,7 +72,7 @@ def apply(kind: str, name: str, config: Mapping[str, Any], inputs: Sequence[Any]
     """
     keras = import_keras()
     try:
-        layer = _class_of(keras, kind)(**config, name=scope_name(name))
+        layer = class_of(kind)(**config, name=scope_name(name))
         for key in [key for key in vars(layer) if key.endswith("_initializer")]:
             setattr(layer, key, keras.initializers.Zeros())
         tensors = list(inputs)
@@ -87,8 +85,10 @@ def apply(kind: str, name: str, config: Mapping[str, Any], inputs: Sequence[Any]
         ) from error
 
 
-def _class_of(keras: Any, kind: str) -> Any:
-    return _OWN_KINDS[kind]() if kind in _OWN_KINDS else getattr(keras.layers, kind)
+def class_of(kind: str) -> Any:
+    """Return the Keras 3 class of a kind of layer."""
+    own = kind_of(kind).keras_class
+    return getattr(import_keras().layers, kind) if own is None else own()
 
 
 def scope_name(name: str) -> str:

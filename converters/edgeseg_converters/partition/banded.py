@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TypeAlias
 
-from edgeseg.network.cost import graph_cost, peak_live_bytes
 from edgeseg.network.graph import Graph
 from edgeseg.text.units import format_bytes
+from edgeseg_converters.layers.cost import graph_cost, peak_live_bytes
 from edgeseg_converters.partition.block import blocks
 from edgeseg_converters.partition.complexity import check_budget
 from edgeseg_converters.partition.request import Cut, PartitionRequest, piece_name

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Mapping
 
 from edgeseg.errors import BudgetError, field_name
-from edgeseg.network.cost import graph_cost, peak_live_bytes
 from edgeseg.network.graph import ITEM_SIZE, Graph
 from edgeseg.text.units import format_bytes, format_count
+from edgeseg_converters.layers.cost import graph_cost, peak_live_bytes
 from edgeseg_converters.partition.request import Partition, PartitionRequest
 
 

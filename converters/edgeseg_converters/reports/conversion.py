@@ -7,9 +7,9 @@ import msgspec
 
 from edgeseg.bundle.manifest import Manifest, Piece
 from edgeseg.inference.measure import Measurement
-from edgeseg.network.cost import LayerCost, graph_cost, layer_cost
 from edgeseg.network.graph import Graph
 from edgeseg.output.terminal import RESEARCH_NOTE
+from edgeseg_converters.layers.cost import LayerCost, graph_cost, layer_cost
 from edgeseg_converters.partition import Alternative, Partition
 from edgeseg_converters.precision.assign import Chosen
 from edgeseg_converters.tflite.check import Check

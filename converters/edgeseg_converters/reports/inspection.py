@@ -3,10 +3,10 @@
 import msgspec
 from rich.table import Table
 
-from edgeseg.network.cost import LayerCost, layer_cost, live_bytes, peak_live_bytes
 from edgeseg.network.graph import Graph
 from edgeseg.output.terminal import figure_table
 from edgeseg.text.units import format_bytes, format_count
+from edgeseg_converters.layers.cost import LayerCost, layer_cost, live_bytes, peak_live_bytes
 
 _NUMBERS = (
     "shape",

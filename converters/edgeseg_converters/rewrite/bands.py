@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from edgeseg.bundle.manifest import MAX_BANDS, Bands, Strips
-from edgeseg.network.cost import graph_cost, peak_live_bytes
 from edgeseg.network.graph import Graph, Layer, Tensor
+from edgeseg_converters.layers.cost import graph_cost, peak_live_bytes
+from edgeseg_converters.layers.rows import RowMap, Rows, Shift
 from edgeseg_converters.rewrite.row_maps import row_map, rows_of
-from edgeseg_converters.rewrite.rows import RowMap, Rows, Shift
 
 MOST_TWICE = 0.25
 """Share of its rows that a piece may compute twice; beyond, bands cost more than they save."""

@@ -12,22 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edgeseg.network.graph import Graph, Layer
+from edgeseg_converters.layers.kind import ChannelFlow
+from edgeseg_converters.layers.registry import kind_of
 from edgeseg_converters.network import Network
 from edgeseg_converters.rewrite.channel_classes import Channels, Classes
 from edgeseg_converters.rewrite.shrink import shrink
-
-CONVOLUTIONS = frozenset({"Conv2D", "Conv2DTranspose", "SeparableConv2D"})
-"""Kinds that can be divided.
-
-All are linear between what they read and their bias. Of a separable convolution that is the
-first of two, every branch repeats the small depth-wise part.
-"""
-CHANNEL_BY_CHANNEL = frozenset(
-    {"Activation", "AveragePooling2D", "BatchNormalization", "Cropping2D", "DepthwiseConv2D"}
-    | {"ELU", "GlobalAveragePooling2D", "GlobalMaxPooling2D", "LeakyReLU", "MaxPooling2D"}
-    | {"PReLU", "ReLU", "Rescaling", "Resizing", "UpSampling2D", "ZeroPadding2D"}
-)
-"""Kinds that may stand between the two: a channel of theirs depends on the same channel alone."""
 
 _OVER_CHANNELS = frozenset({"softmax", "log_softmax"})
 _LAST = -1
@@ -70,7 +59,7 @@ def find_pairs(graph: Graph) -> tuple[tuple[ConvolutionPair, ...], Mapping[str, 
         For each convolution that can't be the first of a pair, by name, the reason.
     """
     found = {
-        layer.name: _follow(graph, layer) for layer in graph.layers if layer.kind in CONVOLUTIONS
+        layer.name: _follow(graph, layer) for layer in graph.layers if kind_of(layer.kind).divisible
     }
     pairs = tuple(pair for pair in found.values() if isinstance(pair, ConvolutionPair))
     return pairs, {name: why for name, why in found.items() if isinstance(why, str)}
@@ -128,13 +117,13 @@ def divide(network: Network, pair: ConvolutionPair, ways: int) -> Divided:
 def _follow(graph: Graph, first: Layer) -> ConvolutionPair | str:
     """Go from a convolution to the next one, or say what is in the way."""
     chain = [first]
-    while len(chain) == 1 or chain[-1].kind not in CONVOLUTIONS:
+    while len(chain) == 1 or not kind_of(chain[-1].kind).divisible:
         why = _mixes(chain[-1]) or _shares(graph, chain[-1].name)
         if why is not None:
             return why
         (reader,) = graph.consumers[chain[-1].name]
         chain.append(graph.layer(reader))
-    return _grouped(chain[-1]) or ConvolutionPair(tuple(layer.name for layer in chain))
+    return _bound(chain[-1]) or ConvolutionPair(tuple(layer.name for layer in chain))
 
 
 def _shares(graph: Graph, tensor: str) -> str | None:
@@ -151,18 +140,17 @@ def _shares(graph: Graph, tensor: str) -> str | None:
 
 def _mixes(layer: Layer) -> str | None:
     """Say why the channels that a layer makes can't be told apart, if so."""
-    config = layer.config
-    alone = layer.kind in CONVOLUTIONS | CHANNEL_BY_CHANNEL
+    kind, config = kind_of(layer.kind), layer.config
+    alone = kind.divisible or kind.channels is ChannelFlow.KEPT
     if not alone or config.get("activation") in _OVER_CHANNELS or config.get("axis", -1) != _LAST:
         return f"{layer.name} ({layer.kind}) works on its channels together"
-    if layer.kind == "Rescaling" and (np.ndim(config["scale"]) or np.ndim(config["offset"])):
-        return f"{layer.name} (Rescaling) scales each of its channels by a number of its own"
-    return _grouped(layer)
+    return _bound(layer)
 
 
-def _grouped(layer: Layer) -> str | None:
-    groups = layer.config.get("groups", 1)
-    return f"{layer.name} works on its channels in {groups} groups" if groups > 1 else None
+def _bound(layer: Layer) -> str | None:
+    """Say why channels of a layer depend on each other with its settings, if they do."""
+    reason = kind_of(layer.kind).binds_channels(layer)
+    return None if reason is None else f"{layer.name} ({layer.kind}) {reason}"
 
 
 def _branch(network: Network, pair: ConvolutionPair, ways: int, way: int) -> Network:

@@ -16,23 +16,14 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from edgeseg.network.graph import Graph, Layer, WeightSpec
+from edgeseg_converters.layers.channel_flow import LAST_AXIS as _LAST
+from edgeseg_converters.layers.kind import ChannelFlow, KernelLayout
+from edgeseg_converters.layers.registry import kind_of
 
 Classes: TypeAlias = NDArray[np.int64]
 """The class of each channel along an axis."""
 
-MAKERS = frozenset({"Conv2D", "Conv2DTranspose", "Dense", "SeparableConv2D"})
-"""Kinds whose filters make new channels; a depth-wise convolution hands on those it reads."""
-
-_MERGES = frozenset({"Add", "Average", "Maximum", "Minimum", "Multiply", "Subtract"})
-_NORMALIZATIONS = frozenset({"BatchNormalization", "GroupNormalization", "LayerNormalization"})
-_REARRANGEMENTS = frozenset({"Flatten", "Permute", "Reshape"})
-_HANDED_ON = frozenset(
-    {"Activation", "AveragePooling2D", "Cropping2D", "DepthwiseConv2D", "ELU", "LeakyReLU"}
-    | {"GlobalAveragePooling2D", "GlobalMaxPooling2D", "MaxPooling2D", "PReLU", "ReLU", "Rescaling"}
-    | {"Resizing", "Softmax", "UpSampling2D", "ZeroPadding2D"}
-    | _NORMALIZATIONS
-)
-_LAST = -1
+_OVER_CHANNELS = frozenset({"softmax", "log_softmax"})
 
 
 @dataclass(frozen=True)
@@ -81,10 +72,15 @@ def trace_channels(graph: Graph) -> Channels:
     tracer.guarded[:0] = [(tracer.numbers[tensor], output) for tensor in graph.outputs]
     class_of = _connect(tracer.count, tracer.ties)
     tensors = {name: class_of[numbers] for name, numbers in tracer.numbers.items()}
-    made = {layer.name: tensors[layer.name] for layer in graph.layers if layer.kind in MAKERS}
+    made = {layer.name: tensors[layer.name] for layer in graph.layers if makes_channels(layer)}
     protected = _protect(made, [(class_of[numbers], why) for numbers, why in tracer.guarded])
     free = {name: classes for name, classes in made.items() if name not in protected}
     return Channels(int(class_of.max()) + 1, tensors, _groups(free), protected)
+
+
+def makes_channels(layer: Layer) -> bool:
+    """Tell whether filters of the layer make its channels."""
+    return kind_of(layer.kind).channels is ChannelFlow.MADE
 
 
 def weight_axes(
@@ -102,20 +98,21 @@ def weight_axes(
         The classes of all tensors, as in :class:`Channels`.
     """
     entering, leaving = tensors[layer.inputs[0]], tensors[layer.name]
-    match layer.kind, spec.name:
-        case ("Conv2DTranspose", "kernel"):
+    axes: dict[int, Classes]
+    match kind_of(layer.kind).kernel, spec.name:
+        case KernelLayout.TRANSPOSED, "kernel":
             axes = {2: leaving, 3: entering}
-        case ("DepthwiseConv2D", "kernel") | ("SeparableConv2D", "depthwise_kernel"):
+        case (KernelLayout.DEPTHWISE, "kernel") | (KernelLayout.SEPARABLE, "depthwise_kernel"):
             axes = {2: entering}
-        case (_, "pointwise_kernel"):
+        case KernelLayout.SEPARABLE, "pointwise_kernel":
             axes = {2: np.repeat(entering, layer.config["depth_multiplier"]), 3: leaving}
-        case (_, "kernel"):
+        case _, "kernel":
             rank = len(spec.shape)
             axes = {rank - 2: entering, rank - 1: leaving}
         case _:
             axes = {len(spec.shape) - 1: leaving}
     # What else has another length is shared by all channels, or split among groups and protected.
-    return {axis: found for axis, found in axes.items() if spec.shape[axis] == len(found)}
+    return {axis: classes for axis, classes in axes.items() if spec.shape[axis] == len(classes)}
 
 
 @dataclass
@@ -147,17 +144,20 @@ class _Tracer:
 
     def _leaving(self, graph: Graph, layer: Layer, entering: list[Classes]) -> Classes | None:
         """Return the numbers that leave, or None where the channels can't be followed."""
-        if layer.kind in MAKERS and not _is_grouped(layer):
-            return self._new(layer.output.shape[_LAST])
-        if layer.kind == "Concatenate" and layer.config["axis"] == _LAST:
-            return np.concatenate(entering)
-        if layer.kind in _MERGES or layer.kind == "Concatenate":
-            return self._merge(entering, layer.output.shape[_LAST])
-        if layer.kind in _REARRANGEMENTS:
-            return _rearranged(layer, entering[0], graph.tensors[layer.inputs[0]].shape)
-        if layer.kind in _HANDED_ON:
-            return np.repeat(entering[0], layer.config.get("depth_multiplier", 1))
-        return None
+        kind = kind_of(layer.kind)
+        match kind.channels:
+            case ChannelFlow.MADE if kind.binds_channels(layer) is None:
+                return self._new(layer.output.shape[_LAST])
+            case ChannelFlow.JOINED if layer.config["axis"] == _LAST:
+                return np.concatenate(entering)
+            case ChannelFlow.MERGED | ChannelFlow.JOINED:
+                return self._merge(entering, layer.output.shape[_LAST])
+            case ChannelFlow.MOVED:
+                return _rearranged(layer, entering[0], graph.tensors[layer.inputs[0]].shape)
+            case ChannelFlow.KEPT | ChannelFlow.NORMALIZED:
+                return np.repeat(entering[0], layer.config.get("depth_multiplier", 1))
+            case _:
+                return None
 
     def _merge(self, entering: list[Classes], width: int) -> Classes:
         """Tie channels that meet one to one; a single one that meets them all ties none."""
@@ -172,35 +172,19 @@ class _Tracer:
 
 def _reason_to_protect(layer: Layer) -> str | None:
     """Say why a layer needs all of its channels, or None if it treats each by itself."""
-    config = layer.config
-    name = f"{layer.name} ({layer.kind})"
-    if _is_grouped(layer):
-        return f"{name} works on its channels in {config['groups']} groups"
-    if config.get("activation") in {"softmax", "log_softmax"}:
-        return f"{name} ends in a {config['activation']} over its channels"
-    if layer.kind == "Softmax" and _LAST in np.atleast_1d(config["axis"]):
-        return f"{name} is taken over its channels"
-    if layer.kind in _NORMALIZATIONS and not _normalizes_one_by_one(layer):
-        return f"{name} normalizes its channels together"
-    if layer.kind == "Rescaling" and not np.ndim(config["scale"]) == np.ndim(config["offset"]) == 0:
-        return f"{name} scales each of its channels by a number of its own"
+    name, activation = f"{layer.name} ({layer.kind})", layer.config.get("activation")
+    reason = kind_of(layer.kind).binds_channels(layer)
+    if reason is not None:
+        return f"{name} {reason}"
+    if activation in _OVER_CHANNELS:
+        return f"{name} ends in a {activation} over its channels"
     return None
-
-
-def _is_grouped(layer: Layer) -> bool:
-    return layer.kind == "Conv2D" and layer.config["groups"] > 1
-
-
-def _normalizes_one_by_one(layer: Layer) -> bool:
-    one_each = layer.config.get("groups") in {-1, layer.output.shape[_LAST]}
-    alone = layer.kind == "BatchNormalization" or (layer.kind == "GroupNormalization" and one_each)
-    return alone and layer.config["axis"] == _LAST
 
 
 def _rearranged(layer: Layer, entering: Classes, shape: tuple[int, ...]) -> Classes | None:
     """Move the numbers as the layer moves the values; None if the last axis does not hold them."""
     values = np.broadcast_to(entering, shape)
-    if layer.kind == "Permute":
+    if "dims" in layer.config:
         values = values.transpose(0, *layer.config["dims"])
     rows = values.reshape(math.prod(layer.output.shape[:_LAST]), layer.output.shape[_LAST])
     return np.array(rows[0]) if bool((rows == rows[0]).all()) else None
@@ -235,11 +219,11 @@ def _groups(made: Mapping[str, Classes]) -> tuple[ClassGroup, ...]:
     """Put together the classes that come from the same layers, equally often from each."""
     makers: dict[int, list[str]] = {}
     for name, classes in made.items():
-        for one in classes.tolist():
-            makers.setdefault(one, []).append(name)
+        for number in classes.tolist():
+            makers.setdefault(number, []).append(name)
     groups: dict[tuple[str, ...], list[int]] = {}
-    for one, names in makers.items():
-        groups.setdefault(tuple(names), []).append(one)
+    for number, names in makers.items():
+        groups.setdefault(tuple(names), []).append(number)
     return tuple(
         ClassGroup(tuple(dict.fromkeys(names)), np.array(classes))
         for names, classes in groups.items()

@@ -73,7 +73,7 @@ def _of_one_pixel(layer: Layer, arrays: _Arrays, weights: dict[str, _Arrays]) ->
     flat = np.transpose(kernel, (3, 0, 1, 2)).reshape(1, 1, kernel.shape[3], -1)
     weights[layer.name] = (flat, *(np.tile(one, pixels) for one in bias))
     config = {key: value for key, value in layer.config.items() if key != "output_padding"}
-    config |= {"filters": flat.shape[-1], "kernel_size": [1, 1], "strides": [1, 1]}
+    config |= {"filters": flat.shape[-1], "kernel_size": [1, 1], "strides": [1, 1], "groups": 1}
     return replace(layer, kind="Conv2D", config=config, weights=_specs(layer, weights[layer.name]))
 
 

@@ -2,16 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeseg.network.graph import Graph, Layer, WeightSpec
+from edgeseg_converters.layers.registry import kind_of
 from edgeseg_converters.network import Network
 from edgeseg_converters.rewrite.channel_classes import Channels, Classes, weight_axes
-
-_WIDTH_SETTINGS = frozenset({"filters", "units"})
 
 
 def shrink(network: Network, channels: Channels, keep: NDArray[np.bool_]) -> Network:
@@ -38,7 +36,7 @@ def shrink(network: Network, channels: Channels, keep: NDArray[np.bool_]) -> Net
         )
         shape = (*layer.output.shape[:-1], width)
         output = replace(layer.output, shape=shape)
-        config = _resized(layer, width)
+        config = kind_of(layer.kind).resized(layer, width)
         layers.append(replace(layer, output=output, config=config, weights=specs))
         if arrays:
             weights[layer.name] = arrays
@@ -52,14 +50,3 @@ def _take(
     for axis, classes in axes.items():
         array = np.compress(keep[classes], array, axis=axis)
     return array
-
-
-def _resized(layer: Layer, width: int) -> dict[str, Any]:
-    """Return the layer's settings for another number of channels."""
-    config = dict(layer.config)
-    config |= dict.fromkeys(_WIDTH_SETTINGS & config.keys(), width)
-    if layer.kind == "GroupNormalization" and config["groups"] == layer.output.shape[-1]:
-        config["groups"] = width
-    if layer.kind == "Reshape" and config["target_shape"][-1] != -1:
-        config["target_shape"] = [*config["target_shape"][:-1], width]
-    return config

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from edgeseg.network.graph import Layer
-from edgeseg_converters.rewrite.rows import RowMap, Rows
+from edgeseg_converters.layers.registry import kind_of
+from edgeseg_converters.layers.rows import RowMap, Rows
 
 Margins: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
 """Rows above and below, columns left and right."""
-
-_CONVOLUTIONS = frozenset({"Conv2D", "DepthwiseConv2D", "SeparableConv2D", "WinogradConv2D"})
 
 
 def margins(layer: Layer, rows: RowMap, tile: Rows) -> Margins | None:
@@ -33,7 +32,8 @@ def margins(layer: Layer, rows: RowMap, tile: Rows) -> Margins | None:
     Margins or None
         None where the layer is to pad.
     """
-    if layer.kind not in _CONVOLUTIONS or layer.config["padding"] != "same" or rows.step > 1:
+    slides = kind_of(layer.kind).kernel.slides
+    if not slides or layer.config["padding"] != "same" or rows.step > 1:
         return None
     above = -rows.low if tile.start == 0 else 0
     below = rows.high if tile.stop == rows.height else 0

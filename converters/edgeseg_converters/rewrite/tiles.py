@@ -6,9 +6,9 @@ from typing import Any
 
 from edgeseg.bundle.manifest import ROW_AXIS
 from edgeseg.network.graph import Graph, Layer, Tensor
+from edgeseg_converters.layers.rows import RowMap, Rows, Shift
 from edgeseg_converters.network import Network
 from edgeseg_converters.rewrite.row_maps import row_map, rows_of
-from edgeseg_converters.rewrite.rows import RowMap, Rows, Shift
 from edgeseg_converters.rewrite.tile_padding import Margins, margins, rows_made, without_padding
 
 

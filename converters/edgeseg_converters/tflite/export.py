@@ -9,10 +9,10 @@ from edgeseg.bundle.manifest import Bands, Port
 from edgeseg.errors import ModelError
 from edgeseg.inference.engine import open_engine
 from edgeseg.inference.engine_protocol import PortDetail
-from edgeseg.network.cost import graph_cost
 from edgeseg.network.graph import Graph, Tensor
 from edgeseg_converters.keras.quiet import import_tensorflow, quiet
 from edgeseg_converters.keras.rebuild import build
+from edgeseg_converters.layers.cost import graph_cost
 from edgeseg_converters.network import Network, Weights
 from edgeseg_converters.rewrite.bands import Banding
 from edgeseg_converters.rewrite.litert_lowering import quickened

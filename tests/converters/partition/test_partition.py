@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeseg.errors import BudgetError
-from edgeseg.network.cost import graph_cost
 from edgeseg.network.graph import Graph
 from edgeseg_converters.fusion import fused_groups
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.quiet import import_keras
+from edgeseg_converters.layers.cost import graph_cost
 from edgeseg_converters.network import Network
 from edgeseg_converters.partition import METRICS, Partition, PartitionRequest, strategies
 

@@ -14,11 +14,11 @@ from edgeseg.errors import BudgetError
 from edgeseg.inference.banded import runner_of
 from edgeseg.inference.engine import open_engine
 from edgeseg.inference.measure import measure_piece
-from edgeseg.network.cost import peak_live_bytes
 from edgeseg.network.graph import Graph
 from edgeseg_converters.assemble import assemble
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.quiet import import_keras
+from edgeseg_converters.layers.cost import peak_live_bytes
 from edgeseg_converters.network import Network
 from edgeseg_converters.partition import PartitionRequest, cut_network, strategies
 from edgeseg_converters.partition.banded import alive_bytes, computed_flops, slimmed

@@ -9,10 +9,8 @@ import zoo
 
 from edgeseg.network.graph import Graph
 from edgeseg_converters.keras.graph_reader import read_network
-from edgeseg_converters.keras.layer_kinds import SETTINGS
 from edgeseg_converters.keras.quiet import import_keras
-from edgeseg_converters.rewrite import channel_classes as module
-from edgeseg_converters.rewrite.channel_classes import MAKERS, Channels, trace_channels, weight_axes
+from edgeseg_converters.rewrite.channel_classes import Channels, trace_channels, weight_axes
 
 keras = import_keras()
 layers = keras.layers
@@ -36,11 +34,6 @@ def axes_of(graph: Graph, channels: Channels, layer: str, weight: str) -> dict[i
 
 def groups_of(channels: Channels) -> dict[tuple[str, ...], int]:
     return {group.layers: len(group.classes) for group in channels.groups}
-
-
-def test_every_kind_is_followed_one_way() -> None:
-    known = [MAKERS, module._MERGES, module._REARRANGEMENTS, module._HANDED_ON, {"Concatenate"}]
-    assert sorted(kind for kinds in known for kind in kinds) == sorted(SETTINGS)
 
 
 @pytest.mark.parametrize("family", zoo.FAMILIES)

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.quiet import import_keras
 from edgeseg_converters.keras.rebuild import build
+from edgeseg_converters.layers.rows import Rows
 from edgeseg_converters.network import Network
 from edgeseg_converters.partition.tiling.halo import Prices, divide
 from edgeseg_converters.partition.tiling.tiles import _spans
 from edgeseg_converters.rewrite import winograd
-from edgeseg_converters.rewrite.rows import Rows
 from edgeseg_converters.rewrite.tiles import Place, Tiled, tile_rows
 
 ALWAYS, NEVER = 0.0, float("inf")

@@ -7,10 +7,10 @@ import pytest
 import zoo
 
 from edgeseg.inference.engine import open_engine
-from edgeseg.network.cost import graph_cost
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.quiet import import_keras
 from edgeseg_converters.keras.rebuild import build
+from edgeseg_converters.layers.cost import graph_cost
 from edgeseg_converters.network import Network
 from edgeseg_converters.partition.tiling.halo import Prices, divide
 from edgeseg_converters.partition.tiling.tiles import _spans

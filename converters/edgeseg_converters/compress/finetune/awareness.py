@@ -6,12 +6,10 @@ from edgeseg.network.graph import Graph, Layer
 from edgeseg_converters.compress.finetune.keras_2 import custom_activations
 from edgeseg_converters.keras.quiet import import_model_optimization, import_tf_keras
 from edgeseg_converters.keras.rebuild import scope_name
+from edgeseg_converters.layers.registry import kind_of
 
-_NORM = "BatchNormalization"
 _ACTIVATIONS = frozenset({"linear", "relu", "sigmoid", "softmax", "tanh", "gelu", "silu"})
 """Those whose quantization tensorflow-model-optimization knows."""
-_FOLDED_INTO = frozenset({"Conv2D", "DepthwiseConv2D", "Dense"})
-"""Kinds that a batch normalization is quantized together with."""
 
 
 def quantization_aware(model: Any, graph: Graph) -> Any:
@@ -35,7 +33,7 @@ def quantization_aware(model: Any, graph: Graph) -> Any:
     scheme.get_quantize_registry = lambda: registry
 
     def annotate(layer: Any) -> Any:
-        known = registry.supports(layer) or fit.get(layer.name) == _NORM
+        known = registry.supports(layer) or _is_norm(fit.get(layer.name))
         return quantization.quantize_annotate_layer(layer) if known else layer
 
     annotated = tf_keras.models.clone_model(model, clone_function=annotate)
@@ -53,12 +51,21 @@ def _fitting(graph: Graph) -> dict[str, str]:
 
 def _fits(graph: Graph, layer: Layer) -> bool:
     """Tell whether a layer's settings can be quantized, if its kind can."""
-    if layer.kind != _NORM:
+    if not _is_norm(layer.kind):
         return layer.config.get("activation", "linear") in _ACTIVATIONS
     read = layer.inputs[0]
     before = graph.layer(read) if read in graph.position else layer
     linear = before.config.get("activation") == "linear"
-    return linear and before.kind in _FOLDED_INTO and graph.consumers[read] == (layer.name,)
+    return linear and _folds_norm(before.kind) and graph.consumers[read] == (layer.name,)
+
+
+def _is_norm(kind: str | None) -> bool:
+    return kind is not None and kind_of(kind).batch_statistics
+
+
+def _folds_norm(kind: str) -> bool:
+    names = kind_of(kind).keras_2
+    return names is not None and names.folds_norm
 
 
 def _follow_batches(quantization: Any, layer: Any) -> None:

@@ -1,21 +1,19 @@
 """Turns a network into a model of tf_keras, where tensorflow-model-optimization works, and back."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from edgeseg.errors import ModelError
 from edgeseg.network.graph import Graph, Layer
 from edgeseg_converters.keras.quiet import import_tensorflow, import_tf_keras
 from edgeseg_converters.keras.rebuild import scope_name
+from edgeseg_converters.layers.kind import Keras2Names
+from edgeseg_converters.layers.registry import kind_of
 from edgeseg_converters.network import Network, Weights
 
 _MOMENTUM = 0.9
 """Of moving statistics: a short training must not leave stale ones behind."""
-_OLD_KEYS: Mapping[str, Mapping[str, str]] = {"LeakyReLU": {"negative_slope": "alpha"}}
-_OLD_VARIABLES: Mapping[str, Mapping[str, str]] = {
-    "DepthwiseConv2D": {"kernel": "depthwise_kernel"}
-}
 
 
 def to_keras_2(network: Network, name: str) -> Any:
@@ -33,6 +31,11 @@ def to_keras_2(network: Network, name: str) -> Any:
     -------
     tf_keras.Model
         One input for each of ``graph.inputs``, and one output for each of ``graph.outputs``.
+
+    Raises
+    ------
+    ModelError
+        If tf_keras has no such layer.
     """
     tf_keras = import_tf_keras()
     graph = network.graph
@@ -101,16 +104,26 @@ def custom_activations() -> dict[str, Any]:
 
 
 def _layer(tf_keras: Any, layer: Layer) -> Any:
-    keys = _OLD_KEYS.get(layer.kind, {})
-    config = {keys.get(key, key): value for key, value in layer.config.items()}
+    names = _names(layer).settings
+    config = {names.get(key, key): value for key, value in layer.config.items()}
     if "activation" in config:
         config["activation"] = custom_activations().get(config["activation"], config["activation"])
-    if layer.kind == "BatchNormalization":
+    if kind_of(layer.kind).batch_statistics:
         config["momentum"] = _MOMENTUM
     return getattr(tf_keras.layers, layer.kind)(**config, name=scope_name(layer.name))
 
 
+def _names(layer: Layer) -> Keras2Names:
+    names = kind_of(layer.kind).keras_2
+    if names is None:
+        raise ModelError(
+            f"layer {layer.name!r} is of the kind {layer.kind}, which fine-tuning can't train; "
+            "leave fine-tuning out of the recipe"
+        )
+    return names
+
+
 def _variable_names(layer: Layer) -> list[str]:
     """Name a layer's arrays as tf_keras does; their order is the same."""
-    names = _OLD_VARIABLES.get(layer.kind, {})
+    names = _names(layer).variables
     return [names.get(spec.name, spec.name) for spec in layer.weights]

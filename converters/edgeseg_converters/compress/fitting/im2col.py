@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeseg.network.graph import Layer
+from edgeseg_converters.layers.kind import KernelLayout
+from edgeseg_converters.layers.registry import kind_of
 from edgeseg_converters.network import Weights
 
 Kernel: TypeAlias = NDArray[np.float32]
 
 Matrix: TypeAlias = NDArray[np.float64]
-
-_TRANSPOSED = "Conv2DTranspose"
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,11 @@ class Unrolled:
     def places(self) -> int:
         """Outputs of the matrix that belong to one output channel."""
         rows, cols, *_ = self._shape
-        return rows * cols if self.layer.kind == _TRANSPOSED else 1
+        return rows * cols if self._layout is KernelLayout.TRANSPOSED else 1
+
+    @property
+    def _layout(self) -> KernelLayout:
+        return kind_of(self.layer.kind).kernel
 
     @property
     def _shape(self) -> tuple[int, ...]:
@@ -53,14 +57,14 @@ class Unrolled:
 
     def matrix(self, kernel: Kernel) -> Matrix:
         """Write the kernel as a matrix (inputs, outputs)."""
-        if self.layer.kind == _TRANSPOSED:
+        if self._layout is KernelLayout.TRANSPOSED:
             *_, inputs = self._shape
             return kernel.transpose(3, 2, 0, 1).reshape(inputs, -1).astype(np.float64)
         return kernel.reshape(-1, self._shape[-1]).astype(np.float64)
 
     def kernel(self, matrix: Matrix) -> Kernel:
         """Write a matrix as a kernel again."""
-        if self.layer.kind == _TRANSPOSED:
+        if self._layout is KernelLayout.TRANSPOSED:
             rows, cols, outputs, inputs = self._shape
             matrix = matrix.reshape(inputs, outputs, rows, cols).transpose(2, 3, 1, 0)
         return np.ascontiguousarray(matrix.reshape(self._shape), np.float32)
@@ -95,7 +99,7 @@ class Unrolled:
     @property
     def _sees_one_pixel(self) -> bool:
         """Tell kernels that need no window; a transposed convolution spreads one pixel."""
-        return self.layer.kind in {_TRANSPOSED, "Dense"}
+        return self._layout in {KernelLayout.TRANSPOSED, KernelLayout.MATRIX}
 
 
 def unrolled(layer: Layer, weights: Weights) -> Unrolled | None:
@@ -105,13 +109,14 @@ def unrolled(layer: Layer, weights: Weights) -> Unrolled | None:
     the point-wise one.
     """
     names = [spec.name for spec in layer.weights]
-    match layer.kind:
-        case "SeparableConv2D":
+    kind = kind_of(layer.kind)
+    match kind.kernel:
+        case KernelLayout.SEPARABLE:
             depthwise = weights[layer.name][names.index("depthwise_kernel")]
             return Unrolled(layer, names.index("pointwise_kernel"), depthwise)
-        case "Conv2D" if layer.config["groups"] != 1:
+        case KernelLayout.SLIDING if kind.binds_channels(layer) is not None:
             return None
-        case "Conv2D" | "Conv2DTranspose" | "Dense":
+        case KernelLayout.SLIDING | KernelLayout.TRANSPOSED | KernelLayout.MATRIX:
             return Unrolled(layer, names.index("kernel"))
         case _:
             return None

@@ -15,8 +15,9 @@ from edgeseg_converters.compress.augmentation import augment
 from edgeseg_converters.compress.calibration import spread
 from edgeseg_converters.compress.fitting.im2col import Matrix, Unrolled, unrolled
 from edgeseg_converters.compress.fitting.moments import Moments, moments
-from edgeseg_converters.compress.fitting.recalibrate import NORMALIZATION, with_moved_statistics
+from edgeseg_converters.compress.fitting.recalibrate import with_moved_statistics
 from edgeseg_converters.compress.forward import Forward
+from edgeseg_converters.layers.registry import kind_of
 from edgeseg_converters.network import ChannelMasks, Network, narrowed
 
 _SLICES = 128
@@ -164,8 +165,9 @@ def _seen(
 
 def _mean_is_free(graph: Graph, layer: Layer) -> bool:
     """Say whether a bias, or batch normalization, gives every output the mean it needs."""
-    readers = {graph.layer(name).kind for name in graph.consumers[layer.name]}
-    normalized = readers == {NORMALIZATION} and layer.name not in graph.outputs
+    readers = [graph.layer(name).kind for name in graph.consumers[layer.name]]
+    normalized = bool(readers) and all(kind_of(kind).batch_statistics for kind in readers)
+    normalized = normalized and layer.name not in graph.outputs
     return layer.config["use_bias"] or (normalized and layer.config["activation"] == "linear")
 
 
@@ -173,7 +175,7 @@ def _stops(network: Network) -> Iterator[tuple[Layer, Unrolled | None]]:
     """Yield what is to change, in order: kernels, and batch normalization, which has none."""
     for layer in network.graph.layers:
         kernel = unrolled(layer, network.weights)
-        if kernel is not None or layer.kind == NORMALIZATION:
+        if kernel is not None or kind_of(layer.kind).batch_statistics:
             yield layer, kernel
 
 

@@ -12,9 +12,8 @@ from edgeseg.output.terminal import progress
 from edgeseg_converters.arrays import ModelInput
 from edgeseg_converters.compress.fitting.im2col import Matrix
 from edgeseg_converters.compress.forward import Forward
+from edgeseg_converters.layers.registry import kind_of
 from edgeseg_converters.network import Network
-
-NORMALIZATION = "BatchNormalization"
 
 
 def recalibrate(network: Network, images: Sequence[ModelInput]) -> Network:
@@ -39,7 +38,7 @@ def recalibrate(network: Network, images: Sequence[ModelInput]) -> Network:
     UsageError
         If there is batch normalization and no image.
     """
-    norms = [layer for layer in network.graph.layers if layer.kind == NORMALIZATION]
+    norms = [layer for layer in network.graph.layers if kind_of(layer.kind).batch_statistics]
     if not norms:
         return network
     if not images:

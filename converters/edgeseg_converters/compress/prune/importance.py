@@ -16,8 +16,14 @@ from edgeseg_converters.compress.prune.kernels import is_kernel
 from edgeseg_converters.keras.logits import decoding
 from edgeseg_converters.keras.quiet import import_tensorflow
 from edgeseg_converters.keras.rebuild import build
+from edgeseg_converters.layers.registry import kind_of
 from edgeseg_converters.network import Network
-from edgeseg_converters.rewrite.channel_classes import MAKERS, Channels, Classes, weight_axes
+from edgeseg_converters.rewrite.channel_classes import (
+    Channels,
+    Classes,
+    makes_channels,
+    weight_axes,
+)
 
 _SLICES = 64
 """More hardly change the ranking."""
@@ -35,7 +41,7 @@ def by_l1(network: Network, channels: Channels, _: Sequence[ModelInput] = ()) ->
     """
     scores = np.zeros(channels.count)
     for layer, spec, array in _arrays(network):
-        if layer.kind not in MAKERS or not is_kernel(spec):
+        if not (makes_channels(layer) and is_kernel(spec)):
             continue
         for axis, classes in weight_axes(layer, spec, channels.tensors).items():
             if classes is channels.tensors[layer.name]:
@@ -62,7 +68,7 @@ def by_batch_norm(
     """
     scales, seen = np.zeros(channels.count), np.zeros(channels.count)
     for layer, spec, array in _arrays(network):
-        if layer.kind == "BatchNormalization" and spec.name == "gamma":
+        if kind_of(layer.kind).batch_statistics and spec.name == "gamma":
             for classes in weight_axes(layer, spec, channels.tensors).values():
                 scales += _per_class(channels, classes, np.abs(array))
                 seen += _per_class(channels, classes, np.ones_like(array))

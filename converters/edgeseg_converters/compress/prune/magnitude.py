@@ -2,14 +2,12 @@
 
 import numpy as np
 
-from edgeseg.network.graph import Layer
 from edgeseg_converters.compress.fitting.im2col import Kernel
 from edgeseg_converters.compress.prune.kernels import kernels_of, with_kernels
 from edgeseg_converters.compress.prune.threshold import prune_below_threshold
 from edgeseg_converters.compress.recipe import Zeros
+from edgeseg_converters.layers.registry import kind_of
 from edgeseg_converters.network import Network
-
-_TRANSPOSED = "Conv2DTranspose"
 
 
 def zero_weights(network: Network, request: Zeros) -> Network:
@@ -34,7 +32,10 @@ def zero_weights(network: Network, request: Zeros) -> Network:
     if request.pattern is not None:
         kept, group = map(int, request.pattern.split(":"))
         return with_kernels(
-            network, lambda layer, kernel: keep_largest(kernel, kept, group, _input_axis(layer))
+            network,
+            lambda layer, kernel: keep_largest(
+                kernel, kept, group, kind_of(layer.kind).kernel.input_axis
+            ),
         )
     if request.scope == "threshold":
         return prune_below_threshold(network, request.ratio)
@@ -64,11 +65,6 @@ def keep_largest(kernel: Kernel, kept: int, group: int, axis: int) -> Kernel:
     np.put_along_axis(stays, order[..., :kept], values=True, axis=-1)
     flat = stays.reshape(*lanes.shape[:-1], -1)[..., :count]
     return np.where(np.moveaxis(flat, -1, axis), kernel, np.float32(0))
-
-
-def _input_axis(layer: Layer) -> int:
-    """Say which axis of the layer's kernels counts input channels."""
-    return -1 if layer.kind == _TRANSPOSED else -2
 
 
 def _quantile(kernels: list[Kernel], share: float) -> np.float32:

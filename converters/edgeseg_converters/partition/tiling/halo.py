@@ -5,12 +5,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from edgeseg.network.cost import layer_cost
 from edgeseg.network.graph import Graph, Layer
 from edgeseg.planning.problem.from_pieces import REFERENCE_FLOPS
 from edgeseg_converters.fusion import fused_groups
+from edgeseg_converters.layers.cost import layer_cost
+from edgeseg_converters.layers.rows import RowMap, Rows
 from edgeseg_converters.rewrite.row_maps import row_map, rows_of
-from edgeseg_converters.rewrite.rows import RowMap, Rows
 from edgeseg_converters.rewrite.tiles import Tiling
 
 COPIED = 4e9

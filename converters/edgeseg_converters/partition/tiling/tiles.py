@@ -6,13 +6,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edgeseg.errors import UsageError, field_name
-from edgeseg.network.cost import graph_cost
 from edgeseg.network.graph import ITEM_SIZE, Graph
 from edgeseg.planning.outcome.latency import latencies
 from edgeseg.planning.outcome.load import loads_of
 from edgeseg.planning.problem.from_pieces import REFERENCE_FLOPS
 from edgeseg.planning.problem.problem import Problem
 from edgeseg_converters.fusion import fused_groups
+from edgeseg_converters.layers.cost import graph_cost
+from edgeseg_converters.layers.kind import Fusion
+from edgeseg_converters.layers.registry import kind_of
 from edgeseg_converters.network import Network
 from edgeseg_converters.partition.complexity import check_budget, keeps_budget
 from edgeseg_converters.partition.estimate import estimate
@@ -210,7 +212,11 @@ def _copying(piece: Graph) -> float:
     Padding copies nothing: XNNPACK takes it and the convolution behind it for one operation.
     """
     ends = (*piece.inputs, *(piece.tensors[name] for name in piece.outputs))
-    moving = (one for one in piece.layers if not one.weights and one.kind != "ZeroPadding2D")
+    moving = (
+        layer
+        for layer in piece.layers
+        if not layer.weights and kind_of(layer.kind).fusion is not Fusion.PADDING
+    )
     moved = sum(seconds_of(piece, layer) for layer in moving)
     read = ITEM_SIZE["float32"] * piece.parameters
     return moved + (read + sum(tensor.nbytes for tensor in ends)) / COPIED

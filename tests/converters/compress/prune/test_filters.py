@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from model import build as kidney_unet
 
 from edgeseg.errors import UsageError
-from edgeseg.network.cost import graph_cost
 from edgeseg.network.graph import Layer
 from edgeseg_converters.compress.prune.filters import FilterPruning, prune_filters
 from edgeseg_converters.compress.recipe import Filters
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.quiet import import_keras
 from edgeseg_converters.keras.rebuild import build
+from edgeseg_converters.layers.cost import graph_cost
 from edgeseg_converters.network import Network
 from edgeseg_converters.rewrite.channel_classes import trace_channels, weight_axes
 from edgeseg_converters.tflite.chain import outputs_of

@@ -8,11 +8,11 @@ from chains import assert_chained
 
 from edgeseg.bundle.manifest import Preprocessing
 from edgeseg.errors import BudgetError, UsageError
-from edgeseg.network.cost import graph_cost
 from edgeseg_converters.compress.calibration import noise_images
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.logits import decoding
 from edgeseg_converters.keras.quiet import import_keras
+from edgeseg_converters.layers.cost import graph_cost
 from edgeseg_converters.network import Network
 from edgeseg_converters.partition.request import Cut, PartitionRequest
 from edgeseg_converters.partition.tiling.rows import data, rows_and_channels

@@ -1,4 +1,4 @@
-"""Which Keras layers can be compiled, and the part of their settings that inference depends on."""
+"""Settings of Keras layers, reduced to what inference depends on, alike in Keras 2 and 3."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,66 +6,7 @@ from typing import Any
 import numpy as np
 
 from edgeseg.errors import ModelError
-
-_CONVOLUTION = ("kernel_size", "strides", "padding", "dilation_rate", "activation", "use_bias")
-_POOLING = ("pool_size", "strides", "padding")
-_NORMALIZATION = ("axis", "epsilon", "center", "scale")
-
-SETTINGS: Mapping[str, tuple[str, ...]] = {
-    "Activation": ("activation",),
-    "Add": (),
-    "Average": (),
-    "AveragePooling2D": _POOLING,
-    "BatchNormalization": _NORMALIZATION,
-    "Concatenate": ("axis",),
-    "Conv2D": ("filters", *_CONVOLUTION, "groups"),
-    "Conv2DTranspose": ("filters", *_CONVOLUTION, "output_padding"),
-    "Cropping2D": ("cropping",),
-    "Dense": ("units", "activation", "use_bias"),
-    "DepthwiseConv2D": (*_CONVOLUTION, "depth_multiplier"),
-    "ELU": ("alpha",),
-    "Flatten": (),
-    "GlobalAveragePooling2D": ("keepdims",),
-    "GlobalMaxPooling2D": ("keepdims",),
-    "GroupNormalization": ("groups", *_NORMALIZATION),
-    "LayerNormalization": _NORMALIZATION,
-    "LeakyReLU": ("negative_slope",),
-    "MaxPooling2D": _POOLING,
-    "Maximum": (),
-    "Minimum": (),
-    "Multiply": (),
-    "PReLU": ("shared_axes",),
-    "Permute": ("dims",),
-    "ReLU": ("max_value", "negative_slope", "threshold"),
-    "Rescaling": ("scale", "offset"),
-    "Reshape": ("target_shape",),
-    "Resizing": ("height", "width", "interpolation"),
-    "SeparableConv2D": ("filters", *_CONVOLUTION, "depth_multiplier"),
-    "Softmax": ("axis",),
-    "Subtract": (),
-    "UpSampling2D": ("size", "interpolation"),
-    "ZeroPadding2D": ("padding",),
-}
-"""Settings of every kind that can be compiled; a graph's ``Layer.config`` holds just these."""
-
-TRAINING_ONLY = frozenset(
-    {
-        "ActivityRegularization",
-        "AlphaDropout",
-        "Dropout",
-        "GaussianDropout",
-        "GaussianNoise",
-        "Identity",
-        "RandomBrightness",
-        "RandomContrast",
-        "RandomFlip",
-        "RandomRotation",
-        "RandomTranslation",
-        "RandomZoom",
-        "SpatialDropout2D",
-    }
-)
-"""Kinds that pass their input through once training is over."""
+from edgeseg_converters.layers.registry import kind_of
 
 _ACTIVATIONS = frozenset(
     [
@@ -105,7 +46,7 @@ def canonical_config(
     Parameters
     ----------
     name, kind
-        The layer's name and its class name, a key of :data:`SETTINGS`.
+        The layer's name and its class name, that of a kind that can be compiled.
     settings
         What the layer's ``get_config`` gives.
     rank
@@ -127,7 +68,7 @@ def canonical_config(
     for flag in _UNSUPPORTED_FLAGS:
         if settings.get(flag):
             raise ModelError(f"layer {name!r} sets {flag}, which can't be compiled; leave it off")
-    config = {key: _plain(_setting(settings, key)) for key in SETTINGS[kind]}
+    config = {key: _plain(_setting(settings, key)) for key in kind_of(kind).settings}
     if "axis" in config:
         config["axis"] = _axis(config["axis"], rank)
     if "activation" in config:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.quiet import import_keras
+from edgeseg_converters.layers.rows import RowMap, Rows, Shift
 from edgeseg_converters.rewrite.row_maps import row_map
-from edgeseg_converters.rewrite.rows import RowMap, Rows, Shift
 
 FEW = settings(max_examples=60, deadline=None)
 

@@ -6,8 +6,14 @@ from typing import Any
 
 import pytest
 
-from edgeseg.network.cost import LayerCost, graph_cost, layer_cost, live_bytes, peak_live_bytes
 from edgeseg.network.graph import Graph, Layer, Tensor, WeightSpec
+from edgeseg_converters.layers.cost import (
+    LayerCost,
+    graph_cost,
+    layer_cost,
+    live_bytes,
+    peak_live_bytes,
+)
 
 # Where the paper cuts: after these layers of the model below, in topological order.
 CUTS = (10, 12, 16, *range(17, 31))

@@ -19,12 +19,8 @@ import math
 from dataclasses import astuple, dataclass
 
 from edgeseg.network.graph import Graph, Layer, WeightSpec, live_tensors
-
-_SOFTMAX_OPERATIONS = 5
-_SHAPE_ARITHMETIC = {"Conv2DTranspose": 2, "UpSampling2D": 2}
-_PIXELS_AT_ONCE = {"WinogradConv2D": 2}
-_MERGES = {"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"}
-_GLOBAL_POOLING = {"GlobalAveragePooling2D", "GlobalMaxPooling2D"}
+from edgeseg_converters.layers.profiler_extras import SOFTMAX_OPERATIONS
+from edgeseg_converters.layers.registry import kind_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +45,8 @@ class LayerCost:
 def layer_cost(graph: Graph, layer: Layer) -> LayerCost:
     """Count what one layer of the graph costs.
 
-    A kind without a kernel has no multiply-accumulates; a kind that no convention names costs
-    its parameters and its output bytes.
+    A kind without a kernel has no multiply-accumulates. What is special of a kind says its
+    :class:`~edgeseg_converters.layers.kind.CostRule`.
 
     Parameters
     ----------
@@ -83,44 +79,36 @@ def live_bytes(graph: Graph) -> tuple[int, ...]:
 
 
 def peak_live_bytes(graph: Graph) -> int:
-    """Most bytes alive at once: what crosses into a layer, together with what it makes."""
+    """Return the most bytes alive at once: what enters a layer, together with its output."""
     entering = (sum(tensor.nbytes for tensor in graph.inputs), *live_bytes(graph))
-    made = (layer.output.nbytes for layer in graph.layers)
-    return max(before + output for before, output in zip(entering, made, strict=False))
+    outputs = (layer.output.nbytes for layer in graph.layers)
+    return max(before + output for before, output in zip(entering, outputs, strict=False))
 
 
 def _grid(graph: Graph, layer: Layer) -> int:
     """Count the positions at which the kernel is applied."""
-    shape = layer.output.shape
-    if layer.kind == "Conv2DTranspose":
-        shape = graph.tensors[layer.inputs[0]].shape
-    return math.prod(shape[:-1]) // _PIXELS_AT_ONCE.get(layer.kind, 1)
+    rule = kind_of(layer.kind).cost
+    tensor = graph.tensors[layer.inputs[0]] if rule.on_input_grid else layer.output
+    return math.prod(tensor.shape[:-1]) // rule.outputs_at_once
 
 
 def _area(kernel: WeightSpec) -> int:
-    """Height times width of a convolution kernel; a dense kernel has one position."""
+    """Return height times width of a convolution kernel; a dense kernel has one position."""
     return math.prod(kernel.shape[:-2])
 
 
 def _enlargement(graph: Graph, layer: Layer) -> int:
-    """Say how many times more positions the profiler sees than the kernel is applied at."""
-    if layer.kind != "Conv2DTranspose":
+    """Return how many times more positions the profiler sees than the kernel is applied at."""
+    if not kind_of(layer.kind).cost.on_input_grid:
         return 1
     return math.prod(layer.output.shape[:-1]) // _grid(graph, layer)
 
 
 def _extras(graph: Graph, layer: Layer) -> int:
     """Count the operations the profiler sees beside the kernel's."""
-    elements = layer.output.elements
-    extras = _SHAPE_ARITHMETIC.get(layer.kind, 0)
+    extras = kind_of(layer.kind).cost.profiler_extras(graph, layer)
     if layer.config.get("use_bias"):
-        extras += elements
-    if layer.kind == "Softmax" or layer.config.get("activation") == "softmax":
-        extras += _SOFTMAX_OPERATIONS * elements
-    if layer.kind in _MERGES:
-        extras += (len(layer.inputs) - 1) * elements
-    if layer.kind in _GLOBAL_POOLING:
-        extras += graph.tensors[layer.inputs[0]].elements
-    if "pool_size" in layer.config:
-        extras += math.prod(layer.config["pool_size"]) * elements
+        extras += layer.output.elements
+    if layer.config.get("activation") == "softmax":
+        extras += SOFTMAX_OPERATIONS * layer.output.elements
     return extras

@@ -11,6 +11,7 @@ from edgeseg.errors import EdgesegError, ModelError
 from edgeseg.text.suggestions import near_path
 from edgeseg_converters.keras.generations import reason_of
 from edgeseg_converters.keras.quiet import import_keras, import_tf_keras, quiet
+from edgeseg_converters.keras.rebuild import class_of
 from edgeseg_converters.layers.registry import registered_kinds
 
 _HDF5_MAGIC = b"\x89HDF"
@@ -184,12 +185,11 @@ def _is_registered(layer: dict[str, Any]) -> bool:
 
 def _registered() -> dict[str, Any]:
     """Return the layer classes that installed packages register, by both names in Keras."""
-    classes = {
-        kind.name: kind.keras_class() for kind in registered_kinds() if kind.keras_class is not None
-    }
-    if not classes:
+    kinds = [kind for kind in registered_kinds() if kind.keras_class is not None]
+    if not kinds:
         return {}
     name_of = import_keras().saving.get_registered_name
+    classes = {kind.name: class_of(kind.name) for kind in kinds}
     return classes | {str(name_of(layer_class)): layer_class for layer_class in classes.values()}
 
 

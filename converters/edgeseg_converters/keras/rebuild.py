@@ -87,8 +87,8 @@ def apply(kind: str, name: str, config: Mapping[str, Any], inputs: Sequence[Any]
 
 def class_of(kind: str) -> Any:
     """Return the Keras 3 class of a kind of layer."""
-    own = kind_of(kind).keras_class
-    return getattr(import_keras().layers, kind) if own is None else own()
+    keras, own = import_keras(), kind_of(kind).keras_class
+    return getattr(keras.layers, kind) if own is None else own()
 
 
 def scope_name(name: str) -> str:

@@ -43,8 +43,8 @@ def registered_kinds() -> tuple[LayerKind, ...]:
     for kind in plugins(GROUP, LayerKind):
         if kind.name in names:
             raise EdgesegError(
-                f"the layer kind {kind.name!r} is registered as {GROUP} and is there already; remove "
-                "the package"
+                f"a package registers the layer kind {kind.name!r}, which is there already, as "
+                f"{GROUP}; remove it"
             )
         names.add(kind.name)
         kinds.append(kind)

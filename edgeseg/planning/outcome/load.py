@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeseg.boards.placement import SEALING
+from edgeseg.boards.memory_use import SEALING
 from edgeseg.planning.problem.arrays import Assignments, Floats, ProblemArrays, arrays_of
 from edgeseg.planning.problem.merged_runs import runs_of
 from edgeseg.planning.problem.problem import Problem

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from edgeseg.boards.placement import most_alive_of
+from edgeseg.boards.memory_use import peak_tensor_bytes_of
 from edgeseg.planning.problem.arrays import arrays_of
 from edgeseg.planning.problem.problem import Problem
 
@@ -187,7 +187,7 @@ def _need(problem: Problem, board: int, group: range, batch: int) -> int:
 
 def _alive(problem: Problem, group: range) -> int:
     """Return the most bytes of tensors of one slice while a group runs."""
-    return most_alive_of(_tensor_bytes(problem)[group.start : group.stop])
+    return peak_tensor_bytes_of(_tensor_bytes(problem)[group.start : group.stop])
 
 
 @lru_cache(maxsize=64)

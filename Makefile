@@ -10,13 +10,13 @@ TFLITE := .venv-tflite
 TFLITE_STAMP := $(TFLITE)/.installed
 SOURCES := $(shell find edgeseg converters runtime -name '*.py')
 
-.PHONY: env demo test lint types imports unit test-arm64 test-tflite-runtime soak bench clean
+.PHONY: env demo test lint types imports unit docs test-arm64 test-tflite-runtime soak bench clean
 
 env: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[convert,metrics,sign,dicom,html,study,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[convert,metrics,sign,dicom,html,study,docs,dev]'
 	touch $@
 
 # The package as a board gets it: a built wheel without extras.
@@ -44,6 +44,7 @@ lint: env
 types: env
 	$(BIN)/mypy
 	MYPYPATH=examples:examples/kidney_unet $(BIN)/mypy examples/*.py examples/boards/*.py examples/kidney_unet/*.py
+	MYPYPATH=docs/_extensions $(BIN)/mypy docs/conf.py docs/_extensions/*.py
 
 imports: env
 	$(BIN)/lint-imports
@@ -55,6 +56,11 @@ unit: export OMP_NUM_THREADS = 1
 unit: export OPENBLAS_NUM_THREADS = 1
 unit: env $(BASE_STAMP)
 	EDGESEG_BASE_PYTHON=$(abspath $(BASE)/bin/python) $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 15
+
+# The site; a warning fails: a broken link, a page in no table of contents, an unknown reference.
+docs: env
+	$(BIN)/python -m sphinx --builder html --fresh-env --nitpicky --fail-on-warning --keep-going --quiet docs build/docs
+	@echo built build/docs/index.html
 
 # The package on 64-bit ARM, emulated; as root, with Debian's debootstrap and qemu-user-static.
 test-arm64: env

@@ -132,7 +132,7 @@ class Bundle:
 
     @property
     def sha256(self) -> str:
-        """What identifies the bundle: of its manifest, which has the SHA-256 of all pieces."""
+        """SHA-256 of the manifest, which holds that of every piece; it identifies the bundle."""
         return digest(self.signed_bytes)
 
     @property

@@ -109,7 +109,7 @@ def convert(
         ),
     ] = None,
     quantize: Annotated[
-        PrecisionName | None, typer.Option(help="PrecisionName; int8 needs --calibration.")
+        PrecisionName | None, typer.Option(help="Precision; int8 needs --calibration.")
     ] = None,
     sparse_encoding: Annotated[
         bool,

@@ -1,4 +1,4 @@
-"""The boards at hand: where they listen, what they have, and the file that lists them."""
+"""The boards file: where workers listen, and what their machines and links are like."""
 
 import math
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from edgeseg.text.suggestions import near_key, near_path
 from edgeseg.text.units import MIB, parse_bytes, parse_rate
 
 WORKER_BASE = 72 * MIB
-"""About what a worker takes before any piece."""
+"""About how many bytes a worker takes before any piece."""
 
 _KEY_DIGITS = 16
 
@@ -29,7 +29,7 @@ PublicKey: TypeAlias = Annotated[
 
 
 def piece_key(piece: Piece) -> str:
-    """Return what a boards file calls a piece."""
+    """Return the key of a piece in the ``piece_ms`` of a boards file."""
     return piece.sha256[:_KEY_DIGITS]
 
 
@@ -59,10 +59,10 @@ class Board:
 
 
 class LinkEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What a boards file says of a machine's way to the network; gigabit where it says nothing.
+    """The entries of a boards file about a machine's link; gigabit Ethernet where there are none.
 
-    ``up`` and ``down`` are rates such as ``100Mbit``, ``latency_ms`` is one way, ``byte_ns`` what a
-    byte, sent or received, takes of its cores.
+    ``up`` and ``down`` are rates such as ``100Mbit``; ``latency_ms`` is one way; ``byte_ns`` is the
+    processor time in nanoseconds that a byte, sent or received, costs the machine.
     """
 
     up: str | None = None
@@ -71,7 +71,13 @@ class LinkEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     byte_ns: float | None = None
 
     def check(self) -> None:
-        """Raise a UsageError for figures of no sense."""
+        """Refuse figures out of range.
+
+        Raises
+        ------
+        UsageError
+            If one is.
+        """
         for rate in (self.up, self.down):
             if rate is not None:
                 parse_rate(rate)
@@ -85,8 +91,8 @@ class BoardEntry(LinkEntry, frozen=True, forbid_unknown_fields=True):
     """One ``[[board]]`` of a boards file.
 
     A worker that runs states its memory and cores itself; ``memory`` and ``cores`` are for
-    planning without it. ``piece_ms`` is what pieces were measured to take there on one core,
-    ``public_key`` what its worker must prove to have the secret to.
+    planning without it. ``piece_ms`` are measured milliseconds of pieces on one core;
+    ``public_key`` is the key whose secret half its worker must prove to have.
     """
 
     name: str
@@ -130,7 +136,7 @@ class BoardEntry(LinkEntry, frozen=True, forbid_unknown_fields=True):
         return Board(self.name, parse_bytes(self.memory), WORKER_BASE, self.cores, self.speed)
 
     def seconds(self, pieces: Iterable[Piece]) -> dict[str, float]:
-        """Return what pieces were measured to take on one core, by name; only those known."""
+        """Return the measured seconds of pieces on one core, by name, where there are any."""
         return {
             piece.name: self.piece_ms[piece_key(piece)] / 1e3
             for piece in pieces
@@ -138,7 +144,13 @@ class BoardEntry(LinkEntry, frozen=True, forbid_unknown_fields=True):
         }
 
     def check(self) -> None:
-        """Raise a UsageError for figures of no sense."""
+        """Refuse figures out of range.
+
+        Raises
+        ------
+        UsageError
+            If one is.
+        """
         super().check()
         if self.memory is not None:
             parse_bytes(self.memory)
@@ -161,7 +173,8 @@ def read_boards(path: Path) -> BoardsFile:
     Raises
     ------
     UsageError
-        If it is missing, no TOML, has unknown keys, duplicate names, or figures of no sense.
+        If it is missing or no TOML, has unknown keys or duplicate names, or a figure is out of
+        range.
     """
     try:
         file = msgspec.toml.decode(path.read_bytes(), type=BoardsFile)

@@ -8,9 +8,16 @@ from edgeseg.text.units import parse_rate
 
 @dataclass(frozen=True)
 class Link:
-    """What joins a machine to the network: bytes a second each way, seconds one way.
+    """What joins a machine to the network.
 
-    ``toll``: seconds that a byte, sent or received, takes of the machine's cores.
+    Attributes
+    ----------
+    up, down
+        Bytes a second that it can send and receive.
+    latency
+        Seconds one way.
+    toll
+        Seconds of the machine's cores that a byte, sent or received, costs.
     """
 
     up: float
@@ -20,14 +27,14 @@ class Link:
 
 
 GIGABIT = Link(125e6, 125e6)
-"""The link of a machine of which nothing is known."""
+"""The link that is assumed where nothing is known."""
 
 LOOPBACK = Link(2e9, 2e9)
 """About what ZeroMQ moves from process to process on one machine."""
 
 
 def link_of(entry: LinkEntry, otherwise: Link = GIGABIT) -> Link:
-    """Return a link as a boards file has it; what it doesn't say is taken from the other."""
+    """Return the link that a boards file states; what it leaves out is that of ``otherwise``."""
     return Link(
         up=parse_rate(entry.up) if entry.up else otherwise.up,
         down=parse_rate(entry.down) if entry.down else otherwise.down,

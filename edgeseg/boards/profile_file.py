@@ -1,4 +1,4 @@
-"""What was measured of boards and links, written into the boards file; all else in it stays."""
+"""Writes what was measured of boards and links into the boards file; all else in it stays."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from edgeseg.text.units import MIB, format_rate
 
 
 @dataclass(frozen=True)
-class BoardFigures:
+class MeasuredBoard:
     """What was measured of a board.
 
     Parameters
@@ -27,7 +27,7 @@ class BoardFigures:
     link
         Its way to the network.
     seconds
-        What each piece takes on one core, by name; without those that do not fit there.
+        Seconds that each piece takes on one core, by name; without those that do not fit there.
     """
 
     board: Board
@@ -35,12 +35,12 @@ class BoardFigures:
     seconds: Mapping[str, float]
 
 
-def write_figures(
-    path: Path, manifest: Manifest, boards: Sequence[BoardFigures], coordinator: Link | None
+def write_profile(
+    path: Path, manifest: Manifest, boards: Sequence[MeasuredBoard], coordinator: Link | None
 ) -> None:
-    """Write figures into a boards file; comments, order and other bundles' figures stay.
+    """Write measured figures into a boards file; comments, order and other bundles' figures stay.
 
-    Memory and cores are written where the file does not say them.
+    Memory and cores are written only where the file does not state them.
 
     Parameters
     ----------
@@ -73,17 +73,17 @@ def write_figures(
         target.write_bytes(tomlkit.dumps(document).encode())
 
 
-def _enter(entry: Any, manifest: Manifest, figures: BoardFigures) -> None:
-    said = {"memory": f"{figures.board.memory_limit // MIB}MiB", "cores": figures.board.cores}
-    news = {key: value for key, value in said.items() if key not in entry}
+def _enter(entry: Any, manifest: Manifest, figures: MeasuredBoard) -> None:
+    stated = {"memory": f"{figures.board.memory_limit // MIB}MiB", "cores": figures.board.cores}
+    values = {key: value for key, value in stated.items() if key not in entry}
     link = figures.link
-    news |= _rates(link) | {
+    values |= _rates(link) | {
         "latency_ms": _rounded(link.latency * 1e3),
         "byte_ns": _rounded(link.toll * 1e9),
     }
     measured = [piece for piece in manifest.pieces if piece.name in figures.seconds]
     times = {piece_key(piece): _rounded(figures.seconds[piece.name] * 1e3) for piece in measured}
-    trailing = _set(entry, news)
+    trailing = _set(entry, values)
     trailing += _set(entry.setdefault("piece_ms", {}), times)
     table = entry["piece_ms"]
     if isinstance(table, Table):
@@ -94,7 +94,7 @@ def _enter(entry: Any, manifest: Manifest, figures: BoardFigures) -> None:
 
 
 def _set(table: Any, values: Mapping[str, Any]) -> list[Any]:
-    """Set values and return the comments and blank lines that followed: they belong behind."""
+    """Set values of a table; return the comments and blank lines that must be put behind them."""
     trailing: list[Any] = []
     while isinstance(table, Table) and table.value.body and table.value.body[-1][0] is None:
         trailing.insert(0, table.value.body.pop()[1])
@@ -108,5 +108,5 @@ def _rates(link: Link) -> dict[str, str]:
 
 
 def _rounded(value: float) -> float:
-    """Four digits: more would be noise."""
+    """Round to four digits: more would be noise."""
     return float(f"{value:.4g}")

@@ -59,9 +59,9 @@ def plan_or_time_share(
 
 def _possible(problem: Problem, objective: Objective) -> dict[int, TimeSharing]:
     """Return the time sharing of each board that allows it, by number."""
-    most = MOST_SLICES if objective == "throughput" else 1
+    most_slices = MOST_SLICES if objective == "throughput" else 1
     by_board = {
-        board: time_sharing_of(problem, board, most) for board in range(len(problem.boards))
+        board: time_sharing_of(problem, board, most_slices) for board in range(len(problem.boards))
     }
     return {board: sharing for board, sharing in by_board.items() if sharing is not None}
 

@@ -9,7 +9,7 @@ from measures import images, worker_start
 
 from edgeseg.boards.boards_file import Board, BoardEntry, LinkEntry, piece_key
 from edgeseg.boards.link import Link
-from edgeseg.boards.profile_file import BoardFigures
+from edgeseg.boards.profile_file import MeasuredBoard
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.text.units import format_rate
 from edgeseg_runtime import Segmenter
@@ -70,7 +70,7 @@ def _limit_for_two(bundle: Bundle) -> int:
     return (limit_for_runs(bundle.manifest, base, 2) + alone) // 2
 
 
-def _with_figures(entry: BoardEntry, figures: BoardFigures, bundle: Bundle) -> BoardEntry:
+def _with_figures(entry: BoardEntry, figures: MeasuredBoard, bundle: Bundle) -> BoardEntry:
     link, pieces = _entry_of(figures.link), bundle.manifest.pieces
     times = {piece_key(piece): 1e3 * figures.seconds[piece.name] for piece in pieces}
     return msgspec.structs.replace(entry, **msgspec.structs.asdict(link), piece_ms=times)

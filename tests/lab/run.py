@@ -25,7 +25,7 @@ from rich.table import Table
 from workers import workers
 
 from edgeseg.boards.boards_file import WORKER_BASE
-from edgeseg.boards.placement import pieces_and_slices, slice_bytes
+from edgeseg.boards.memory_use import peak_board_bytes, slice_bytes
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.files.atomic import atomic_path
 from edgeseg.output.terminal import console, figure_table, messages
@@ -92,7 +92,7 @@ def _lab(options: argparse.Namespace) -> Iterator[Lab]:
 
 def _memory(manifest: Any) -> int:
     everything = frozenset(piece.name for piece in manifest.pieces)
-    need = pieces_and_slices(manifest.pieces, slice_bytes(manifest, everything))
+    need = peak_board_bytes(manifest.pieces, slice_bytes(manifest, everything))
     return int(WORKER_BASE + MEMORY_SHARE * need)
 
 

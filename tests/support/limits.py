@@ -3,7 +3,7 @@
 from functools import lru_cache
 
 from edgeseg.boards.boards_file import Board
-from edgeseg.boards.placement import pieces_and_slices, slice_bytes, working_bytes
+from edgeseg.boards.memory_use import peak_board_bytes, slice_bytes, working_bytes
 from edgeseg.bundle.manifest import Manifest
 from edgeseg.planning.outcome.time_sharing import time_sharing_of
 from edgeseg.planning.problem.from_pieces import problem_of, sources_of
@@ -17,7 +17,7 @@ def memory_need(manifest: Manifest, board: Board, here: frozenset[str], window: 
     pieces = [piece for piece in manifest.pieces if piece.name in here]
     image, output = manifest.input.tensor, manifest.output.tensor
     working = working_bytes(manifest.pieces, sources_of(manifest.pieces), image, output)
-    need = pieces_and_slices(pieces, window * slice_bytes(manifest, here))
+    need = peak_board_bytes(pieces, window * slice_bytes(manifest, here))
     return board.base_memory + board.cores * working + need
 
 

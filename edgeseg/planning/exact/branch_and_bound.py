@@ -142,8 +142,8 @@ class _Search:
 
     def _least_in_flight(self, nodes: PartialPlacements) -> NDArray[np.int64]:
         """Return the fewest slices in flight with which the latency so far can win, (N,)."""
-        most = self._most_in_flight if self._pipelined else 1
-        return np.ceil(nodes.latency / self._below * _ROUNDING).clip(1, most).astype(np.int64)
+        largest = self._most_in_flight if self._pipelined else 1
+        return np.ceil(nodes.latency / self._below * _ROUNDING).clip(1, largest).astype(np.int64)
 
     def _bound_by_hops(self, nodes: PartialPlacements) -> PartialPlacements:
         """Add the hops that the remaining pieces need: transfer time and copies of tensors."""
@@ -185,14 +185,14 @@ class _Search:
         arrays, k = self._arrays, nodes.depth
         boards = len(self._problem.boards)
         present = np.isfinite(nodes.arrival[:, :, :boards]).transpose(0, 2, 1)
-        known = np.asarray(np.isfinite(nodes.arrival).any(axis=2), bool)[:, None, :]
+        anywhere = np.asarray(np.isfinite(nodes.arrival).any(axis=2), bool)[:, None, :]
         touched = self._touched_bytes[:, k:]
         added = touched.sum(axis=0) - present.astype(float) @ touched
         available = (arrays.limit - nodes.resident)[:, :, None] - arrays.resident[k:]
         held = nodes.held[:, :, None] + added
         in_flight = np.floor(available / np.maximum(held, 1.0))
         if self._pipelined:
-            received = (known & ~present).astype(float) @ self._read_bytes[:, k:]
+            received = (anywhere & ~present).astype(float) @ self._read_bytes[:, k:]
             down = received / arrays.down[:boards, None]
             work = (arrays.seconds[k:] / arrays.cores).T
             fits = nodes.compute[:, :, None] + work < self._below

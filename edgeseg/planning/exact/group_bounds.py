@@ -85,11 +85,11 @@ def _gaps(
     groups: BoardGroups, division: tuple[Counts, ...], highest: dict[Counts, float]
 ) -> dict[Counts, float]:
     """Return how far the bound of each group is above the rate that would matter."""
-    possible, known = sum(highest[counts] for counts in division), groups.rate
+    possible, best_rate = sum(highest[counts] for counts in division), groups.rate
     gaps = {}
     for counts in division:
         others = possible - highest[counts]
-        rate = max(groups.rates.get(counts, 0.0), known - others, 0.0)
+        rate = max(groups.rates.get(counts, 0.0), best_rate - others, 0.0)
         gaps[counts] = highest[counts] - rate
     return gaps
 
@@ -107,9 +107,9 @@ def _initial_bounds(groups: BoardGroups, deadline: Deadline) -> dict[Counts, flo
         highest[counts] = 1 / least_work(members) if has_memory(members) else 0.0
         price = float(np.dot(counts, prices))
         if 0 < price < highest[counts]:
-            known = groups.assignments.get(counts)
+            start = groups.assignments.get(counts)
             glance = deadline.within(_GLANCE)
-            result = branch_in_steps(members, known, "throughput", 1 / price, glance)
+            result = branch_in_steps(members, start, "throughput", 1 / price, glance)
             if result.assignment is not None:
                 groups.enter(counts, result.assignment)
             if result.bound > 0:
@@ -134,8 +134,8 @@ def _improve(
     groups: BoardGroups, counts: Counts, below: float, branching: float, deadline: Deadline
 ) -> float:
     """Enter a better lane of one group if there is one; return a lower bound on its period."""
-    known = groups.assignments.get(counts)
-    result = solve_lane(groups.part(counts), known, "throughput", deadline, below, branching)
+    start = groups.assignments.get(counts)
+    result = solve_lane(groups.part(counts), start, "throughput", deadline, below, branching)
     if result.assignment is not None:
         groups.enter(counts, result.assignment)
     return result.bound

@@ -45,31 +45,31 @@ def limit_in_flight(model: Formulation, period: int, latency: float, at_least: f
     at_least
         Lower bound on the seconds between two slices.
     """
-    kept = _touching(model, model.share)
+    touching = _touching(model, model.share)
     held = model.arrays.held / model.byte * latency / model.second
     resident = model.arrays.resident / model.byte * at_least / model.second
     for b in model.boards:
-        terms = {row[b]: held[f] for f, row in enumerate(kept)}
+        terms = {row[b]: held[f] for f, row in enumerate(touching)}
         terms |= {row[b]: resident[p] for p, row in enumerate(model.stored)}
         model.program.at_most(0, {period: -_available(model, b), **terms})
 
 
 def _touching(model: Formulation, placed: Grid) -> Grid:
     """Add variables of whether a flow takes memory on a board, (F, B)."""
-    kept = grid(model.program, len(model.problem.flows), len(model.boards))
-    for flow, row in zip(model.problem.flows, kept, strict=True):
+    touching = grid(model.program, len(model.problem.flows), len(model.boards))
+    for flow, row in zip(model.problem.flows, touching, strict=True):
         for piece in flow.touched_by:
             for b in model.boards:
                 model.program.at_most(0, {row[b]: -1, placed[piece][b]: 1})
-    return kept
+    return touching
 
 
 def _needs(model: Formulation, in_flight: int) -> Iterator[tuple[int, dict[int, float]]]:
     """Yield boards with terms of their bytes beside the base, while loading and at work."""
     t, order = model.arrays, model.problem.loading
-    kept = _touching(model, model.stored)
+    touching = _touching(model, model.stored)
     for b in model.boards:
-        held = {row[b]: in_flight * t.held[f] / model.byte for f, row in enumerate(kept)}
+        held = {row[b]: in_flight * t.held[f] / model.byte for f, row in enumerate(touching)}
         before: dict[int, float] = {}
         for piece in order:
             variable = model.stored[piece][b]

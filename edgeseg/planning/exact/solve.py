@@ -175,13 +175,13 @@ def _solve_throughput(
     search = _ThroughputSearch(problem, start, cost, below, deadline)
     latency = 0.0 if start is None else float(latencies(problem, start[None])[0])
     needed = 1 if start is None else fewest_in_flight(cost, latency)
-    in_flight, most = needed + 1, most_in_flight(problem)
-    bounds = [search.solve(in_flight, most, share=0.5)]
+    in_flight, largest = needed + 1, most_in_flight(problem)
+    bounds = [search.solve(in_flight, largest, share=0.5)]
     bounds += [search.solve(fewer, fewer) for fewer in range(needed, 0, -1)]
-    while bounds[0] < search.target and in_flight < most and not deadline.passed:
+    while bounds[0] < search.target and in_flight < largest and not deadline.passed:
         bounds.append(search.solve(in_flight, in_flight))
         in_flight += 1
-        bounds[0] = search.solve(in_flight, most)
+        bounds[0] = search.solve(in_flight, largest)
     return ExactResult(search.best, search.cost, min(*bounds, search.target))
 
 

@@ -75,11 +75,11 @@ def _run_costs(problem: Problem, objective: Objective) -> Iterator[Floats]:
     loads_by_board = [
         loads_of(problem, np.where(inside, board, (board + 1) % boards)) for board in range(boards)
     ]
-    most = 1
+    largest = 1
     if objective == "throughput":
-        most = sum(board.cores for board in problem.boards) + SPARE_SLICES
+        largest = sum(board.cores for board in problem.boards) + SPARE_SLICES
     distinct: set[bytes] = set()
-    for in_flight in range(1, most + 1):
+    for in_flight in range(1, largest + 1):
         table = np.full((boards, count + 1, count + 1), np.inf)
         for board, loads in enumerate(loads_by_board):
             cost = _cost(problem, loads, board, objective)

@@ -32,7 +32,7 @@ def local_search(
     """Return the best assignment found, shape (P,).
 
     It starts from the best of random contiguous and folded chains, the best contiguous assignment
-    and the given ones. A move puts a piece, a run of pieces or both ends of a tensor on another
+    and those passed in. A move puts a piece, a run of pieces or both ends of a tensor on another
     board, or exchanges two pieces; moves are made as long as they help. The same problem gives
     the same answer unless time runs out. The answer may exceed a memory limit if none was found
     that does not.
@@ -52,15 +52,15 @@ def local_search(
     """
     random = _random(problem)
     chain = contiguous_assignment(problem, objective)
-    known = (*starts, *(() if chain is None else (chain,)))
-    rows = np.concatenate([*(row[None] for row in known), _random_chains(problem, random)])
+    candidates = (*starts, *(() if chain is None else (chain,)))
+    rows = np.concatenate([*(row[None] for row in candidates), _random_chains(problem, random)])
     rows = np.unique(rows, axis=0)
     order = costs(problem, rows, objective, smooth=True).argsort(kind="stable")
     size = len(problem.pieces) * len(problem.boards)
     once = quick or len(problem.boards) == 1 or size > _LARGE
     descents, kicks = (1, 0) if once else (_DESCENTS, _KICKS)
-    selected = [*rows[order[:descents]], *(() if quick else known)]
-    reached = [*known, *(descend(problem, start, objective, deadline) for start in selected)]
+    selected = [*rows[order[:descents]], *(() if quick else candidates)]
+    reached = [*candidates, *(descend(problem, start, objective, deadline) for start in selected)]
     best = _best(problem, reached, objective)
     for _ in range(kicks):
         kicked = best.copy()

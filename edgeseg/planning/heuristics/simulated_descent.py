@@ -50,14 +50,14 @@ def simulated_descent(
     list of array
         The lanes in their order, each of shape (P,), none of a lower simulated rate.
     """
-    known: dict[object, Assignments] = {}
+    by_members: dict[object, Assignments] = {}
     improved = []
     for lane in lanes:
         members, row = np.unique(lane, return_inverse=True)
         key = (tuple(problem.kind(board) for board in members.tolist()), tuple(row.tolist()))
-        if key not in known:
-            known[key] = _descend(problem.only(members.tolist()), row, deadline)
-        improved.append(members[known[key]])
+        if key not in by_members:
+            by_members[key] = _descend(problem.only(members.tolist()), row, deadline)
+        improved.append(members[by_members[key]])
     return improved
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeseg.boards.placement import SEALING
+from edgeseg.boards.memory_use import SEALING
 from edgeseg.planning.problem.arrays import Assignments, Floats, ProblemArrays, arrays_of
 from edgeseg.planning.problem.merged_runs import runs_of
 from edgeseg.planning.problem.problem import Problem
@@ -78,11 +78,11 @@ class Loads:
             Bytes of each board, (B,).
         """
         with np.errstate(divide="ignore", invalid="ignore"):
-            most = np.floor((limit - self.resident) / self.held)
-        most = np.where(self.held > 0, most, MOST_IN_FLIGHT)
-        most = np.where(self.loading <= limit, most, 0)
-        most = np.where(self.used, np.clip(most, 0, MOST_IN_FLIGHT), MOST_IN_FLIGHT)
-        return np.asarray(most.min(axis=1), float)
+            in_flight = np.floor((limit - self.resident) / self.held)
+        in_flight = np.where(self.held > 0, in_flight, MOST_IN_FLIGHT)
+        in_flight = np.where(self.loading <= limit, in_flight, 0)
+        in_flight = np.where(self.used, np.clip(in_flight, 0, MOST_IN_FLIGHT), MOST_IN_FLIGHT)
+        return np.asarray(in_flight.min(axis=1), float)
 
 
 def loads_of(problem: Problem, assignments: Assignments) -> Loads:
@@ -144,6 +144,6 @@ def _loading_peak(problem: Problem, placed: Floats) -> Floats:
     t = arrays_of(problem)
     order = list(problem.loading)
     ordered = placed[:, order]
-    kept = ordered * t.resident[order][:, None]
-    before = np.cumsum(kept, axis=1) - kept
+    resident = ordered * t.resident[order][:, None]
+    before = np.cumsum(resident, axis=1) - resident
     return np.asarray((ordered * (before + t.peak[order][:, None])).max(axis=1), float)

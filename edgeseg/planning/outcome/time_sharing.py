@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from edgeseg.boards.placement import most_alive_of
+from edgeseg.boards.memory_use import peak_tensor_bytes_of
 from edgeseg.planning.problem.arrays import arrays_of
 from edgeseg.planning.problem.problem import Problem
 
@@ -71,7 +71,9 @@ class TimeSharing:
         return self.loading + self.disk + self.compute
 
 
-def time_sharing_of(problem: Problem, board: int, most: int = MOST_SLICES) -> TimeSharing | None:
+def time_sharing_of(
+    problem: Problem, board: int, most_slices: int = MOST_SLICES
+) -> TimeSharing | None:
     """Return groups and batch for a board: fewest groups, then fewest bytes on disk, then memory.
 
     The batch is no larger than needed to load for a tenth of the time. Its images wait in memory;
@@ -83,7 +85,7 @@ def time_sharing_of(problem: Problem, board: int, most: int = MOST_SLICES) -> Ti
         Pieces and boards.
     board
         Number of the board.
-    most
+    most_slices
         Most slices in a batch.
 
     Returns
@@ -94,7 +96,7 @@ def time_sharing_of(problem: Problem, board: int, most: int = MOST_SLICES) -> Ti
     t, cores = arrays_of(problem), problem.boards[board].cores
     compute = float(t.seconds[:, board].sum() / cores)
     loading = load_seconds(float(t.resident.sum()))
-    batch = min(most, _batch(loading, compute))
+    batch = min(most_slices, _batch(loading, compute))
     groups = best_groups(problem, board, batch)
     while groups is None and batch > 1:
         batch //= 2
@@ -178,16 +180,16 @@ def _need(problem: Problem, board: int, group: range, batch: int) -> int:
     """Return the bytes that a board needs for a group and the images of a batch."""
     t = arrays_of(problem)
     order = [piece for piece in problem.loading if piece in group]
-    kept = np.cumsum(t.resident[order])
-    loading = float((kept - t.resident[order] + t.peak[order]).max())
+    resident = np.cumsum(t.resident[order])
+    loading = float((resident - t.resident[order] + t.peak[order]).max())
     images = batch * float(t.wire[t.images].sum())
-    running = float(kept[-1]) + images + _alive(problem, group)
+    running = float(resident[-1]) + images + _alive(problem, group)
     return round(float(t.base[board]) + max(loading, running))
 
 
 def _alive(problem: Problem, group: range) -> int:
     """Return the most bytes of tensors of one slice while a group runs."""
-    return most_alive_of(_tensor_bytes(problem)[group.start : group.stop])
+    return peak_tensor_bytes_of(_tensor_bytes(problem)[group.start : group.stop])
 
 
 @lru_cache(maxsize=64)

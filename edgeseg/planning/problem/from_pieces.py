@@ -7,7 +7,7 @@ from typing import Protocol
 
 from edgeseg.boards.boards_file import Board, BoardsFile
 from edgeseg.boards.link import GIGABIT, Link, link_of
-from edgeseg.boards.placement import Loadable, loading_order, plane_bytes, working_bytes
+from edgeseg.boards.memory_use import Loadable, loading_order, plane_bytes, working_bytes
 from edgeseg.bundle.manifest import Port
 from edgeseg.planning.problem.problem import Flow, PieceCost, Problem
 

@@ -74,7 +74,7 @@ class RunMemory:
         placed
             1 where a piece is on a board, else 0, shape (N, P, B).
         """
-        kept = np.where(runs.first, self.resident[runs.start, runs.end], 0.0)
+        resident_by_run = np.where(runs.first, self.resident[runs.start, runs.end], 0.0)
         peak = np.where(runs.first, self.peak[runs.start, runs.end], 0.0)
-        resident = np.einsum("npb,np->nb", placed, kept)
-        return resident + (placed * (peak - kept)[:, :, None]).max(axis=1), resident
+        resident = np.einsum("npb,np->nb", placed, resident_by_run)
+        return resident + (placed * (peak - resident_by_run)[:, :, None]).max(axis=1), resident

@@ -1,4 +1,4 @@
-"""A plan as a picture: the network with its cuts by board, and three slices in time."""
+"""A plan as a picture: the network with its cuts by board, and a Gantt chart of three slices."""
 
 import math
 from collections import Counter
@@ -22,21 +22,22 @@ from edgeseg.text.units import format_bytes
 
 _SLICES = 3
 _RISE, _LEAST_RISE = 0.09, 0.4
-"""Height of a skip's arc, as a part of its width and at least."""
+"""Height of a skip's arc, as a part of its width, and its least height."""
 
 _ABOVE = 0.28
-"""Of a label over its line."""
+"""Height of a label over its line."""
 
 _SHADES = (1.0, 0.65, 0.35)
 
 
 def check_plot(path: Path) -> None:
-    """Refuse early a picture that could not be written at the end.
+    """Refuse a picture that could not be written later.
 
     Raises
     ------
     EdgesegError
-        If the name is no PNG or SVG, the folder can't be written, or matplotlib is missing.
+        If the name does not end in .png or .svg, the folder can't be written, or matplotlib is
+        missing.
     """
     if path.suffix.lower() not in (".png", ".svg"):
         raise UsageError(
@@ -46,8 +47,8 @@ def check_plot(path: Path) -> None:
     require_matplotlib()
 
 
-def write_plot(path: Path, manifest: Manifest, problem: Problem, found: Plan) -> None:
-    """Draw the lane of the most boards: its pieces as a U, and below what happens when.
+def write_plot(path: Path, manifest: Manifest, problem: Problem, plan: Plan) -> None:
+    """Draw the lane of the most boards: its pieces as a U, above a Gantt chart.
 
     Parameters
     ----------
@@ -57,7 +58,7 @@ def write_plot(path: Path, manifest: Manifest, problem: Problem, found: Plan) ->
         The bundle, for the sizes of the tensors.
     problem
         What was planned.
-    found
+    plan
         The plan.
 
     Raises
@@ -65,21 +66,21 @@ def write_plot(path: Path, manifest: Manifest, problem: Problem, found: Plan) ->
     OutputError
         If the file can't be written; nothing half-written is left.
     """
-    lane = max(found.lanes, key=lambda lane: len(lane.members))
-    bars = timeline(problem, lane, _SLICES)
-    rows = _rows(lane, bars)
+    lane = max(plan.lanes, key=lambda lane: len(lane.members))
+    intervals = timeline(problem, lane, _SLICES)
+    rows = _rows(lane, intervals)
     matplotlib = require_matplotlib()
     width = max(9.0, 0.55 * len(manifest.pieces))
     size = (width, 4.2 + 0.3 * len(rows))
     figure = matplotlib.figure.Figure(figsize=size, layout="constrained")
-    network, time = figure.subplots(2, 1, height_ratios=(3.4, 0.8 + 0.3 * len(rows)))
+    network, chart = figure.subplots(2, 1, height_ratios=(3.4, 0.8 + 0.3 * len(rows)))
     colors = {board.name: f"C{number % 10}" for number, board in enumerate(problem.boards)}
     _draw_network(network, manifest, problem, lane, colors)
-    _draw_time(time, rows, bars, colors | {COORDINATOR: "dimgrey"})
-    one_of = f"one of {len(found.lanes)} lanes; " if len(found.lanes) > 1 else ""
+    _draw_chart(chart, rows, intervals, colors | {COORDINATOR: "dimgrey"})
+    one_of = f"one of {len(plan.lanes)} lanes; " if len(plan.lanes) > 1 else ""
     network.set_title(
-        f"{manifest.model_name}: {one_of}{found.prediction.rate:.3g} slices/s, "
-        f"{found.prediction.latency:.3g} s a slice",
+        f"{manifest.model_name}: {one_of}{plan.prediction.rate:.3g} slices/s, "
+        f"{plan.prediction.latency:.3g} s a slice",
         fontsize=10,
     )
     figure.supxlabel(f"{RESEARCH_NOTE}.", fontsize=8, color="dimgrey")
@@ -88,7 +89,7 @@ def write_plot(path: Path, manifest: Manifest, problem: Problem, found: Plan) ->
 
 
 def level(piece: Piece, rows: int) -> float:
-    """Return how deep in the U a piece reaches: halvings of the image's rows."""
+    """Return the level of the U that a piece reaches: how often the image's rows are halved."""
     least = min(port.shape[1] for port in (*piece.inputs, *piece.outputs))
     return math.log2(rows / least)
 
@@ -99,9 +100,9 @@ def _draw_network(
     rows = manifest.input.shape[1]
     places = [(x, -level(piece, rows)) for x, piece in enumerate(manifest.pieces)]
     boards = [lane.boards[piece.name] for piece in manifest.pieces]
-    for (maker, reader), size in _crossings(problem).items():
-        crosses = boards[maker] != boards[reader]
-        _draw_flow(axes, places[maker], places[reader], size if crosses else 0)
+    for (producer, reader), size in _crossings(problem).items():
+        crosses = boards[producer] != boards[reader]
+        _draw_flow(axes, places[producer], places[reader], size if crosses else 0)
     for board, piece, (x, y) in zip(boards, manifest.pieces, places, strict=True):
         box = {"boxstyle": "round,pad=0.35", "facecolor": colors[board], "edgecolor": "white"}
         label = piece.name.removeprefix("piece_")
@@ -117,7 +118,7 @@ def _draw_network(
 
 
 def _crossings(problem: Problem) -> Counter[tuple[int, int]]:
-    """Add up the bytes from piece to piece."""
+    """Return the bytes on the wire from piece to piece, by producer and reader."""
     sizes: Counter[tuple[int, int]] = Counter()
     for flow in problem.flows:
         if flow.producer is not None:
@@ -127,10 +128,10 @@ def _crossings(problem: Problem) -> Counter[tuple[int, int]]:
 
 
 def _draw_flow(
-    axes: Any, maker: tuple[float, float], reader: tuple[float, float], sent: int
+    axes: Any, producer: tuple[float, float], reader: tuple[float, float], sent: int
 ) -> None:
-    """Draw what goes from piece to piece: a skip as an arc above what lies between."""
-    (left, start), (right, end) = maker, reader
+    """Draw the tensors from piece to piece: a skip as an arc above what lies between."""
+    (left, start), (right, end) = producer, reader
     along = np.linspace(0, 1, 40)
     rise = max(_LEAST_RISE, _RISE * (right - left)) if right - left > 1 else 0.0
     height = start + (end - start) * along + 4 * rise * along * (1 - along)
@@ -141,26 +142,29 @@ def _draw_flow(
         axes.text((left + right) / 2, top, format_bytes(sent), ha="center", fontsize=7)
 
 
-def _rows(lane: Lane, bars: tuple[BusyInterval, ...]) -> list[tuple[str, str]]:
-    """List the machines' parts that do anything."""
-    busy = {(bar.machine, bar.part) for bar in bars}
+def _rows(lane: Lane, intervals: tuple[BusyInterval, ...]) -> list[tuple[str, str]]:
+    """Return the parts of machines that are ever busy, as rows of the chart."""
+    busy = {(interval.machine, interval.part) for interval in intervals}
     machines = (COORDINATOR, *lane.members)
     return sorted(
         busy, key=lambda row: (machines.index(row[0]), row[1] == "down", row[1] == "up", row[1])
     )
 
 
-def _draw_time(
-    axes: Any, rows: list[tuple[str, str]], bars: tuple[BusyInterval, ...], colors: dict[str, str]
+def _draw_chart(
+    axes: Any,
+    rows: list[tuple[str, str]],
+    intervals: tuple[BusyInterval, ...],
+    colors: dict[str, str],
 ) -> None:
-    for bar in bars:
+    for interval in intervals:
         axes.barh(
-            rows.index((bar.machine, bar.part)),
-            bar.end - bar.start,
-            left=bar.start,
+            rows.index((interval.machine, interval.part)),
+            interval.end - interval.start,
+            left=interval.start,
             height=0.8,
-            color=colors[bar.machine],
-            alpha=_SHADES[bar.index],
+            color=colors[interval.machine],
+            alpha=_SHADES[interval.index],
             edgecolor="white",
             linewidth=0.5,
         )

@@ -1,4 +1,4 @@
-"""What a plan says of itself: boards, lanes, figures and their bounds, for programs."""
+"""A plan as data for programs: boards, lanes, figures and their bounds."""
 
 import msgspec
 
@@ -11,10 +11,11 @@ from edgeseg.planning.problem.problem import Problem
 
 
 class BoardPlan(msgspec.Struct, frozen=True):
-    """One board: seconds of each of its pieces on one core, and what a slice takes there.
+    """One board: its pieces, its load and its memory.
 
-    ``estimated`` says that seconds were worked out from FLOPs where nothing was measured.
-    Seconds and bytes a slice are over all slices, those that other boards run among them.
+    ``pieces`` are seconds on one core; ``busy`` is a part of the time of its cores. Seconds and
+    bytes a slice are averages over all slices, those that other boards run included.
+    ``estimated`` says that some seconds were estimated from FLOPs, not measured.
     """
 
     name: str
@@ -32,8 +33,9 @@ class BoardPlan(msgspec.Struct, frozen=True):
 class LanePlan(msgspec.Struct, frozen=True):
     """One lane: the board of each piece, the slices in flight, and its rate.
 
-    In ``shifts`` the groups of pieces take turns in memory for each batch of slices in flight;
-    ``slower`` is how many times longer a slice takes then than on a board that holds all pieces.
+    With ``shifts`` the groups of pieces share the board's memory in time, for each batch of
+    ``window`` slices; ``slower`` is how many times longer a slice takes than on a board that
+    holds all pieces.
     """
 
     pieces: dict[str, str]
@@ -44,7 +46,7 @@ class LanePlan(msgspec.Struct, frozen=True):
 
 
 class StrategyPlan(msgspec.Struct, frozen=True):
-    """What a way to place would reach."""
+    """What the best placement of one strategy would reach."""
 
     name: str
     slices_per_second: float
@@ -71,8 +73,8 @@ class PlanReport(msgspec.Struct, frozen=True):
     note: str = RESEARCH_NOTE
 
 
-def report_of(model: str, problem: Problem, found: Plan) -> PlanReport:
-    """Describe a plan.
+def report_of(model: str, problem: Problem, plan: Plan) -> PlanReport:
+    """Return the report of a plan.
 
     Parameters
     ----------
@@ -80,41 +82,41 @@ def report_of(model: str, problem: Problem, found: Plan) -> PlanReport:
         Name of the model.
     problem
         What was planned.
-    found
+    plan
         The plan for it.
     """
-    rates = found.prediction.lane_rates
+    rates = plan.prediction.lane_rates
     return PlanReport(
         model=model,
-        objective=found.objective,
-        method=found.method,
-        slices_per_second=found.prediction.rate,
-        latency_seconds=found.prediction.latency,
-        bottleneck=found.prediction.bottleneck,
-        cost=found.cost,
-        lower_bound=found.bound,
-        gap=found.gap,
+        objective=plan.objective,
+        method=plan.method,
+        slices_per_second=plan.prediction.rate,
+        latency_seconds=plan.prediction.latency,
+        bottleneck=plan.prediction.bottleneck,
+        cost=plan.cost,
+        lower_bound=plan.bound,
+        gap=plan.gap,
         estimated=problem.estimated,
-        boards=tuple(_board(problem, found, number) for number in range(len(problem.boards))),
+        boards=tuple(_board(problem, plan, number) for number in range(len(problem.boards))),
         lanes=tuple(
             LanePlan(
                 dict(lane.boards), lane.window, rate, lane.shifts, slowdown(problem, lane, rate)
             )
-            for lane, rate in zip(found.lanes, rates, strict=True)
+            for lane, rate in zip(plan.lanes, rates, strict=True)
         ),
-        strategies=tuple(_strategy(row.name, row.prediction) for row in found.strategies),
+        strategies=tuple(_strategy(row.name, row.prediction) for row in plan.strategies),
     )
 
 
 def slowdown(problem: Problem, lane: Lane, rate: float) -> float:
-    """Return how many times longer a slice takes in shifts than with all pieces in memory.
+    """Return how many times longer a slice takes with time sharing than with all pieces in memory.
 
     Parameters
     ----------
     problem
         What was planned.
     lane
-        One of the lanes; of those not in shifts the answer is 1.
+        One of the lanes; without time sharing the answer is 1.
     rate
         Slices a second of the lane.
     """
@@ -125,26 +127,26 @@ def slowdown(problem: Problem, lane: Lane, rate: float) -> float:
     return problem.boards[number].cores / (whole * rate)
 
 
-def _board(problem: Problem, found: Plan, number: int) -> BoardPlan:
+def _board(problem: Problem, plan: Plan, number: int) -> BoardPlan:
     board, link = problem.boards[number], problem.links[number]
-    here = {
-        piece for lane in found.lanes for piece, name in lane.boards.items() if name == board.name
+    names = {
+        piece for lane in plan.lanes for piece, name in lane.boards.items() if name == board.name
     }
-    does = found.prediction  # of the boards in use
-    compute = does.compute.get(board.name, 0.0)
+    prediction = plan.prediction  # of the boards in use
+    compute = prediction.compute.get(board.name, 0.0)
     return BoardPlan(
         name=board.name,
-        pieces={p.name: p.seconds[number] for p in problem.pieces if p.name in here},
+        pieces={p.name: p.seconds[number] for p in problem.pieces if p.name in names},
         seconds_per_slice=compute,
-        busy=compute * does.rate,
-        memory_bytes=does.memory.get(board.name, 0),
+        busy=compute * prediction.rate,
+        memory_bytes=prediction.memory.get(board.name, 0),
         memory_limit_bytes=board.memory_limit,
-        sent_bytes_per_slice=does.up.get(board.name, 0.0) * link.up,
-        received_bytes_per_slice=does.down.get(board.name, 0.0) * link.down,
+        sent_bytes_per_slice=prediction.up.get(board.name, 0.0) * link.up,
+        received_bytes_per_slice=prediction.down.get(board.name, 0.0) * link.down,
         estimated=board.name in problem.estimated_boards,
-        left_out=found.left_out.get(board.name),
+        left_out=plan.left_out.get(board.name),
     )
 
 
-def _strategy(name: str, does: Prediction) -> StrategyPlan:
-    return StrategyPlan(name, does.rate, does.latency, does.largest_need)
+def _strategy(name: str, prediction: Prediction) -> StrategyPlan:
+    return StrategyPlan(name, prediction.rate, prediction.latency, prediction.largest_need)

@@ -1,4 +1,4 @@
-"""A plan at the terminal: boards and their pieces, the strategies beside it, the bound."""
+"""A plan at the terminal: boards and their pieces, other strategies, the bound."""
 
 from collections.abc import Iterator, Sequence
 
@@ -18,7 +18,7 @@ _GOALS = {
 
 
 def plan_renderables(report: PlanReport) -> Iterator[RenderableType]:
-    """Yield what is to be shown of a plan, 100 columns wide.
+    """Yield the tables and lines of a plan, 100 columns wide.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def plan_renderables(report: PlanReport) -> Iterator[RenderableType]:
 
 
 def format_runs(names: Sequence[str], order: Sequence[str]) -> str:
-    """Write pieces as runs of neighbours: ``piece_00-03, piece_11``.
+    """Return pieces as runs of neighbours, such as ``piece_00-03, piece_11``.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def format_runs(names: Sequence[str], order: Sequence[str]) -> str:
 
 
 def format_time_sharing(shifts: Sequence[Sequence[str]], batch: int, slower: float) -> str:
-    """Say how a board runs in shifts.
+    """Return how a board runs pieces with time sharing, for a message.
 
     Parameters
     ----------
@@ -106,9 +106,9 @@ def _boards(report: PlanReport) -> Table:
 def _strategies(report: PlanReport) -> Table:
     table = figure_table(("strategy",), ("slices/s", "s a slice", "largest need"))
     for row in report.strategies:
-        chosen = row.name == report.method
+        is_plan = row.name == report.method
         table.add_row(
-            f"{row.name} (this plan)" if chosen else row.name,
+            f"{row.name} (this plan)" if is_plan else row.name,
             f"{row.slices_per_second:.3g}",
             f"{row.latency_seconds:.3g}",
             format_bytes(row.largest_memory_bytes),

@@ -24,7 +24,7 @@ def profile(
     Research use only, not a medical device.
     """
     from edgeseg.boards.boards_file import read_boards
-    from edgeseg.boards.profile_file import write_figures
+    from edgeseg.boards.profile_file import write_profile
     from edgeseg.bundle.bundle_file import Bundle
     from edgeseg.files.atomic import check_writable
     from edgeseg.output.terminal import console, emit_json, progress
@@ -37,7 +37,7 @@ def profile(
     profiler = Profiler(opened, file.board, file.coordinator, rounds, own_keys(key))
     with progress(profiler.steps, "profiling") as advance:
         figures = profiler.measure(advance)
-    write_figures(boards, opened.manifest, figures, own_link(file.coordinator, figures))
+    write_profile(boards, opened.manifest, figures, own_link(file.coordinator, figures))
     report = profile_report(opened.manifest, figures)
     if json:
         emit_json(report)

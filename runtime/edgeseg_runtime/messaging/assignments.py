@@ -3,14 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
-from edgeseg.boards.placement import (
-    Lane,
-    Placement,
-    handovers_of,
-    plane_bytes,
-    slice_bytes,
-    waiting_bytes,
-)
+from edgeseg.boards.memory_use import plane_bytes, slice_bytes, waiting_bytes
+from edgeseg.boards.placement import Lane, Placement, handovers_of
 from edgeseg.bundle.manifest import Manifest, Piece, Port
 from edgeseg_runtime.messaging.wire import Assignment, Peer, Routes
 

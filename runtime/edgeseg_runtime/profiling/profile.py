@@ -7,8 +7,8 @@ from itertools import chain, pairwise, zip_longest
 
 from edgeseg.boards.boards_file import Board, BoardEntry, LinkEntry
 from edgeseg.boards.link import Link, link_of
-from edgeseg.boards.placement import pieces_and_slices, working_bytes
-from edgeseg.boards.profile_file import BoardFigures
+from edgeseg.boards.memory_use import peak_board_bytes, working_bytes
+from edgeseg.boards.profile_file import MeasuredBoard
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.bundle.manifest import Manifest, Piece
 from edgeseg.planning.problem.from_pieces import sources_of
@@ -68,7 +68,7 @@ class Profiler:
         """How many steps :meth:`measure` takes."""
         return len(self.entries) * (1 + self.rounds * len(self.bundle.manifest.pieces))
 
-    def measure(self, advance: Advance) -> tuple[BoardFigures, ...]:
+    def measure(self, advance: Advance) -> tuple[MeasuredBoard, ...]:
         """Measure all boards and links.
 
         Parameters
@@ -87,7 +87,7 @@ class Profiler:
             links = [self._measure_link(speaker, board, advance) for board in speaker.boards]
             seconds = self._measure_pieces(speaker, advance)
             return tuple(
-                BoardFigures(board, link, seconds[board.name])
+                MeasuredBoard(board, link, seconds[board.name])
                 for board, link in zip(speaker.boards, links, strict=True)
             )
         finally:
@@ -146,7 +146,7 @@ def batches(manifest: Manifest, board: Board) -> Iterator[tuple[Piece, ...]]:
 
 def _fits(manifest: Manifest, pieces: Sequence[Piece], board: Board) -> bool:
     image, output = manifest.input.tensor, manifest.output.tensor
-    need = pieces_and_slices(pieces, trial_bytes(manifest, pieces))
+    need = peak_board_bytes(pieces, trial_bytes(manifest, pieces))
     need += working_bytes(pieces, sources_of(manifest.pieces), image, output)
     return board.base_memory + need <= board.memory_limit
 
@@ -208,7 +208,7 @@ def _seconds(probes: Sequence[ProbeAnswer]) -> float:
     return sum(probe.seconds for probe in probes)
 
 
-def own_link(said: LinkEntry, boards: Sequence[BoardFigures]) -> Link | None:
+def own_link(said: LinkEntry, boards: Sequence[MeasuredBoard]) -> Link | None:
     """Return this machine's link if more went through it than it was taken for, else None.
 
     Parameters

@@ -7,7 +7,7 @@ from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from edgeseg.boards.profile_file import BoardFigures
+from edgeseg.boards.profile_file import MeasuredBoard
 from edgeseg.bundle.manifest import Manifest
 from edgeseg.output.terminal import RESEARCH_NOTE, figure_table
 from edgeseg.text.units import format_rate
@@ -35,7 +35,7 @@ class ProfileReport(msgspec.Struct, frozen=True):
     note: str = RESEARCH_NOTE
 
 
-def profile_report(manifest: Manifest, boards: Sequence[BoardFigures]) -> ProfileReport:
+def profile_report(manifest: Manifest, boards: Sequence[MeasuredBoard]) -> ProfileReport:
     """Describe what was measured of a bundle."""
     return ProfileReport(
         model=manifest.model_name,

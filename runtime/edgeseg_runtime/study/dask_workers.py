@@ -11,7 +11,7 @@ import nibabel as nib
 import psutil
 
 from edgeseg.boards.boards_file import WORKER_BASE
-from edgeseg.boards.placement import pieces_and_slices, slice_bytes
+from edgeseg.boards.memory_use import peak_board_bytes, slice_bytes
 from edgeseg.bundle.manifest import Manifest
 from edgeseg.text.units import MIB
 from edgeseg_runtime.local_workers import share_machine, this_machine, usable_memory
@@ -78,7 +78,7 @@ def heads(boards: Sequence[Path]) -> tuple[WorkerSpec, ...]:
 def _pieces_bytes(manifest: Manifest) -> int:
     """Return what a worker takes that runs all pieces, one slice waiting while another is done."""
     everything = frozenset(piece.name for piece in manifest.pieces)
-    return WORKER_BASE + pieces_and_slices(manifest.pieces, 2 * slice_bytes(manifest, everything))
+    return WORKER_BASE + peak_board_bytes(manifest.pieces, 2 * slice_bytes(manifest, everything))
 
 
 def _volume_bytes(path: Path) -> int:

@@ -8,7 +8,7 @@ from manifests import chain_manifest
 
 from edgeseg.boards.boards_file import Board, piece_key, read_boards
 from edgeseg.boards.link import Link
-from edgeseg.boards.profile_file import BoardFigures, write_figures
+from edgeseg.boards.profile_file import MeasuredBoard, write_profile
 from edgeseg.bundle.manifest import Manifest
 from edgeseg.errors import OutputError
 
@@ -58,14 +58,14 @@ _MANIFEST, _OTHER = _manifest("1", "2"), _manifest("3", "4")
 _FIRST, _SECOND = _OTHER.pieces
 
 
-def _figures(name: str, **seconds: float) -> BoardFigures:
+def _figures(name: str, **seconds: float) -> MeasuredBoard:
     board = Board(name, 200 * 2**20, cores=2)
-    return BoardFigures(board, Link(117.9e6, 2.5e9, 0.00123456, 1.23456e-9), seconds)
+    return MeasuredBoard(board, Link(117.9e6, 2.5e9, 0.00123456, 1.23456e-9), seconds)
 
 
 def _write(path: Path, manifest: Manifest, first: float) -> None:
     both = [_figures(name, piece_00=first, piece_01=0.5) for name in ("one", "two")]
-    write_figures(path, manifest, both, None)
+    write_profile(path, manifest, both, None)
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_what_was_written_is_read(path: Path) -> None:
-    write_figures(path, _OTHER, [_figures("two", piece_01=0.0123456)], Link(2e9, 3e9))
+    write_profile(path, _OTHER, [_figures("two", piece_01=0.0123456)], Link(2e9, 3e9))
     file = read_boards(path)
     one, two = file.board
     assert (two.up, two.down, two.latency_ms) == ("943.2Mbit", "20Gbit", 1.235)

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from manifests import KIB, chain_manifest, manifests
 
-from edgeseg.boards.placement import Lane, Placement, handovers_of, slice_bytes
+from edgeseg.boards.memory_use import slice_bytes
+from edgeseg.boards.placement import Lane, Placement, handovers_of
 from edgeseg.bundle.manifest import Manifest, Port
 from edgeseg_runtime.messaging.assignments import (
     assignment_for,

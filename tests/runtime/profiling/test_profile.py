@@ -10,7 +10,7 @@ from processes import Workers
 
 from edgeseg.boards.boards_file import Board, BoardEntry, LinkEntry
 from edgeseg.boards.link import GIGABIT, Link
-from edgeseg.boards.profile_file import BoardFigures
+from edgeseg.boards.profile_file import MeasuredBoard
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.errors import BoardError
 from edgeseg_runtime import Segmenter
@@ -51,8 +51,8 @@ def test_what_disturbs_transfers_in_a_row_decides_nothing() -> None:
 
 
 def test_a_link_is_at_least_what_went_through_it() -> None:
-    def figures(up: float, down: float) -> BoardFigures:
-        return BoardFigures(Board("a", 1), Link(up, down), {})
+    def figures(up: float, down: float) -> MeasuredBoard:
+        return MeasuredBoard(Board("a", 1), Link(up, down), {})
 
     slow = [figures(1e6, 1e6), figures(2e6, 1e6)]
     assert own_link(LinkEntry(), slow) is None

@@ -1,6 +1,6 @@
 """What a board enters into its ledger for an assignment, before it holds any of it."""
 
-from edgeseg.boards.placement import SEALING, most_alive, pieces_and_slices, working_bytes
+from edgeseg.boards.memory_use import SEALING, peak_board_bytes, peak_tensor_bytes, working_bytes
 from edgeseg.bundle.manifest import Piece
 from edgeseg_runtime.board.memory.ledger import Ledger
 from edgeseg_runtime.board.pieces.steps import steps_of
@@ -38,14 +38,14 @@ def reserve(assignment: Assignment, ledger: Ledger, cores: int) -> int:
     most_copies = cores if assignment.routes else 1
     slice_bytes = assignment.reserved_bytes + SEALING * _sealed_bytes(assignment)
     needed_bytes = max(
-        pieces_and_slices(group, slice_bytes + _alive_bytes(assignment, group)) for group in groups
+        peak_board_bytes(group, slice_bytes + _alive_bytes(assignment, group)) for group in groups
     )
     ledger.enter("what the pieces and the slices in flight take", needed_bytes)
     ledger.enter("what is converted on the way", most_copies * _conversion_bytes(assignment))
     arriving_bytes = max(map(_arriving_bytes, assignment.pieces), default=0)
     if arriving_bytes > needed_bytes:
         ledger.enter("the largest piece on its way", arriving_bytes - needed_bytes)
-    copy_bytes = max(pieces_and_slices(group, _alive_bytes(assignment, group)) for group in groups)
+    copy_bytes = max(peak_board_bytes(group, _alive_bytes(assignment, group)) for group in groups)
     copies = 1
     while copies < most_copies and 0 < copy_bytes <= ledger.free:
         copies += 1
@@ -62,7 +62,7 @@ def _resident_groups(assignment: Assignment) -> list[tuple[Piece, ...]]:
 
 def _alive_bytes(assignment: Assignment, group: tuple[Piece, ...]) -> int:
     """Bytes of the slice on which a time-shared step runs: the only one in memory then."""
-    return most_alive(group) if assignment.shifts else 0
+    return peak_tensor_bytes(group) if assignment.shifts else 0
 
 
 def _conversion_bytes(assignment: Assignment) -> int:

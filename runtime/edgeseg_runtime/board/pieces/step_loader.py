@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from edgeseg.boards.placement import loading_order
+from edgeseg.boards.memory_use import loading_order
 from edgeseg.inference.banded import Runner, runner_of
 from edgeseg.inference.engine import open_engine
 from edgeseg.inference.measure import resident_bytes

@@ -93,7 +93,7 @@ def test_a_batch_keeps_to_memory_disk_and_patience(limit: int, cores: int, speed
     assert shifts.need <= board.memory_limit
     assert shifts.batch == 1 or (shifts.batch + cores) * shifts.waiting <= SPOOL_BYTES
     assert shifts.period > shifts.compute
-    alone = time_sharing_of(problem, 0, most=1)
+    alone = time_sharing_of(problem, 0, most_slices=1)
     assert alone is not None
     assert (len(alone.groups) <= len(shifts.groups), alone.batch) == (True, 1)
     assert alone.period == pytest.approx(alone.latency)

@@ -9,15 +9,14 @@ from hypothesis import strategies as st
 from manifests import KIB, manifests
 
 from edgeseg.boards.boards_file import Board
-from edgeseg.boards.placement import (
-    Lane,
-    Placement,
-    most_alive,
-    pieces_and_slices,
+from edgeseg.boards.memory_use import (
+    peak_board_bytes,
+    peak_tensor_bytes,
     slice_bytes,
     waiting_bytes,
     working_bytes,
 )
+from edgeseg.boards.placement import Lane, Placement
 from edgeseg.bundle.manifest import Manifest
 from edgeseg.errors import BoardError
 from edgeseg.planning.outcome.load import loads_of
@@ -57,10 +56,10 @@ def test_pieces_slices_and_conversions_are_entered_or_refused(
     if lane.shifts:
         groups = [[pieces[name] for name in shift] for shift in lane.shifts]
         assert [list(step.pieces) for step in steps_of(assignment).values()] == groups
-        need = max(pieces_and_slices(g, window * 64 + most_alive(g)) for g in groups)
+        need = max(peak_board_bytes(g, window * 64 + peak_tensor_bytes(g)) for g in groups)
     else:
         groups = [list(manifest.pieces)]
-        need = pieces_and_slices(groups[0], window * slice_bytes(manifest, frozenset(pieces)))
+        need = peak_board_bytes(groups[0], window * slice_bytes(manifest, frozenset(pieces)))
     image, mask = manifest.input.tensor, manifest.output.tensor
     need += cores * working_bytes(manifest.pieces, sources_of(manifest.pieces), image, mask)
     ledger = Ledger(limit * KIB, 0)
@@ -72,7 +71,7 @@ def test_pieces_slices_and_conversions_are_entered_or_refused(
         return
     assert need <= ledger.held <= ledger.limit
     assert 1 <= copies <= cores
-    more = max(pieces_and_slices(g, most_alive(g) if cuts else 0) for g in groups)
+    more = max(peak_board_bytes(g, peak_tensor_bytes(g) if cuts else 0) for g in groups)
     assert copies == cores or more > ledger.free
     assert ledger.held == need + (copies - 1) * more
 

@@ -1,191 +1,223 @@
-"""A scan on disk to a mask on disk: what ``edgeseg segment`` does, in the order it does it."""
+"""Segments a scan on disk into a mask on disk and the files that may go with it, or plans that."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeseg.boards.boards_file import BoardEntry, LinkEntry, read_boards
 from edgeseg.bundle.signature import read_verify_key, verify_bundle
-from edgeseg.errors import BoardError, PlacementError, UsageError, field_name
+from edgeseg.errors import BoardError, PlacementError, field_name
 from edgeseg.files.atomic import check_writable, write_json
 from edgeseg.imaging.dicom.output import check_dicom_seg, write_dicom_seg
 from edgeseg.imaging.formats import read_scan
 from edgeseg.imaging.scan import Scan
-from edgeseg.output.terminal import emit_json, note, progress, working
-from edgeseg.planning.outcome.objective import Objective
-from edgeseg.text.units import parse_bytes, parse_seconds
+from edgeseg.planning.planner import Plan
+from edgeseg.planning.problem.problem import Problem
+from edgeseg.progress import Progress, silent
+from edgeseg_runtime.coordination.fleet_planner import Tell
 from edgeseg_runtime.messaging.keys import own_keys
 from edgeseg_runtime.page.segmented import write_segmented
 from edgeseg_runtime.page.viewer import require_viewer
 from edgeseg_runtime.results.preview import write_preview
-from edgeseg_runtime.results.run_tables import show_run
 from edgeseg_runtime.results.statistics import Statistics, measure
-from edgeseg_runtime.segmentation.checkpoint import Checkpoint, run_of
-from edgeseg_runtime.segmentation.dry_run import rehearse, tell_plan
+from edgeseg_runtime.segmentation.checkpoint import Checkpoint, checkpoint_key
+from edgeseg_runtime.segmentation.dry_run import SegmentDryRun, dry_run
+from edgeseg_runtime.segmentation.options import SegmentOptions, boards_of
 from edgeseg_runtime.segmentation.segmenter import Segmentation, Segmenter
 
 
 @dataclass(frozen=True)
-class SegmentRequest:
-    """What the user asked for."""
+class SegmentResult:
+    """A scan that was segmented.
 
-    bundle: Path
-    scan: Path
-    output: Path
-    local: int | None
-    memory_limit: str | None
-    endpoints: tuple[str, ...]
-    boards_file: Path | None
-    objective: Objective
-    patience: str
-    resume: bool
-    key: Path | None
-    signed_by: Path | None
-    series: str | None
-    dicom_seg: Path | None
-    preview: Path | None
-    html: Path | None
-    statistics: Path | None
-    report: Path | None
-    as_json: bool
-    dry_run: bool
+    Attributes
+    ----------
+    segmentation
+        The masks, and the report of the run.
+    statistics
+        Volume, place and density of each label.
+    files
+        What was written, the mask first.
+    """
+
+    segmentation: Segmentation
+    statistics: Statistics
+    files: tuple[Path, ...]
 
 
-def run(request: SegmentRequest) -> None:
-    """Segment and write everything that was asked for.
+def segment(  # noqa: PLR0913 - one keyword a callback
+    bundle: Path | str,
+    scan: Path | str,
+    output: Path | str,
+    options: SegmentOptions | None = None,
+    *,
+    progress: Progress = silent,
+    tell: Tell | None = None,
+    on_plan: Callable[[Problem, Plan], None] | None = None,
+) -> SegmentResult:
+    """Segment a scan on disk, and write its mask and whatever else the options name.
+
+    Parameters
+    ----------
+    bundle
+        A ``.edgeseg`` file.
+    scan
+        A NIfTI file, a PNG or a folder of them, or DICOM as a folder, file or zip.
+    output
+        The mask: NIfTI, or for pictures a PNG or a folder of them.
+    options
+        What else may be chosen.
+    progress
+        Follows reading, segmenting (slice by slice) and writing.
+    tell
+        Called with one line where something should be known: a lost board, an odd scan.
+    on_plan
+        Called with what was planned, and the plan, before the first slice.
+
+    Raises
+    ------
+    UsageError, BundleError, VolumeError, OutputError
+        Before any work, if an option, an input or an output can't be used.
+    BoardError, PlacementError
+        If no board can be reached, nothing fits, or boards are lost without which nothing goes
+        on; finished slices are kept, to be resumed.
+    """
+    job = _prepare(Path(bundle), Path(scan), Path(output), options, progress, tell)
+    with progress(None, "reading the scan"):
+        key = checkpoint_key(job.segmenter.manifest, job.scan)
+    with Checkpoint(job.output, key, resume=job.options.resume, tell=job.tell) as checkpoint:
+        with (
+            _telling_what_is_kept(checkpoint, len(job.scan), job.tell),
+            job.segmenter as segmenter,
+            progress(len(job.scan), "segmenting", unit="slices") as advance,
+        ):
+            if on_plan is not None:
+                on_plan(*segmenter.planned)
+            advance(len(checkpoint.masks))
+            segmentation = segmenter.segment(job.scan, progress=advance, checkpoint=checkpoint)
+        statistics = measure(job.scan, segmentation.masks, segmenter.manifest.labels)
+        _write(job, segmentation, statistics, progress)
+        checkpoint.remove()
+    return SegmentResult(segmentation, statistics, job.files)
+
+
+def plan_segment(  # noqa: PLR0913 - one keyword a callback
+    bundle: Path | str,
+    scan: Path | str,
+    output: Path | str,
+    options: SegmentOptions | None = None,
+    *,
+    progress: Progress = silent,
+    tell: Tell | None = None,
+) -> SegmentDryRun:
+    """Check all that :func:`segment` would, and plan; nothing is computed and nothing written.
+
+    Parameters
+    ----------
+    bundle, scan, output, options, progress, tell
+        As for :func:`segment`.
 
     Raises
     ------
     EdgesegError
-        Before any work where an input or an output can't be used; afterwards where a board fails.
+        As :func:`segment` before its first slice.
     """
-    boards, link = _boards(request)
-    scan = read_scan(request.scan, request.series, progress)
-    _check_outputs(request, scan)
+    job = _prepare(Path(bundle), Path(scan), Path(output), options, progress, tell)
+    return dry_run(job.segmenter, job.scan, job.files, job.options.resume, progress)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A scan to be segmented, with everything checked that can be before any work."""
+
+    scan: Scan
+    output: Path
+    options: SegmentOptions
+    segmenter: Segmenter
+    tell: Tell
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that will be written, the mask first."""
+        return (self.output, *self.options.files)
+
+
+def _prepare(  # noqa: PLR0913, PLR0917 - all that the public functions are given
+    bundle: Path,
+    path: Path,
+    output: Path,
+    options: SegmentOptions | None,
+    progress: Progress,
+    tell: Tell | None,
+) -> _Job:
+    """Check options, inputs and outputs."""
+    options, tell = options or SegmentOptions(), tell or (lambda _: None)
+    boards, link = boards_of(options)
+    scan = read_scan(path, options.series, progress)
+    _check_outputs(output, options, scan)
     if scan.warning:
-        note(scan.warning)
+        tell(scan.warning)
     segmenter = Segmenter(
-        request.bundle,
+        bundle,
         boards,
-        local=request.local,
-        memory_limit=parse_bytes(request.memory_limit) if request.memory_limit else None,
+        local=options.local,
+        memory_limit=options.memory_limit,
         coordinator=link,
-        objective=request.objective,
-        keys=own_keys(request.key),
-        patience=parse_seconds(request.patience),
-        tell=note,
+        objective=options.objective,
+        keys=own_keys(options.key),
+        patience=options.patience,
+        tell=tell,
     )
-    if request.dicom_seg is not None:
-        _check_dicom_seg(request.dicom_seg, scan, segmenter)
-    if request.signed_by is not None:
-        verify_bundle(segmenter.bundle, read_verify_key(request.signed_by))
-    if request.dry_run:
-        rehearse(segmenter, scan, tuple(_written(request)), request.resume, request.as_json)
-        return
-    with working("reading the scan"):
-        this = run_of(segmenter.manifest, scan)
-    with Checkpoint(request.output, this, resume=request.resume, tell=note) as kept:
-        segmentation = _segment(segmenter, scan, kept)
-        statistics = measure(scan, segmentation.masks, segmenter.manifest.labels)
-        _write(request, scan, segmenter, segmentation, statistics)
-        kept.remove()
-    if request.as_json:
-        emit_json({"report": segmentation.report, "statistics": statistics})
-    else:
-        show_run(segmentation.report, statistics, _written(request))
+    if options.dicom_seg is not None:
+        warning = check_dicom_seg(options.dicom_seg, scan, segmenter.bundle)
+        if warning:
+            tell(warning)
+    if options.signed_by is not None:
+        verify_bundle(segmenter.bundle, read_verify_key(options.signed_by))
+    return _Job(scan, output, options, segmenter, tell)
 
 
-def _segment(segmenter: Segmenter, scan: Scan, kept: Checkpoint) -> Segmentation:
-    """Segment what is not done yet."""
-    with (
-        _saying_what_is_kept(kept, len(scan)),
-        segmenter,
-        progress(len(scan), "segmenting", unit="slices") as advance,
-    ):
-        tell_plan(*segmenter.planned)
-        advance(len(kept.masks))
-        return segmenter.segment(scan, progress=advance, checkpoint=kept)
-
-
-@contextmanager
-def _saying_what_is_kept(kept: Checkpoint, slices: int) -> Iterator[None]:
-    """Say where the finished slices are when boards or the user end the run."""
-    try:
-        yield
-    except (BoardError, PlacementError, KeyboardInterrupt) as error:
-        if not kept.masks:
-            raise
-        line = f"{len(kept.masks)} of {slices} slices are kept in {kept.path}: add "
-        line += field_name("resume")
-        if isinstance(error, KeyboardInterrupt):
-            note(line)
-            raise
-        raise type(error)(f"{error}; {line}") from None
-
-
-def _boards(request: SegmentRequest) -> tuple[tuple[str | BoardEntry, ...], LinkEntry | None]:
-    """Return the boards, and the link of this machine where it is known."""
-    given = [
-        name
-        for name, value in (
-            (field_name("local"), request.local),
-            (field_name("endpoints"), request.endpoints),
-            (field_name("boards_file"), request.boards_file),
-        )
-        if value
-    ]
-    if len(given) > 1:
-        raise UsageError(f"{' and '.join(given)} exclude each other; give one")
-    if request.memory_limit and given and given != [field_name("local")]:
-        raise UsageError(
-            f"{field_name('memory_limit')} is for local workers; a board states its own"
-        )
-    if request.boards_file is None:
-        return request.endpoints, None
-    file = read_boards(request.boards_file)
-    return file.board, file.coordinator
-
-
-def _check_outputs(request: SegmentRequest, scan: Scan) -> None:
-    scan.check_output(request.output)
-    if request.html is not None:
+def _check_outputs(output: Path, options: SegmentOptions, scan: Scan) -> None:
+    scan.check_output(output)
+    if options.html is not None:
         require_viewer()
-    for path in (request.preview, request.html, request.statistics, request.report):
+    for path in (options.preview, options.html, options.statistics, options.report):
         if path is not None:
             check_writable(path)
 
 
-def _check_dicom_seg(path: Path, scan: Scan, segmenter: Segmenter) -> None:
-    warning = check_dicom_seg(path, scan, segmenter.bundle)
-    if warning:
-        note(warning)
+@contextmanager
+def _telling_what_is_kept(checkpoint: Checkpoint, slices: int, tell: Tell) -> Iterator[None]:
+    """Tell where the finished slices are when boards or the user end the run."""
+    try:
+        yield
+    except (BoardError, PlacementError, KeyboardInterrupt) as error:
+        if not checkpoint.masks:
+            raise
+        line = (
+            f"{len(checkpoint.masks)} of {slices} slices are kept in {checkpoint.path}: "
+            f"add {field_name('resume')}"
+        )
+        if isinstance(error, KeyboardInterrupt):
+            tell(line)
+            raise
+        raise type(error)(f"{error}; {line}") from None
 
 
 def _write(
-    request: SegmentRequest,
-    scan: Scan,
-    segmenter: Segmenter,
-    segmentation: Segmentation,
-    statistics: Statistics,
+    job: _Job, segmentation: Segmentation, statistics: Statistics, progress: Progress
 ) -> None:
-    scan.write(request.output, segmentation.masks)
-    if request.dicom_seg is not None:
-        with working("writing the DICOM segmentation"):
-            write_dicom_seg(request.dicom_seg, scan, segmentation.masks, segmenter.bundle)
-    if request.statistics is not None:
-        statistics.write(request.statistics)
-    if request.report is not None:
-        write_json(request.report, segmentation.report)
-    if request.preview is not None:
-        write_preview(request.preview, scan, segmentation.masks, segmenter.manifest)
-    if request.html is not None:
-        with working("writing the page"):
-            write_segmented(request.html, scan, segmentation, statistics, segmenter)
-
-
-def _written(request: SegmentRequest) -> Iterator[Path]:
-    made = (request.output, request.dicom_seg, request.preview, request.html)
-    for path in (*made, request.statistics, request.report):
-        if path is not None:
-            yield path
+    options, scan, masks = job.options, job.scan, segmentation.masks
+    scan.write(job.output, masks)
+    if options.dicom_seg is not None:
+        with progress(None, "writing the DICOM segmentation"):
+            write_dicom_seg(options.dicom_seg, scan, masks, job.segmenter.bundle)
+    if options.statistics is not None:
+        statistics.write(options.statistics)
+    if options.report is not None:
+        write_json(options.report, segmentation.report)
+    if options.preview is not None:
+        write_preview(options.preview, scan, masks, job.segmenter.manifest)
+    if options.html is not None:
+        with progress(None, "writing the page"):
+            write_segmented(options.html, scan, segmentation, statistics, job.segmenter)

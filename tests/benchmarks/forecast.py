@@ -14,7 +14,8 @@ from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.text.units import format_rate
 from edgeseg_runtime import Segmenter
 from edgeseg_runtime.local_workers import LocalWorkers, WorkerShare
-from edgeseg_runtime.profiling.profile import Profiler, own_link
+from edgeseg_runtime.profiling.links import own_link
+from edgeseg_runtime.profiling.profile import Profiler
 from edgeseg_runtime.results.run_report import RunReport
 
 sys.path.append(str(Path(__file__).parents[1] / "support"))

@@ -200,8 +200,8 @@ def test_volumes_that_nobody_had_heard_of_count_when_a_study_is_stopped(
     script = (
         "import edgeseg.cli.main, edgeseg_runtime.study.study as study\n"
         "segment = study._segment\n"
-        "def unheard(request, bundle, orders, outcomes, total):\n"
-        "    segment(request, bundle, orders, {}, total)\n"
+        "def unheard(whole, tasks, outcomes, total):\n"
+        "    segment(whole, tasks, {}, total)\n"
         "    raise KeyboardInterrupt\n"
         "study._segment = unheard\n"
         "edgeseg.cli.main.main()\n"

@@ -5,12 +5,12 @@ from pathlib import Path
 from edgeseg_runtime.results.statistics import LabelStatistics, Statistics
 from edgeseg_runtime.study.record import Record, StudySettings, VolumeTask
 
-SETUP = StudySettings("/b.edgeseg", "b" * 64, "throughput", 60.0, None)
+SETTINGS = StudySettings("/b.edgeseg", "b" * 64, "throughput", 60.0, None)
 
 
-def order(folder: Path, volume: str = "a", identity: str = "1") -> VolumeTask:
-    """Return the order of a volume."""
-    return VolumeTask(SETUP, volume, f"/scans/{volume}.nii", identity, str(folder))
+def task(folder: Path, volume: str = "a", identity: str = "1") -> VolumeTask:
+    """Return the task of a volume."""
+    return VolumeTask(SETTINGS, volume, f"/scans/{volume}.nii", identity, str(folder))
 
 
 def label(name: str, value: int, ml: float | None, *, edge: bool = False) -> LabelStatistics:
@@ -30,6 +30,6 @@ def record(*labels: LabelStatistics, volume: str = "a", warning: str | None = No
         warning=warning,
         edgeseg="0",
         model="m",
-        manifest_sha256=SETUP.manifest_sha256,
+        manifest_sha256=SETTINGS.manifest_sha256,
         scan_identity="1",
     )

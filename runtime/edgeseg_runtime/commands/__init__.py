@@ -1,1 +1,1 @@
-"""The runtime's subcommands; importing them imports nothing heavy."""
+"""The runtime's subcommands: flags in, tables or JSON out; importing them imports nothing heavy."""

@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from edgeseg_runtime.operations.checks import Finding
+    from edgeseg_runtime import Finding
 
 _COLORS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -29,11 +29,10 @@ def doctor(
     Exit code 1 if anything fails.
     """
     from edgeseg.output.terminal import console, emit_json, working
-    from edgeseg_runtime.board.config import worker_config
-    from edgeseg_runtime.operations.doctor import examine
+    from edgeseg_runtime import diagnose, worker_config
 
     with working("examining"):
-        findings = tuple(examine(worker_config(config, {}), bundle))
+        findings = diagnose(worker_config(config, {}), bundle)
     fit = all(finding.status != "fail" for finding in findings)
     if json:
         emit_json({"fit": fit, "findings": findings})

@@ -1,9 +1,12 @@
 """``edgeseg keygen``: a key pair for this machine, and what goes where."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from edgeseg_runtime import KeyFiles
 
 
 def keygen(
@@ -22,30 +25,26 @@ def keygen(
     The secret file is for its owner alone and is never overwritten. Without a name the pair is
     this machine's own, which segment, profile and status use unless told otherwise.
     """
-    from edgeseg.errors import UsageError
     from edgeseg.output.terminal import console
-    from edgeseg_runtime.messaging.keys import key_folder, make_keys, write_keys
+    from edgeseg_runtime import create_keys
 
-    if not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
-        raise UsageError(f"{name!r} can't name a file; use letters, digits, - and _")
-    place = folder or key_folder()
-    if signing:
-        from edgeseg.bundle.signature import make_signing_keys, write_signing_keys
+    files = create_keys(name, folder, signing=signing)
+    for line in (
+        f"secret key  {files.secret}  stays on this machine",
+        f"public key  {files.public}  may be copied anywhere",
+        *_next_steps(files),
+    ):
+        console.print(line, markup=False, soft_wrap=True)
 
-        secret, public = write_signing_keys(make_signing_keys(), name, place)
-        steps = [
-            f"to sign:    edgeseg sign BUNDLE --key {secret}",
-            f"to verify:  edgeseg verify BUNDLE --key {public}",
-        ]
-    else:
-        keys = make_keys()
-        secret, public = write_keys(keys, name, place)
-        steps = [
-            f"on a board:        edgeseg worker --key {secret} --authorized FOLDER",
-            f'in boards.toml:    public_key = "{keys.public}"',
-            f"as a coordinator:  copy {public} into FOLDER of every board",
-        ]
-    console.print(f"secret key  {secret}  stays on this machine", markup=False, soft_wrap=True)
-    console.print(f"public key  {public}  may be copied anywhere", markup=False, soft_wrap=True)
-    for step in steps:
-        console.print(step, markup=False, soft_wrap=True)
+
+def _next_steps(files: "KeyFiles") -> tuple[str, ...]:
+    if files.public_key is None:
+        return (
+            f"to sign:    edgeseg sign BUNDLE --key {files.secret}",
+            f"to verify:  edgeseg verify BUNDLE --key {files.public}",
+        )
+    return (
+        f"on a board:        edgeseg worker --key {files.secret} --authorized FOLDER",
+        f'in boards.toml:    public_key = "{files.public_key}"',
+        f"as a coordinator:  copy {files.public} into FOLDER of every board",
+    )

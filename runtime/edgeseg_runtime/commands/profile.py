@@ -23,22 +23,12 @@ def profile(
 
     Research use only, not a medical device.
     """
-    from edgeseg.boards.boards_file import read_boards
-    from edgeseg.boards.profile_file import write_profile
-    from edgeseg.bundle.bundle_file import Bundle
-    from edgeseg.files.atomic import check_writable
     from edgeseg.output.terminal import console, emit_json, progress
-    from edgeseg_runtime.messaging.keys import own_keys
-    from edgeseg_runtime.profiling.profile import Profiler, own_link
-    from edgeseg_runtime.profiling.profile_report import profile_pages, profile_report
+    from edgeseg_runtime import own_keys, profile_boards
+    from edgeseg_runtime.profiling.profile_report import profile_pages
 
-    opened, file = Bundle(bundle), read_boards(boards)
-    check_writable(boards)
-    profiler = Profiler(opened, file.board, file.coordinator, rounds, own_keys(key))
-    with progress(profiler.steps, "profiling") as advance:
-        figures = profiler.measure(advance)
-    write_profile(boards, opened.manifest, figures, own_link(file.coordinator, figures))
-    report = profile_report(opened.manifest, figures)
+    keys = own_keys(key)
+    report = profile_boards(bundle, boards, rounds=rounds, keys=keys, progress=progress)
     if json:
         emit_json(report)
         return

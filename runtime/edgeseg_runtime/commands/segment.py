@@ -9,7 +9,7 @@ from edgeseg.cli.fields import spells_fields
 from edgeseg.commands.plan import Goal
 
 
-@spells_fields(endpoints="board", boards_file="boards")
+@spells_fields(boards="board", boards_file="boards")
 def segment(
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A .edgeseg file.")],
     scan: Annotated[
@@ -73,29 +73,37 @@ def segment(
 
     Research use only, not a medical device.
     """
-    from edgeseg_runtime.segment_scan import SegmentRequest, run
+    from edgeseg.output.terminal import emit_json, note, progress
+    from edgeseg.text.units import parse_bytes, parse_seconds
+    from edgeseg_runtime import SegmentOptions, plan_segment
+    from edgeseg_runtime import segment as segment_scan
+    from edgeseg_runtime.commands.segment_output import show_dry_run, show_plan, show_result
 
-    run(
-        SegmentRequest(
-            bundle=bundle,
-            scan=scan,
-            output=output,
-            local=local,
-            memory_limit=memory_limit,
-            endpoints=tuple(board or ()),
-            boards_file=boards,
-            objective=objective.value,
-            patience=patience,
-            resume=resume,
-            key=key,
-            signed_by=signed_by,
-            series=series,
-            dicom_seg=dicom_seg,
-            preview=preview,
-            html=html,
-            statistics=statistics,
-            report=report,
-            as_json=json,
-            dry_run=dry_run,
-        )
+    options = SegmentOptions(
+        boards=tuple(board or ()),
+        boards_file=boards,
+        local=local,
+        memory_limit=parse_bytes(memory_limit) if memory_limit else None,
+        objective=objective.value,
+        patience=parse_seconds(patience),
+        resume=resume,
+        key=key,
+        signed_by=signed_by,
+        series=series,
+        dicom_seg=dicom_seg,
+        preview=preview,
+        html=html,
+        statistics=statistics,
+        report=report,
     )
+    if dry_run:
+        planned = plan_segment(bundle, scan, output, options, progress=progress, tell=note)
+        emit_json(planned) if json else show_dry_run(planned)
+        return
+    result = segment_scan(
+        bundle, scan, output, options, progress=progress, tell=note, on_plan=show_plan
+    )
+    if json:
+        emit_json({"report": result.segmentation.report, "statistics": result.statistics})
+    else:
+        show_result(result)

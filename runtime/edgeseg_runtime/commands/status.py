@@ -1,4 +1,4 @@
-"""``edgeseg status``: how the workers of the boards fare."""
+"""``edgeseg status``: what the workers of boards report of themselves."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from edgeseg.boards.boards_file import BoardEntry
-    from edgeseg_runtime.operations.status import BoardStatus, Watch
+    from edgeseg_runtime import BoardStatus, StatusWatch
 
 _EVERY_SECONDS = 1.0
 
@@ -33,41 +33,33 @@ def status(
 
     Exit code 1 if one of them does not answer.
     """
-    import time
-
     from edgeseg.output.terminal import console, emit_json
-    from edgeseg_runtime.messaging.keys import own_keys
-    from edgeseg_runtime.operations.status import Watch
+    from edgeseg_runtime import StatusWatch, own_keys, worker_status
 
-    with Watch(_entries(boards, board or ()), own_keys(key)) as watching:
-        if watch:
-            with suppress(KeyboardInterrupt):
-                _follow(watching, json)
-            return
-        sightings = watching.look()
-        if any(sighting.condition for sighting in sightings):
-            time.sleep(_EVERY_SECONDS)  # slices that go through meanwhile tell the speed
-            sightings = watching.look()
+    targets, keys = _targets(boards, board or ()), own_keys(key)
+    if watch:
+        with StatusWatch(targets, keys) as watching, suppress(KeyboardInterrupt):
+            _follow(watching, json)
+        return
+    statuses = worker_status(targets, keys, interval_seconds=_EVERY_SECONDS)
     if json:
-        emit_json(sightings)
+        emit_json(statuses)
     else:
-        console.print(_table(sightings))
-    if not all(sighting.condition for sighting in sightings):
+        console.print(_table(statuses))
+    if not all(status.condition for status in statuses):
         raise typer.Exit(1)
 
 
-def _entries(boards: Path | None, endpoints: Sequence[str]) -> tuple["BoardEntry", ...]:
-    from edgeseg.boards.boards_file import BoardEntry, read_boards
+def _targets(boards: Path | None, endpoints: Sequence[str]) -> Sequence["str | BoardEntry"]:
+    from edgeseg.boards.boards_file import read_boards
     from edgeseg.errors import UsageError
 
     if (boards is None) == (not endpoints):
         raise UsageError("give either --boards FILE or --board ENDPOINT")
-    if boards is not None:
-        return read_boards(boards).board
-    return tuple(BoardEntry(endpoint, endpoint) for endpoint in dict.fromkeys(endpoints))
+    return endpoints if boards is None else read_boards(boards).board
 
 
-def _follow(watching: "Watch", as_json: bool) -> None:
+def _follow(watching: "StatusWatch", as_json: bool) -> None:
     import sys
     import time
 
@@ -78,46 +70,46 @@ def _follow(watching: "Watch", as_json: bool) -> None:
 
     with Live(console=console, auto_refresh=False) as live:
         while True:
-            sightings = watching.look()
+            statuses = watching.look()
             if as_json:
-                sys.stdout.write(msgspec.json.encode(sightings).decode() + "\n")
+                sys.stdout.write(msgspec.json.encode(statuses).decode() + "\n")
                 sys.stdout.flush()
             else:
-                live.update(_table(sightings), refresh=True)
+                live.update(_table(statuses), refresh=True)
             time.sleep(_EVERY_SECONDS)
 
 
-def _table(sightings: Sequence["BoardStatus"]) -> "Table":
+def _table(statuses: Sequence["BoardStatus"]) -> "Table":
     from rich.markup import escape
 
     from edgeseg.output.terminal import figure_table
 
     figures = ("session", "MiB now/peak/limit", "pieces", "runs", "slices/s", "°C", "version", "up")
     table = figure_table(("board", "state"), figures)
-    for sighting in sightings:
-        if sighting.condition is None:
-            table.add_row(escape(sighting.board), f"[red]{escape(sighting.problem or '')}[/]")
+    for status in statuses:
+        if status.condition is None:
+            table.add_row(escape(status.board), f"[red]{escape(status.problem or '')}[/]")
         else:
-            table.add_row(escape(sighting.board), *_row(sighting))
+            table.add_row(escape(status.board), *_row(status))
     return table
 
 
-def _row(sighting: "BoardStatus") -> tuple[str, ...]:
+def _row(status: "BoardStatus") -> tuple[str, ...]:
     from edgeseg.text.units import MIB, format_count, format_seconds
 
-    seen = sighting.condition
-    if seen is None:
+    report = status.condition
+    if report is None:
         return ()
-    serving = seen.session_seconds is not None
-    memory = (seen.memory_bytes, seen.peak_memory_bytes, seen.memory_limit_bytes)
+    serving = report.session_seconds is not None
+    memory = (report.memory_bytes, report.peak_memory_bytes, report.memory_limit_bytes)
     return (
         "serving" if serving else "idle",
-        "-" if seen.session_seconds is None else format_seconds(seen.session_seconds),
+        "-" if report.session_seconds is None else format_seconds(report.session_seconds),
         "/".join(f"{count / MIB:.0f}" for count in memory),
-        str(len(seen.pieces)),
-        format_count(seen.runs),
-        "-" if sighting.slices_per_second is None else f"{sighting.slices_per_second:.1f}",
-        "-" if seen.temperature is None else f"{seen.temperature:.0f}",
-        seen.versions.get("edgeseg", "?"),
-        format_seconds(seen.uptime_seconds),
+        str(len(report.pieces)),
+        format_count(report.runs),
+        "-" if status.slices_per_second is None else f"{status.slices_per_second:.1f}",
+        "-" if report.temperature is None else f"{report.temperature:.0f}",
+        report.versions.get("edgeseg", "?"),
+        format_seconds(report.uptime_seconds),
     )

@@ -1,12 +1,15 @@
 """``edgeseg study``: many scans in, as many masks out."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edgeseg.cli.fields import spells_fields
 from edgeseg.commands.plan import Goal
+
+if TYPE_CHECKING:
+    from edgeseg_runtime import StudyReport
 
 
 @spells_fields(boards_files="boards")
@@ -67,20 +70,54 @@ def study(
 
     Research use only, not a medical device.
     """
-    from edgeseg_runtime.study.study import StudyRequest, run
+    from edgeseg.errors import EdgesegError
+    from edgeseg.output.terminal import emit_json, note, progress
+    from edgeseg.text.units import parse_seconds
+    from edgeseg_runtime import StudyOptions, run_study
 
-    run(
-        StudyRequest(
-            bundle=bundle,
-            inputs=tuple(inputs),
-            folder=output,
-            boards_files=tuple(boards or ()),
-            scheduler=scheduler,
-            groups=groups,
-            objective=objective.value,
-            patience=patience,
-            key=key,
-            signed_by=signed_by,
-            as_json=json,
-        )
+    options = StudyOptions(
+        boards_files=tuple(boards or ()),
+        scheduler=scheduler,
+        groups=groups,
+        objective=objective.value,
+        patience=parse_seconds(patience),
+        key=key,
+        signed_by=signed_by,
     )
+    report = run_study(bundle, inputs, output, options, progress=progress, tell=note)
+    if json:
+        emit_json(report)
+    else:
+        _show(report, output)
+    if report.failed:
+        raise EdgesegError(
+            f"{report.failed} of {len(report.volumes)} volumes failed; mend them or leave them "
+            "out, and run the same command again: finished ones are skipped"
+        )
+
+
+def _show(report: "StudyReport", folder: Path) -> None:
+    """Show what failed, how fast it was, and where things are."""
+    from rich.markup import escape
+
+    from edgeseg.output.terminal import RESEARCH_NOTE, console, figure_table
+    from edgeseg.text.units import format_seconds
+    from edgeseg_runtime.study.record import Failure
+    from edgeseg_runtime.study.study import SHEET, SUMMARY
+
+    failures = [outcome for outcome in report.volumes if isinstance(outcome, Failure)]
+    if failures:
+        table = figure_table(("failed", "why"), ())
+        for failure in failures:
+            table.add_row(escape(failure.volume), escape(failure.error))
+        console.print(table)
+    count = report.segmented
+    line = f"{count} volume{'' if count == 1 else 's'} in {format_seconds(report.seconds)}"
+    if count:
+        line += f", {report.volumes_per_hour:.0f} volumes/h"
+    if report.skipped:
+        line += f"; finished before: {report.skipped}"
+    console.print(line)
+    for name in (SUMMARY, SHEET):
+        console.print(f"wrote {folder / name}", markup=False, soft_wrap=True)
+    console.print(f"{RESEARCH_NOTE}.", style="dim")

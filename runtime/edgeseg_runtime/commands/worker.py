@@ -72,7 +72,6 @@ def worker(
         "log_format": log_format.value if log_format else voice.form,
         "verbose": voice.verbose if verbose is None else verbose,
     }
-    from edgeseg_runtime.board.config import worker_config
-    from edgeseg_runtime.board.process import run_worker
+    from edgeseg_runtime import run_worker, worker_config
 
     run_worker(worker_config(config, flags))

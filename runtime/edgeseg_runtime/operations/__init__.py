@@ -1,1 +1,4 @@
-"""Looking after boards: whether a machine can be one, and how running workers fare."""
+"""Operating boards: checks of a machine, status of workers, key pairs.
+
+Internal: the public functions are those of :mod:`edgeseg_runtime`.
+"""

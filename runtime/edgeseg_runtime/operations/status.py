@@ -1,4 +1,4 @@
-"""How the workers of several boards fare, asked without disturbing whom they serve."""
+"""Status of the workers of boards, asked without disturbing whom they serve."""
 
 import time
 from collections.abc import Sequence
@@ -16,11 +16,23 @@ from edgeseg_runtime.messaging.peer_socket import PeerSocket
 from edgeseg_runtime.messaging.wire import PROTOCOL, Refused, StatusRequest, WorkerStatus
 
 ANSWER_SECONDS = 2.0
-"""A worker that has not answered by then is taken for unreachable."""
+"""A worker that has not answered by then is unreachable."""
 
 
 class BoardStatus(msgspec.Struct, frozen=True):
-    """What was seen of one board: its condition, or why there is none."""
+    """One board when it was last asked.
+
+    Attributes
+    ----------
+    board, endpoint
+        Its name and where its worker listens.
+    condition
+        What the worker reports; None if it did not answer.
+    problem
+        Why there is no report, or None.
+    slices_per_second
+        Since the look before; None at the first look, and after a restart of the worker.
+    """
 
     board: str
     endpoint: str
@@ -29,15 +41,46 @@ class BoardStatus(msgspec.Struct, frozen=True):
     slices_per_second: float | None = None
 
 
-class Watch:
-    """Links to the workers of some boards, open for the length of the block.
+def worker_status(
+    boards: Sequence[str | BoardEntry],
+    keys: KeyPair | None = None,
+    *,
+    interval_seconds: float = 1.0,
+) -> tuple[BoardStatus, ...]:
+    """Ask workers for their status, without disturbing whom they serve.
 
     Parameters
     ----------
-    entries
-        The boards.
+    boards
+        Endpoints or entries of the boards; a boards file read by ``read_boards`` has entries.
     keys
-        This machine's own keys, where the workers ask for some.
+        This machine's own, where the workers ask for some.
+    interval_seconds
+        If a worker answers, all are asked again after so many seconds: slices that they finish
+        meanwhile tell their speed.
+
+    Raises
+    ------
+    UsageError
+        If a board has no endpoint, or one that is none.
+    """
+    with StatusWatch(boards, keys) as watch:
+        statuses = watch.look()
+        if any(status.condition for status in statuses):
+            time.sleep(interval_seconds)
+            statuses = watch.look()
+    return statuses
+
+
+class StatusWatch:
+    """Connections to the workers of boards for status alone, open for a ``with`` block.
+
+    Parameters
+    ----------
+    boards
+        Endpoints or entries of the boards.
+    keys
+        This machine's own, where the workers ask for some.
 
     Raises
     ------
@@ -45,17 +88,22 @@ class Watch:
         If a board has no endpoint, or one that is none.
     """
 
-    def __init__(self, entries: Sequence[BoardEntry], keys: KeyPair | None = None) -> None:
-        self._public = {entry.name: entry.public_key for entry in entries}
+    def __init__(self, boards: Sequence[str | BoardEntry], keys: KeyPair | None = None) -> None:
+        entries = [
+            board if isinstance(board, BoardEntry) else BoardEntry(board, board) for board in boards
+        ]
+        self._public_keys = {entry.name: entry.public_key for entry in entries}
         self._endpoints = {entry.name: normalize_endpoint(entry.address) for entry in entries}
         self._keys = keys
         self._last: dict[str, WorkerStatus] = {}
 
     def __enter__(self) -> Self:
-        """Open the links."""
+        """Open the connections."""
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._links = {
-            name: PeerSocket(self._context, endpoint, self._keys, self._public[name], watched=True)
+            name: PeerSocket(
+                self._context, endpoint, self._keys, self._public_keys[name], watched=True
+            )
             for name, endpoint in self._endpoints.items()
         }
         self._poller = zmq.Poller()
@@ -69,7 +117,7 @@ class Watch:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close the links."""
+        """Close the connections."""
         for link in self._links.values():
             link.abandon()
         self._context.term()
@@ -86,9 +134,9 @@ class Watch:
                 if (answer := _answer(link)) is not None:
                     answers[name] = answer
         silent = {name: link.refusal or "no answer" for name, link in self._links.items()}
-        return tuple(self._sighting(name, answer) for name, answer in (silent | answers).items())
+        return tuple(self._status(name, answer) for name, answer in (silent | answers).items())
 
-    def _sighting(self, name: str, answer: WorkerStatus | str) -> BoardStatus:
+    def _status(self, name: str, answer: WorkerStatus | str) -> BoardStatus:
         endpoint = self._endpoints[name]
         if isinstance(answer, str):
             return BoardStatus(name, endpoint, problem=answer)
@@ -97,22 +145,22 @@ class Watch:
 
 
 def speed(before: WorkerStatus | None, now: WorkerStatus) -> float | None:
-    """Return slices a second between two conditions of one worker; None across a restart."""
+    """Return slices a second between two reports of one worker; None across a restart."""
     if before is None or now.uptime_seconds <= before.uptime_seconds:
         return None
     return (now.slices - before.slices) / (now.uptime_seconds - before.uptime_seconds)
 
 
 def _answer(link: PeerSocket) -> WorkerStatus | str | None:
-    """Return the last condition that has come, why there is none, or None."""
-    found: WorkerStatus | str | None = None
+    """Return the last report that has come, why there is none, or None while nothing came."""
+    answer: WorkerStatus | str | None = None
     try:
-        while (got := link.receive()) is not None:
-            message, _ = got
+        while (received := link.receive()) is not None:
+            message, _ = received
             if isinstance(message, WorkerStatus):
-                found = message
+                answer = message
             elif isinstance(message, Refused):
-                found = message.reason
+                answer = message.reason
     except WireError as error:
         return f"speaks another protocol: {error}"
-    return found
+    return answer

@@ -1,4 +1,4 @@
-"""A timed run of what a board is for: a tiny piece that is always there, or all of a bundle."""
+"""Timed inference on this machine: of a tiny probe piece, or of all pieces of a bundle."""
 
 import statistics
 from dataclasses import dataclass
@@ -19,14 +19,22 @@ _ROUNDS = 9
 
 @dataclass(frozen=True)
 class ProbeTiming:
-    """How long the tiny piece takes, and how far from 1 what it makes of ones is."""
+    """A timed run of the probe piece, which turns ones into ones.
+
+    Attributes
+    ----------
+    seconds
+        Median time of a run on one core.
+    worst_error
+        The largest deviation of its output from 1.
+    """
 
     seconds: float
     worst_error: float
 
 
-def run_probe() -> ProbeTiming:
-    """Run the tiny piece on one core; the median of nine runs counts.
+def time_probe() -> ProbeTiming:
+    """Run the probe piece nine times on one core.
 
     Raises
     ------
@@ -37,16 +45,16 @@ def run_probe() -> ProbeTiming:
         engine = open_engine(path)
     (port,) = engine.inputs
     ones = np.ones(port.shape, port.dtype)
-    times, worst = [], 0.0
+    times, worst_error = [], 0.0
     for _ in range(_ROUNDS):
-        (made,) = engine.run([ones])
+        (output,) = engine.run([ones])
         times.append(engine.seconds)
-        worst = max(worst, float(np.abs(made - 1).max()))
-    return ProbeTiming(statistics.median(times), worst)
+        worst_error = max(worst_error, float(np.abs(output - 1).max()))
+    return ProbeTiming(statistics.median(times), worst_error)
 
 
-def run_bundle(path: Path) -> float:
-    """Run every piece of a bundle on zeros, one after the other; return seconds a slice.
+def time_bundle(path: Path) -> float:
+    """Run every piece of a bundle on zeros, one after the other; return the sum of seconds.
 
     Raises
     ------

@@ -1,1 +1,4 @@
-"""The page of a segmented scan: the scan with its masks to leaf through, figures, the run."""
+"""The HTML page of a segmented scan: scan and masks to leaf through, statistics, the run.
+
+Internal: ``SegmentOptions(html=...)`` has it written.
+"""

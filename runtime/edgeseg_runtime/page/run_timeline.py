@@ -1,4 +1,4 @@
-"""How a run is drawn: which board has which piece, what happens when, planned and measured."""
+"""The data of the drawings of a run: what each machine does when, and the largest figures."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ _SLICES = 3
 
 @dataclass(frozen=True)
 class Track:
-    """One line in time: a core, or one way of a link, and what it does."""
+    """One line in time: a core or one way of a link, and its busy intervals."""
 
     machine: str
     part: str
@@ -23,14 +23,16 @@ class Track:
 
 @dataclass(frozen=True)
 class LaneTimeline:
-    """A lane in time.
+    """The busiest lane of a plan in time: the one with the most boards.
 
     Attributes
     ----------
     lanes
-        How many lanes the plan has; this is the one of the most boards.
+        How many lanes the plan has.
     seconds
-        From the first bar's begin to the last one's end.
+        From the start of the first interval to the end of the last.
+    slices
+        How many slices are followed.
     """
 
     lanes: int
@@ -39,45 +41,48 @@ class LaneTimeline:
     slices: int = _SLICES
 
 
-def course(problem: Problem, plan: Plan) -> LaneTimeline:
-    """Follow three slices through the lane of the most boards, as planned.
-
-    Parameters
-    ----------
-    problem, plan
-        What was planned, and the plan.
-    """
+def lane_timeline(problem: Problem, plan: Plan) -> LaneTimeline:
+    """Return the timeline of three slices through the lane with the most boards, as planned."""
     lane = max(plan.lanes, key=lambda lane: len(lane.members))
     bars = timeline(problem, lane, _SLICES)
     machines = (COORDINATOR, *lane.members)
     places = sorted(
         {(bar.machine, bar.part) for bar in bars},
-        key=lambda at: (machines.index(at[0]), at[1] == "down", at[1] == "up", at[1]),
+        key=lambda place: (
+            machines.index(place[0]),
+            place[1] == "down",
+            place[1] == "up",
+            place[1],
+        ),
     )
     tracks = tuple(
-        Track(machine, part, tuple(bar for bar in bars if (bar.machine, bar.part) == at))
-        for at in places
-        for machine, part in (at,)
+        Track(
+            machine,
+            part,
+            tuple(bar for bar in bars if (bar.machine, bar.part) == (machine, part)),
+        )
+        for machine, part in places
     )
     return LaneTimeline(len(plan.lanes), tracks, max(bar.end for bar in bars))
 
 
-def times(report: RunReport) -> dict[tuple[str, str], float]:
+def mean_times(report: RunReport) -> dict[tuple[str, str], float]:
     """Return the mean milliseconds of every board's pieces, by (board, piece)."""
     return {(piece.board, piece.name): piece.mean_ms for piece in report.pieces if piece.runs}
 
 
-def most_memory(boards: tuple[BoardReport, ...]) -> int:
-    """Return the largest of what boards may take, were planned to take, and took, in bytes."""
+def largest_memory(boards: tuple[BoardReport, ...]) -> int:
+    """Return the largest of the boards' limits, planned peaks and measured peaks, in bytes."""
     return max(
         max(board.memory_limit_bytes, board.peak_memory_bytes, board.planned.peak_memory_bytes)
         for board in boards
     )
 
 
-def most_busy(report: RunReport) -> float:
-    """Return the longest time that a board was, or was well known to be, busy, in seconds."""
-    known = not report.planned_from_estimates
+def longest_busy(report: RunReport) -> float:
+    """Return the longest busy time of a board in seconds, planned times included if measured."""
+    from_measurements = not report.planned_from_estimates
     return max(
-        max(board.busy_seconds, known * board.planned.busy_seconds) for board in report.boards
+        max(board.busy_seconds, from_measurements * board.planned.busy_seconds)
+        for board in report.boards
     )

@@ -1,11 +1,16 @@
-"""Writes the page of a segmented scan."""
+"""Writes the HTML page of a segmented scan."""
 
 from pathlib import Path
 
 from edgeseg.bundle.manifest import Manifest
 from edgeseg.imaging.scan import Scan
 from edgeseg.output.html import write_page
-from edgeseg_runtime.page.run_timeline import course, most_busy, most_memory, times
+from edgeseg_runtime.page.run_timeline import (
+    lane_timeline,
+    largest_memory,
+    longest_busy,
+    mean_times,
+)
 from edgeseg_runtime.page.viewer import read_viewer
 from edgeseg_runtime.page.voxels import PageVoxels, browser_voxels
 from edgeseg_runtime.results.statistics import Statistics
@@ -27,9 +32,9 @@ def write_segmented(
     statistics: Statistics,
     segmenter: Segmenter,
 ) -> None:
-    """Write a scan, its masks and how the run went as one page that needs nothing else.
+    """Write a scan, its masks and the report of the run as one page that needs no other file.
 
-    It names no file and no patient.
+    The page names no file and no patient.
 
     Parameters
     ----------
@@ -38,7 +43,7 @@ def write_segmented(
     scan, segmentation, statistics
         The scan, its masks with the report of the run, and what they measure.
     segmenter
-        What segmented it: labels with their colours, the model's window, the plan.
+        Has segmented it; has the labels with their colours, the model's window, and the plan.
 
     Raises
     ------
@@ -62,18 +67,18 @@ def write_segmented(
         labels=tuple(zip(manifest.labels, statistics.labels, strict=True)),
         report=report,
         order=tuple(report.lanes[0].pieces),
-        times=times(report),
-        most_memory=most_memory(report.boards),
-        most_busy=most_busy(report),
-        course=course(*segmenter.planned),
+        times=mean_times(report),
+        most_memory=largest_memory(report.boards),
+        most_busy=longest_busy(report),
+        course=lane_timeline(*segmenter.planned),
     )
 
 
 def _setup(scan: Scan, voxels: PageVoxels, manifest: Manifest) -> dict[str, object]:
-    """Gather what the viewer's script must know."""
+    """Return what the viewer's script needs."""
     windows = {} if scan.windowed else {"model": manifest.preprocessing.window, **_PRESETS}
     return {
-        "labels": [{"value": one.value, "color": one.color} for one in manifest.labels],
+        "labels": [{"value": label.value, "color": label.color} for label in manifest.labels],
         "shape": voxels.image.shape,
         "spacing": voxels.spacing,
         "numbers": voxels.numbers,
@@ -86,7 +91,7 @@ def _setup(scan: Scan, voxels: PageVoxels, manifest: Manifest) -> dict[str, obje
 
 
 def _fullest(voxels: PageVoxels) -> tuple[int, int, int]:
-    """Return the voxel to begin at: amid the labels in the slice that shows most of them."""
+    """Return the voxel to start at: amid the labels, in the slice with the largest area of them."""
     areas = (voxels.mask > 0).sum(axis=(0, 1))
     if not areas.any():
         x, y, z = (extent // 2 for extent in voxels.mask.shape)

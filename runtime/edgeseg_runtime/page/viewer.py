@@ -22,14 +22,14 @@ _LICENCE = "licenses/LICENSE"
 
 @dataclass(frozen=True)
 class Viewer:
-    """What of the viewer goes into a page.
+    """The parts of the viewer that go into a page.
 
     Attributes
     ----------
     script
         Its JavaScript module, compressed by gzip, in Base64.
     licence
-        The notice that must come along.
+        The notice that its licence demands.
     """
 
     script: str

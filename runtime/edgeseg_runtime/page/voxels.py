@@ -1,4 +1,4 @@
-"""Scan and masks as a browser gets them: small enough to send, as NIfTI in display orientation."""
+"""Scan and masks for a browser: reduced to a size that a page can hold, as NIfTI in RAS+."""
 
 import base64
 import gzip
@@ -15,8 +15,8 @@ from PIL import Image
 from edgeseg.imaging.scan import Scan
 from edgeseg.imaging.slices import Grey, Hounsfield, Mask
 
-MOST_IN_PLANE = 256
-MOST_SLICES = 400
+MAX_IN_PLANE = 256
+MAX_SLICES = 400
 _EXACT_VOXELS = 4_000_000
 _COARSE_HU = 4
 """Steps of HU in a large scan: fine beside its noise, and half the bytes."""
@@ -38,13 +38,13 @@ class PageVoxels:
     mask
         Label values on the same grid, uint8.
     spacing
-        Distances in mm of columns, rows and slices; 1 where nobody knows them.
+        Distances in mm of columns, rows and slices; 1 where they are unknown.
     numbers
-        Of each slice here, its number in the scan, from 1 at the feet.
+        Of each slice, its number in the scan, from 1 at the feet.
     step
-        What one unit of the image is, in HU.
+        HU of one unit of the image.
     factor
-        How many pixels of the scan one here is wide.
+        How many pixels of the scan a pixel is wide.
     """
 
     image: NDArray[np.int16]
@@ -66,7 +66,7 @@ class PageVoxels:
 
 
 def browser_voxels(scan: Scan, masks: Sequence[Mask]) -> PageVoxels:
-    """Bring a scan and its masks to a size that a page can hold.
+    """Return a scan and its masks in a size that a page can hold.
 
     In the plane pixels are averaged to 256 at most, of the masks the nearest is taken. Beyond 400
     slices evenly spread ones are left out; HU of a large scan go in steps of 4.
@@ -79,13 +79,13 @@ def browser_voxels(scan: Scan, masks: Sequence[Mask]) -> PageVoxels:
     """
     sizes = [(g.rows, g.cols) for g in (scan.geometry(i) for i in range(len(scan)))]
     rows, cols = (max(extents) for extents in zip(*sizes, strict=True))
-    factor = max(1.0, max(rows, cols) / MOST_IN_PLANE)
+    factor = max(1.0, max(rows, cols) / MAX_IN_PLANE)
     shape = (max(1, round(rows / factor)), max(1, round(cols / factor)))
-    chosen = _spread(len(scan), MOST_SLICES)
-    image = np.empty((len(chosen), *shape), np.int16)
+    indices = _spread(len(scan), MAX_SLICES)
+    image = np.empty((len(indices), *shape), np.int16)
     mask = np.empty(image.shape, np.uint8)
     step = 1 if scan.windowed or image.size <= _EXACT_VOXELS else _COARSE_HU
-    for place, index in enumerate(chosen):
+    for place, index in enumerate(indices):
         whole = _on_canvas(scan.slice(index), (rows, cols))
         image[place] = _levels(_averaged(whole, shape), step)
         mask[place] = _nearest(_on_canvas(masks[index], (rows, cols)), shape)
@@ -96,18 +96,18 @@ def browser_voxels(scan: Scan, masks: Sequence[Mask]) -> PageVoxels:
         spacing=(
             col_mm * cols / shape[1],
             row_mm * rows / shape[0],
-            slice_mm * len(scan) / len(chosen),
+            slice_mm * len(scan) / len(indices),
         ),
-        numbers=tuple(index + 1 for index in chosen),
+        numbers=tuple(index + 1 for index in indices),
         step=step,
         factor=factor,
     )
 
 
-def _spread(count: int, most: int) -> tuple[int, ...]:
-    if count <= most:
+def _spread(count: int, max_count: int) -> tuple[int, ...]:
+    if count <= max_count:
         return tuple(range(count))
-    return tuple(math.floor((place + 0.5) * count / most) for place in range(most))
+    return tuple(math.floor((place + 0.5) * count / max_count) for place in range(max_count))
 
 
 def _spacing(scan: Scan) -> PageSpacing:
@@ -120,7 +120,7 @@ def _spacing(scan: Scan) -> PageSpacing:
 
 
 def _on_canvas(image: Hounsfield | Grey, size: tuple[int, int]) -> NDArray[Any]:
-    """Centre a picture that is smaller than others on black."""
+    """Return a picture centred on a black canvas of that size."""
     if image.shape == size:
         return image
     canvas = np.zeros(size, image.dtype)

@@ -1,1 +1,4 @@
-"""Measured speed of boards and links."""
+"""Measured speed of boards and links.
+
+Internal: :func:`edgeseg_runtime.profile_boards` is the public function.
+"""

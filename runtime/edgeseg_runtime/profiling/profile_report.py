@@ -1,4 +1,4 @@
-"""What a profile says: milliseconds by piece and board, and links; as data and tables."""
+"""The report of a profile: milliseconds by piece and board, and links; as data and tables."""
 
 from collections.abc import Iterator, Sequence
 
@@ -14,7 +14,7 @@ from edgeseg.text.units import format_rate
 
 
 class BoardProfile(msgspec.Struct, frozen=True):
-    """One board: its link, and what each piece takes there on one core; without those too large."""
+    """One board: its link, and ms of each piece there on one core; without those too large."""
 
     name: str
     cores: int
@@ -27,7 +27,7 @@ class BoardProfile(msgspec.Struct, frozen=True):
 
 
 class ProfileReport(msgspec.Struct, frozen=True):
-    """All boards that were measured."""
+    """What was measured of a bundle: its pieces on each board, and the links."""
 
     model: str
     pieces: tuple[str, ...]
@@ -36,7 +36,7 @@ class ProfileReport(msgspec.Struct, frozen=True):
 
 
 def profile_report(manifest: Manifest, boards: Sequence[MeasuredBoard]) -> ProfileReport:
-    """Describe what was measured of a bundle."""
+    """Return the report of what was measured of a bundle on boards."""
     return ProfileReport(
         model=manifest.model_name,
         pieces=tuple(piece.name for piece in manifest.pieces),
@@ -57,7 +57,7 @@ def profile_report(manifest: Manifest, boards: Sequence[MeasuredBoard]) -> Profi
 
 
 def profile_pages(report: ProfileReport) -> Iterator[RenderableType]:
-    """Yield what is to be shown of a profile, as wide as its boards are many."""
+    """Yield the tables of a report: pieces by board, then links, then the note."""
     yield _pieces(report)
     yield _links(report)
     yield f"[dim]{RESEARCH_NOTE}.[/dim]"

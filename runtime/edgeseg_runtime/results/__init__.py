@@ -1,1 +1,4 @@
-"""What a run found and how it went: statistics, preview, report, tables."""
+"""The results of a run: label statistics, preview, and the report on boards and pieces.
+
+Internal: the public names are those of :mod:`edgeseg_runtime`.
+"""

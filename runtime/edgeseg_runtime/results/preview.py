@@ -1,4 +1,4 @@
-"""A picture of the result: the most telling slices with the labels' contours."""
+"""Pictures of a result: the most telling slices with the contours of the labels."""
 
 import math
 from collections.abc import Sequence
@@ -52,10 +52,10 @@ def write_preview(path: Path, scan: Scan, masks: Sequence[Mask], manifest: Manif
     """
     labels = manifest.labels
     areas = _areas(masks, labels)
-    chosen = telling_slices(areas, MAX_SLICES)
-    columns = math.ceil(len(chosen) / math.ceil(len(chosen) / MAX_COLUMNS))
+    indices = telling_slices(areas, MAX_SLICES)
+    columns = math.ceil(len(indices) / math.ceil(len(indices) / MAX_COLUMNS))
     cell = min(MAX_CELL, (WIDTH - GAP) // columns - GAP)
-    tiles = [_tile(scan, index, masks[index], manifest, cell) for index in chosen]
+    tiles = [_tile(scan, index, masks[index], manifest, cell) for index in indices]
     sheet = _arranged(tiles, columns)
     _write_legend(sheet, labels, areas.sum(axis=0).tolist(), voxel_mm3(scan))
     _write_footer(sheet, manifest.model_name)
@@ -76,8 +76,8 @@ def write_strip(path: Path, scan: Scan, masks: Sequence[Mask], manifest: Manifes
     OutputError
         If the file can't be written; nothing half-written is left.
     """
-    chosen = telling_slices(_areas(masks, manifest.labels), STRIP_SLICES)
-    tiles = [_tile(scan, index, masks[index], manifest, STRIP_CELL) for index in chosen]
+    indices = telling_slices(_areas(masks, manifest.labels), STRIP_SLICES)
+    tiles = [_tile(scan, index, masks[index], manifest, STRIP_CELL) for index in indices]
     strip = Image.new("RGB", (STRIP_SLICES * STRIP_CELL, STRIP_CELL), BACKGROUND)
     for place, tile in enumerate(tiles):
         strip.paste(tile, (place * STRIP_CELL, 0))
@@ -102,29 +102,29 @@ def telling_slices(areas: NDArray[np.int64], count: int) -> list[int]:
     if not candidates.size:
         return _spread(np.arange(len(areas)), count)
     peaks = {int(areas[:, label].argmax()) for label in np.flatnonzero(areas.sum(axis=0))}
-    chosen = _spread(candidates, count)
-    for peak in sorted(peaks - set(chosen)):
-        replaceable = [index for index in chosen if index not in peaks]
+    indices = _spread(candidates, count)
+    for peak in sorted(peaks - set(indices)):
+        replaceable = [index for index in indices if index not in peaks]
         if replaceable:
-            chosen.remove(min(replaceable, key=lambda index: abs(index - peak)))
-            chosen.append(peak)
-    return sorted(chosen)
+            indices.remove(min(replaceable, key=lambda index: abs(index - peak)))
+            indices.append(peak)
+    return sorted(indices)
 
 
 def _areas(masks: Sequence[Mask], labels: Sequence[Label]) -> NDArray[np.int64]:
     """Count the pixels of each label in each slice, (slices, labels)."""
-    return np.array([[np.count_nonzero(mask == x.value) for x in labels] for mask in masks])
+    return np.array([[np.count_nonzero(mask == label.value) for label in labels] for mask in masks])
 
 
 def _spread(candidates: NDArray[np.intp], count: int) -> list[int]:
-    """Take evenly spaced candidates; the ends are left out where others tell more."""
+    """Return evenly spaced candidates, each amid its share of them."""
     count = min(count, candidates.size)
     places = ((np.arange(count) + 0.5) * candidates.size / count).astype(int)
     return [int(index) for index in candidates[places]]
 
 
 def _tile(scan: Scan, index: int, mask: Mask, manifest: Manifest, cell: int) -> Image.Image:
-    """Draw one slice with its contours, its name and the patient's sides, to fit the cell."""
+    """Return one slice with its contours, its name and the patient's sides, to fit the cell."""
     size = _fitted(scan.geometry(index), cell)
     image = scan.slice(index)
     limits = manifest.preprocessing.window
@@ -140,7 +140,7 @@ def _tile(scan: Scan, index: int, mask: Mask, manifest: Manifest, cell: int) -> 
 
 
 def _fitted(geometry: SliceGeometry, cell: int) -> tuple[int, int]:
-    """Return width and height on the sheet, true to the slice's extent in mm."""
+    """Return width and height in a cell of so many pixels, true to the slice's extent in mm."""
     tall = geometry.rows * (geometry.row_mm or 1.0)
     wide = geometry.cols * (geometry.col_mm or 1.0)
     scale = cell / max(tall, wide)
@@ -148,7 +148,7 @@ def _fitted(geometry: SliceGeometry, cell: int) -> tuple[int, int]:
 
 
 def _outlined(inside: NDArray[np.bool_], size: tuple[int, int]) -> Image.Image:
-    """Return the opacity of a region of that size: a smooth line around a light tint."""
+    """Return the opacity of a region, drawn in that size: a smooth line around a light tint."""
     fine = (size[0] * 2, size[1] * 2)
     region = Image.fromarray(inside.astype(np.uint8) * 255).resize(fine, Image.Resampling.BILINEAR)
     core = filled = np.pad(np.asarray(region) >= HALF, LINE)
@@ -169,7 +169,7 @@ def _annotate(tile: Image.Image, name: str, *, sides: bool) -> None:
 
 
 def _arranged(tiles: Sequence[Image.Image], columns: int) -> Image.Image:
-    """Lay the tiles out in rows, with a band above and below."""
+    """Return a sheet with the tiles in rows, and a band above and below."""
     cell = tiles[0].width + GAP
     rows = math.ceil(len(tiles) / columns)
     size = (GAP + columns * cell, rows * cell + 2 * BAND - GAP)
@@ -182,7 +182,7 @@ def _arranged(tiles: Sequence[Image.Image], columns: int) -> Image.Image:
 def _write_legend(
     sheet: Image.Image, labels: Sequence[Label], voxels: Sequence[int], unit_mm3: float | None
 ) -> None:
-    """Write colour, name and volume of every label that was found."""
+    """Write colour, name and volume of every label that occurs."""
     draw, font, place = ImageDraw.Draw(sheet), _font(20), float(GAP + 4)
     middle = BAND // 2
     if not any(voxels):

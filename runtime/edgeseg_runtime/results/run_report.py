@@ -1,4 +1,4 @@
-"""What a run says of itself: placement, memory against limits, times, bytes on the wire."""
+"""The report of a run: placement, memory against limits, times, bytes on the wire."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ from edgeseg_runtime.messaging.wire import PieceTime, Pong
 
 
 class BoardWork(msgspec.Struct, frozen=True):
-    """What a run takes of a board: seconds of its cores together, memory, bytes on its link."""
+    """What a run takes of a board: seconds of all its cores, bytes of memory and on its link."""
 
     busy_seconds: float
     peak_memory_bytes: int
@@ -24,7 +24,7 @@ class BoardWork(msgspec.Struct, frozen=True):
 
 
 class BoardReport(msgspec.Struct, frozen=True):
-    """One board: what it ran, within which memory, and what that took and was planned to take."""
+    """One board: the pieces it ran, its limits, and what that took and was planned to take."""
 
     name: str
     pieces: tuple[str, ...]
@@ -42,8 +42,8 @@ class BoardReport(msgspec.Struct, frozen=True):
 class LaneReport(msgspec.Struct, frozen=True):
     """One lane: the board of each piece and the slices in flight.
 
-    In ``shifts`` the groups of pieces take turns in memory, and a slice should take ``slower``
-    times as long as with all of them there.
+    ``shifts`` are groups of pieces that take turns in memory, with which a slice should take
+    ``slower`` times as long as with all pieces loaded.
     """
 
     pieces: dict[str, str]
@@ -53,7 +53,7 @@ class LaneReport(msgspec.Struct, frozen=True):
 
 
 class PieceRunReport(msgspec.Struct, frozen=True):
-    """One piece on one board: how often it ran and how long a run took."""
+    """One piece on one board: how often it ran, and how long a run took on average."""
 
     name: str
     board: str
@@ -73,9 +73,22 @@ class LossReport(msgspec.Struct, frozen=True):
 class RunReport(msgspec.Struct, frozen=True):
     """A whole run, as it was planned and as it went.
 
-    ``planned_from_estimates`` says that planning knew FLOPs and no measured times. Placements are
-    counted by ``epochs``; ``replayed_slices`` were sent again because one ended, and
-    ``resumed_slices`` were done before the run began.
+    Attributes
+    ----------
+    edgeseg
+        The version.
+    slices, seconds, slices_per_second
+        Slices of the scan, time from the first to the last mask, and the speed of those done.
+    planned_from_estimates
+        Whether the plan rests on FLOPs alone, without measured times.
+    wire_bytes
+        Bytes that boards and coordinator received.
+    epochs
+        How many placements there were.
+    replayed_slices
+        Slices that were sent again because a placement had ended.
+    resumed_slices
+        Slices that were done before the run began.
     """
 
     edgeseg: str
@@ -102,7 +115,7 @@ _NOTHING_DONE = Pong(0, 0, 0, {})
 
 
 def work_between(before: Pong, after: Pong) -> Pong:
-    """Return what a board did between two answers; the peak of memory is that of its life."""
+    """Return the work of a board between two of its reports; the peak of memory is of its life."""
     times = {
         piece: _plus(now, before.piece_times.get(piece, PieceTime()), -1)
         for piece, now in after.piece_times.items()
@@ -115,37 +128,37 @@ def work_between(before: Pong, after: Pong) -> Pong:
     )
 
 
-def work_sum(one: Pong, other: Pong) -> Pong:
-    """Return what a board did in two epochs."""
-    pieces = dict.fromkeys((*one.piece_times, *other.piece_times))
+def work_sum(first: Pong, second: Pong) -> Pong:
+    """Return the work of a board in two epochs together."""
+    pieces = dict.fromkeys((*first.piece_times, *second.piece_times))
     none = PieceTime()
     return Pong(
-        peak_memory_bytes=max(one.peak_memory_bytes, other.peak_memory_bytes),
-        sent_bytes=one.sent_bytes + other.sent_bytes,
-        received_bytes=one.received_bytes + other.received_bytes,
+        peak_memory_bytes=max(first.peak_memory_bytes, second.peak_memory_bytes),
+        sent_bytes=first.sent_bytes + second.sent_bytes,
+        received_bytes=first.received_bytes + second.received_bytes,
         piece_times={
-            name: _plus(one.piece_times.get(name, none), other.piece_times.get(name, none))
+            name: _plus(first.piece_times.get(name, none), second.piece_times.get(name, none))
             for name in pieces
         },
     )
 
 
-def _plus(one: PieceTime, other: PieceTime, sign: int = 1) -> PieceTime:
+def _plus(first: PieceTime, second: PieceTime, sign: int = 1) -> PieceTime:
     return PieceTime(
-        one.runs + sign * other.runs,
-        one.seconds + sign * other.seconds,
-        one.busy_seconds + sign * other.busy_seconds,
+        first.runs + sign * second.runs,
+        first.seconds + sign * second.seconds,
+        first.busy_seconds + sign * second.busy_seconds,
     )
 
 
-def planned_work(problem: Problem, does: Prediction, slices: int) -> dict[str, BoardWork]:
-    """Return what a run of so many slices should take of each board, by name."""
+def planned_work(problem: Problem, prediction: Prediction, slices: int) -> dict[str, BoardWork]:
+    """Return, by board, what a run of so many slices should take of it."""
     return {
         board.name: BoardWork(
-            busy_seconds=slices * board.cores * does.compute[board.name],
-            peak_memory_bytes=does.memory.get(board.name, 0),
-            sent_bytes=round(slices * does.up[board.name] * link.up),
-            received_bytes=round(slices * does.down[board.name] * link.down),
+            busy_seconds=slices * board.cores * prediction.compute[board.name],
+            peak_memory_bytes=prediction.memory.get(board.name, 0),
+            sent_bytes=round(slices * prediction.up[board.name] * link.up),
+            received_bytes=round(slices * prediction.down[board.name] * link.down),
         )
         for board, link in zip(problem.boards, problem.links, strict=True)
     }
@@ -158,7 +171,17 @@ def board_reports(
     pongs: Mapping[str, Pong],
     versions: Mapping[str, dict[str, str]],
 ) -> tuple[BoardReport, ...]:
-    """Describe every board after a run."""
+    """Return the report of every board after a run.
+
+    Parameters
+    ----------
+    boards
+        All boards that have ever answered.
+    placement
+        The last placement, and why boards are left out.
+    planned, pongs, versions
+        By board: what the run should take, its work, and what runs there.
+    """
     return tuple(
         BoardReport(
             name=board.name,
@@ -173,20 +196,20 @@ def board_reports(
             cores=board.cores,
             memory_limit_bytes=board.memory_limit,
             planned=planned.get(board.name, _NOTHING_PLANNED),
-            busy_seconds=sum(t.busy_seconds for t in fared.piece_times.values()),
-            peak_memory_bytes=fared.peak_memory_bytes,
-            sent_bytes=fared.sent_bytes,
-            received_bytes=fared.received_bytes,
+            busy_seconds=sum(time.busy_seconds for time in work.piece_times.values()),
+            peak_memory_bytes=work.peak_memory_bytes,
+            sent_bytes=work.sent_bytes,
+            received_bytes=work.received_bytes,
             versions=versions[board.name],
             left_out=placement.left_out.get(board.name),
         )
         for board in boards
-        for fared in (pongs.get(board.name, _NOTHING_DONE),)
+        for work in (pongs.get(board.name, _NOTHING_DONE),)
     )
 
 
 def piece_reports(pongs: Mapping[str, Pong]) -> tuple[PieceRunReport, ...]:
-    """Describe the pieces that have run, board by board."""
+    """Return the report of the pieces that have run, board by board."""
     return tuple(
         PieceRunReport(piece, board, times.runs, 1e3 * times.seconds / max(times.runs, 1))
         for board, pong in pongs.items()
@@ -195,7 +218,7 @@ def piece_reports(pongs: Mapping[str, Pong]) -> tuple[PieceRunReport, ...]:
 
 
 def lane_reports(problem: Problem, plan: Plan) -> tuple[LaneReport, ...]:
-    """Describe the lanes of a plan."""
+    """Return the report of the lanes of a plan."""
     return tuple(
         LaneReport(dict(lane.boards), lane.window, lane.shifts, slowdown(problem, lane, rate))
         for lane, rate in zip(plan.lanes, plan.prediction.lane_rates, strict=True)

@@ -1,4 +1,4 @@
-"""What was found, in numbers: volume, place and density of each label."""
+"""Statistics of the labels in a mask: volume, place and density of each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class BoundingBox(msgspec.Struct, frozen=True):
 
 
 class LabelStatistics(msgspec.Struct, frozen=True):
-    """One label: places are None where it was not found, mm and HU where the scan has none.
+    """One label; places are None where it does not occur, mm and HU where the scan has none.
 
     ``centroid_voxel`` and ``bounding_box`` are in voxel indices of the stored file (slice, row,
     column for pictures), ``centroid_mm`` is in RAS+ mm.
@@ -83,7 +83,17 @@ class _Tally:
 
 
 def measure(scan: Scan, masks: Sequence[Mask], labels: Sequence[Label]) -> Statistics:
-    """Measure every label in the masks, one mask (rows, columns) for each slice of the scan."""
+    """Measure every label in the masks of a scan.
+
+    Parameters
+    ----------
+    scan
+        The scan.
+    masks
+        Label values, one array (rows, columns) for each of its slices.
+    labels
+        The labels to measure.
+    """
     tallies = {label.value: _empty_tally() for label in labels}
     for index, mask in enumerate(masks):
         present = np.flatnonzero(np.bincount(mask.ravel()))
@@ -97,7 +107,7 @@ def measure(scan: Scan, masks: Sequence[Mask], labels: Sequence[Label]) -> Stati
 
 
 def voxel_mm3(scan: Scan) -> float | None:
-    """Return the volume of one voxel as the affine spans it, or None for pictures."""
+    """Return the volume of one voxel in mm3, which the affine spans; None for pictures."""
     return None if scan.affine is None else float(abs(np.linalg.det(scan.affine[:3, :3])))
 
 
@@ -107,9 +117,9 @@ def _empty_tally() -> _Tally:
 
 
 def _summary(label: Label, tally: _Tally, scan: Scan) -> LabelStatistics:
-    affine, unit, found = scan.affine, voxel_mm3(scan), tally.voxels > 0
+    affine, unit, occurs = scan.affine, voxel_mm3(scan), tally.voxels > 0
     volume = None if unit is None else tally.voxels * unit
-    centroid = _moved(scan.to_file, tally.sums / tally.voxels) if found else None
+    centroid = _moved(scan.to_file, tally.sums / tally.voxels) if occurs else None
     edges = (0, len(scan) - 1)
     return LabelStatistics(
         value=label.value,
@@ -119,14 +129,14 @@ def _summary(label: Label, tally: _Tally, scan: Scan) -> LabelStatistics:
         volume_ml=None if volume is None else volume / 1000,
         centroid_voxel=centroid,
         centroid_mm=None if affine is None or centroid is None else _moved(affine, centroid),
-        bounding_box=_bounding_box(tally, scan) if found else None,
-        mean_hu=tally.hounsfield / tally.voxels if found and not scan.windowed else None,
-        touches_first_or_last_slice=found and (tally.first[0] in edges or tally.last[0] in edges),
+        bounding_box=_bounding_box(tally, scan) if occurs else None,
+        mean_hu=tally.hounsfield / tally.voxels if occurs and not scan.windowed else None,
+        touches_first_or_last_slice=occurs and (tally.first[0] in edges or tally.last[0] in edges),
     )
 
 
 def _moved(matrix: NDArray[np.float64], point: NDArray[Any] | Triple) -> Triple:
-    """Apply a 4x4 affine to one point."""
+    """Return a point under a 4x4 affine."""
     x, y, z = (matrix[:3, :3] @ point + matrix[:3, 3]).tolist()
     return x, y, z
 
@@ -134,6 +144,6 @@ def _moved(matrix: NDArray[np.float64], point: NDArray[Any] | Triple) -> Triple:
 def _bounding_box(tally: _Tally, scan: Scan) -> BoundingBox:
     corners = [_moved(scan.to_file, corner) for corner in (tally.first, tally.last)]
     (x0, x1), (y0, y1), (z0, z1) = (
-        sorted(round(place) for place in axis) for axis in zip(*corners, strict=True)
+        sorted(round(position) for position in axis) for axis in zip(*corners, strict=True)
     )
     return BoundingBox((x0, y0, z0), (x1, y1, z1))

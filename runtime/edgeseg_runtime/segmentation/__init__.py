@@ -1,1 +1,4 @@
-"""Slices in, masks out: the segmenter, its checkpoint and its dry run."""
+"""Slices in, masks out: a bundle deployed on boards, checkpoints, and dry runs.
+
+Internal: the public names are those of :mod:`edgeseg_runtime`.
+"""

@@ -1,4 +1,4 @@
-"""What ``edgeseg segment --dry-run`` tells: the plan, its time, and what it would write."""
+"""A dry run: the plan of segmenting a scan, how long it would take, and what it would write."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,27 +6,23 @@ from pathlib import Path
 import msgspec
 
 from edgeseg.imaging.scan import Scan
-from edgeseg.output.terminal import console, detail, emit_json, working
-from edgeseg.planning.planner import Plan
-from edgeseg.planning.problem.problem import Problem
 from edgeseg.planning.view.report import PlanReport, report_of
-from edgeseg.planning.view.tables import format_runs, plan_renderables
-from edgeseg.text.units import format_seconds
-from edgeseg_runtime.segmentation.checkpoint import checkpoint_path, run_of, slices_kept
+from edgeseg.progress import Progress
+from edgeseg_runtime.segmentation.checkpoint import checkpoint_key, checkpoint_path, slices_kept
 from edgeseg_runtime.segmentation.segmenter import Segmenter
 
 
 class SegmentDryRun(msgspec.Struct, frozen=True):
-    """A run that was not made.
+    """A run that was planned and not made.
 
     Attributes
     ----------
     slices, kept
-        Of the scan, and of them those that are done already.
+        How many slices the scan has, and how many of them are done already.
     seconds
         What the others would take by the plan.
     writes
-        The files that would be written.
+        The files that would be written, the mask first.
     plan
         Which board would run what.
     """
@@ -38,10 +34,10 @@ class SegmentDryRun(msgspec.Struct, frozen=True):
     plan: PlanReport
 
 
-def rehearse(
-    segmenter: Segmenter, scan: Scan, writes: Sequence[Path], resume: bool, as_json: bool
-) -> None:
-    """Plan a run and show it; nothing is computed and nothing written.
+def dry_run(
+    segmenter: Segmenter, scan: Scan, writes: Sequence[Path], resume: bool, progress: Progress
+) -> SegmentDryRun:
+    """Plan a run; nothing is computed and nothing written.
 
     Parameters
     ----------
@@ -53,8 +49,8 @@ def rehearse(
         What would be written, the mask first.
     resume
         Whether to go on from slices that are kept.
-    as_json
-        Print JSON instead of tables.
+    progress
+        Follows reading and planning.
 
     Raises
     ------
@@ -63,35 +59,11 @@ def rehearse(
     """
     kept = 0
     if checkpoint_path(writes[0]).exists():
-        with working("reading the scan"):
-            kept = slices_kept(writes[0], run_of(segmenter.manifest, scan), resume=resume)
-    with working("planning"):
+        with progress(None, "reading the scan"):
+            key = checkpoint_key(segmenter.manifest, scan)
+            kept = slices_kept(writes[0], key, resume=resume)
+    with progress(None, "planning"):
         report = report_of(segmenter.manifest.model_name, *segmenter.plan())
     left = len(scan) - kept
     seconds = left / report.slices_per_second + report.latency_seconds if left else 0.0
-    made = SegmentDryRun(len(scan), kept, seconds, tuple(map(str, writes)), report)
-    if as_json:
-        emit_json(made)
-    else:
-        _show(made)
-
-
-def tell_plan(problem: Problem, plan: Plan) -> None:
-    """Tell somebody who asked for more where the pieces are, and why some boards have none."""
-    order = [piece.name for piece in problem.pieces]
-    for lane in plan.lanes:
-        for board in lane.members:
-            pieces = [name for name, at in lane.boards.items() if at == board]
-            detail(f"{board} runs {format_runs(pieces, order)}, {lane.window} slices in flight")
-    for board, reason in plan.left_out.items():
-        detail(f"{board} is left out: {reason}")
-    detail(f"placed by {plan.method}, limited by {plan.prediction.bottleneck}")
-
-
-def _show(made: SegmentDryRun) -> None:
-    console.print(*plan_renderables(made.plan), sep="\n")
-    done = f", {made.kept} of them done before" if made.kept else ""
-    takes = "less than a second" if made.seconds < 1 else f"about {format_seconds(made.seconds)}"
-    console.print(f"{made.slices} slices{done} would take {takes}")
-    for path in made.writes:
-        console.print(f"would write {path}", markup=False, soft_wrap=True)
+    return SegmentDryRun(len(scan), kept, seconds, tuple(map(str, writes)), report)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self
 
-from edgeseg import __version__
 from edgeseg.boards.boards_file import BoardEntry, LinkEntry
 from edgeseg.boards.placement import Placement
 from edgeseg.bundle.bundle_file import Bundle
@@ -30,15 +29,10 @@ from edgeseg_runtime.coordination.placing import Placer
 from edgeseg_runtime.coordination.run import FailoverRun
 from edgeseg_runtime.local_workers import LocalWorkers, this_machine
 from edgeseg_runtime.messaging.keys import KeyPair
-from edgeseg_runtime.results.run_report import (
-    RunReport,
-    board_reports,
-    lane_reports,
-    piece_reports,
-    planned_work,
-)
+from edgeseg_runtime.results.run_report import RunReport
 from edgeseg_runtime.segmentation.arrays import as_slices
 from edgeseg_runtime.segmentation.checkpoint import Checkpoint
+from edgeseg_runtime.segmentation.reporting import RunOutcome, report_run
 
 PATIENCE_SECONDS = 60.0
 """How long to wait for boards without which nothing goes on, unless said otherwise."""
@@ -230,8 +224,8 @@ class Segmenter:
             last_mask_at = time.perf_counter()
         ordered = tuple(masks[index] for index in range(len(slices)))
         received = self._coordinator.received_bytes - received_before
-        report = self._report(len(slices), len(pending), last_mask_at - start, received)
-        return Segmentation(ordered, report)
+        outcome = RunOutcome(len(slices), len(pending), last_mask_at - start, received)
+        return Segmentation(ordered, report_run(self.manifest, self._coordinator, run, outcome))
 
     def plan(self) -> tuple[Problem, Plan]:
         """Return the problem and the plan of entering; boards are reached, but nothing is loaded.
@@ -280,38 +274,6 @@ class Segmenter:
             return result.array
         return to_native(
             result.array, geometry, self.manifest.preprocessing, self.manifest.decoding
-        )
-
-    def _report(
-        self, slices: int, segmented: int, seconds: float, received_bytes: int
-    ) -> RunReport:
-        run, coordinator = self._run, self._coordinator
-        plan, journal = run.plan, run.journal
-        left_out = {**plan.left_out, **coordinator.fleet.absent}
-        boards = board_reports(
-            coordinator.boards,
-            replace(plan.placement, left_out=left_out),
-            planned_work(run.problem, plan.prediction, segmented),
-            journal.work,
-            coordinator.versions(),
-        )
-        return RunReport(
-            edgeseg=__version__,
-            model=self.manifest.model_name,
-            model_sha256=self.manifest.model_sha256,
-            slices=slices,
-            seconds=seconds,
-            slices_per_second=segmented / seconds if segmented else 0.0,
-            planned_slices_per_second=plan.prediction.rate,
-            planned_from_estimates=run.problem.estimated,
-            wire_bytes=received_bytes + sum(board.received_bytes for board in boards),
-            boards=boards,
-            lanes=lane_reports(run.problem, plan),
-            pieces=piece_reports(journal.work),
-            epochs=journal.epochs,
-            losses=tuple(journal.losses),
-            replayed_slices=journal.replayed,
-            resumed_slices=slices - segmented,
         )
 
 

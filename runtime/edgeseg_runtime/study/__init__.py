@@ -1,1 +1,4 @@
-"""Whole studies: many volumes, one a task, on a local or a remote Dask cluster."""
+"""Many scans at once: as Dask tasks on this machine, on groups of boards, or on a cluster.
+
+Internal: :func:`edgeseg_runtime.run_study` is the public function.
+"""

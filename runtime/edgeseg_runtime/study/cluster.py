@@ -1,4 +1,4 @@
-"""The Dask cluster of a study: one on this machine for as long as it lasts, or one that runs."""
+"""The Dask cluster of a study: one on this machine that ends with it, or one that runs."""
 
 import signal
 import tempfile
@@ -22,7 +22,7 @@ _SETTINGS: Mapping[str, Any] = {
     "distributed.worker.memory.target": False,
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,
-    # Nothing of a study is shown to whoever asks.
+    # No web pages that show a study to whoever asks.
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
     # A worker that starts again on a busy machine is waited for.
@@ -44,8 +44,7 @@ def require_dask() -> ModuleType:
         import cryptography  # noqa: F401
         import dask
 
-        # Read when the package is imported: what Dask tells of its own affairs stays off the
-        # terminal.
+        # Read when the package is imported: keeps Dask's own log off the terminal.
         dask.config.set(logging=_LOGS)
         import distributed
     except ModuleNotFoundError:
@@ -56,7 +55,7 @@ def require_dask() -> ModuleType:
 
 
 @contextmanager
-def local_cluster(staff: Sequence[WorkerSpec]) -> Iterator[Any]:
+def local_cluster(specs: Sequence[WorkerSpec]) -> Iterator[Any]:
     """Yield a client of a cluster on this machine that ends with the block.
 
     It listens on loopback alone, and to those alone who have the certificate that is made for
@@ -71,8 +70,8 @@ def local_cluster(staff: Sequence[WorkerSpec]) -> Iterator[Any]:
         ExitStack() as stack,
     ):
         security = distributed.Security.temporary()
-        scheduler, workers = _specification(staff, security, scratch)
-        with _deaf_to_interrupts():
+        scheduler, workers = _specification(specs, security, scratch)
+        with _interrupts_blocked():
             cluster = distributed.SpecCluster(workers, scheduler, security=security)
             stack.enter_context(cluster)
         client = distributed.Client(cluster, timeout=_CONNECT_SECONDS, set_as_default=False)
@@ -110,10 +109,10 @@ def remote_cluster(address: str) -> Iterator[Any]:
 
 
 @contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """Let no thread or process that is started in the block, or by one of those, see a Ctrl-C.
+def _interrupts_blocked() -> Iterator[None]:
+    """Block interrupts for all threads and processes that are started in the block.
 
-    The terminal sends it to all processes; workers end when the study ends them.
+    The terminal sends a Ctrl-C to all processes; workers end when the study ends them.
     """
     # Started later it would let interrupts through again.
     resource_tracker.ensure_running()
@@ -125,7 +124,7 @@ def _deaf_to_interrupts() -> Iterator[None]:
 
 
 def _specification(
-    staff: Sequence[WorkerSpec], security: Any, scratch: str
+    specs: Sequence[WorkerSpec], security: Any, scratch: str
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Describe scheduler and workers in Dask's terms."""
     distributed = require_dask()
@@ -141,13 +140,13 @@ def _specification(
             "cls": distributed.Nanny,
             "options": {
                 **common,
-                "nthreads": hand.cores,
-                "memory_limit": hand.memory_limit,
-                "resources": hand.resources,
+                "nthreads": spec.cores,
+                "memory_limit": spec.memory_limit,
+                "resources": spec.resources,
                 "local_directory": scratch,
-                "env": {**hand.environment, "TMPDIR": scratch},
+                "env": {**spec.environment, "TMPDIR": scratch},
             },
         }
-        for number, hand in enumerate(staff, start=1)
+        for number, spec in enumerate(specs, start=1)
     }
     return {"cls": distributed.Scheduler, "options": common}, workers

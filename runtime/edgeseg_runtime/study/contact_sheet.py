@@ -1,4 +1,4 @@
-"""The contact sheet of a study: one page that shows every volume with what was found."""
+"""The contact sheet of a study: one HTML page with a card for every volume."""
 
 import base64
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ from edgeseg_runtime.study.record import Failure, Record, VolumeOutcome, picture
 from edgeseg_runtime.study.summary import flags_of
 
 LARGEST_PICTURE = 128 * 2**10
-"""A picture of more bytes is not one that a study made."""
+"""Bytes; a larger picture is none that a study has written."""
 
 
 @dataclass(frozen=True)
 class SheetEntry:
-    """One volume on the sheet: amounts are (label, text), ``picture`` is a data URI."""
+    """The card of one volume: ``amounts`` are (label, text), ``picture`` is a data URI."""
 
     name: str
     picture: str | None
@@ -39,7 +39,7 @@ def write_sheet(
     folder
         Where the pictures of the volumes are.
     outcomes
-        What became of them.
+        The outcome of each volume.
     manifest
         Names the model and the labels with their colours.
 
@@ -74,8 +74,10 @@ def _card(outcome: VolumeOutcome, folder: Path, labels: Sequence[Label]) -> Shee
 
 
 def _amounts(record: Record, labels: Sequence[Label]) -> tuple[tuple[Label, str], ...]:
-    found = {label.value: label for label in record.statistics.labels if label.voxels}
-    return tuple((label, _amount(found[label.value])) for label in labels if label.value in found)
+    statistics = {label.value: label for label in record.statistics.labels if label.voxels}
+    return tuple(
+        (label, _amount(statistics[label.value])) for label in labels if label.value in statistics
+    )
 
 
 def _amount(label: LabelStatistics) -> str:

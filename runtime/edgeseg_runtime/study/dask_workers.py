@@ -1,4 +1,4 @@
-"""How many workers of what size this machine gives a study."""
+"""How many Dask workers of what size this machine gives a study."""
 
 import math
 import os
@@ -18,7 +18,7 @@ from edgeseg_runtime.local_workers import share_machine, this_machine, usable_me
 from edgeseg_runtime.study.segmenter_cache import BOARDS_VARIABLE
 
 HEAD_RESOURCE = "GROUP"
-"""What a Dask worker offers one of if it has a group of boards."""
+"""The resource of which a Dask worker offers one if it heads a group of boards."""
 
 PROCESS_BYTES = 192 * MIB
 """About what a Dask worker takes before any volume."""
@@ -26,7 +26,7 @@ PROCESS_BYTES = 192 * MIB
 _VOXEL_BYTES = 8
 """A voxel as float32, its label, and both in the file's order."""
 
-_PACKED = 4
+_COMPRESSION = 4
 """How much larger a volume may be than its files, compressed ones among them."""
 
 
@@ -40,53 +40,61 @@ class WorkerSpec:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What it is told beside what Dask tells it."""
+        """Variables for its process, beside those of Dask."""
         return {BOARDS_VARIABLE: str(self.boards)} if self.boards else {}
 
     @property
     def resources(self) -> dict[str, float]:
-        """What it offers to tasks."""
+        """The resources that it offers to tasks."""
         return {HEAD_RESOURCE: 1} if self.boards else {}
 
 
-def staff_of(cores: int, available: int, volumes: int, need: int) -> tuple[WorkerSpec, ...]:
-    """Divide a machine into equal workers, together of four fifths of what is available.
+def divide_machine(cores: int, available: int, volumes: int, need: int) -> tuple[WorkerSpec, ...]:
+    """Divide a machine into equal workers that share four fifths of the available memory. Pure.
 
-    There is one a core, fewer where there are fewer volumes, or where memory is short: half of a
-    worker's memory is for its volume and half for the pieces, and either may ``need`` so much.
-    Pure.
+    There is a worker a core, but no more than volumes, and fewer where memory is short.
+
+    Parameters
+    ----------
+    cores, available
+        Of the machine: cores, and bytes of memory.
+    volumes
+        How many volumes there are.
+    need
+        Bytes that a volume takes, or that the pieces take, whichever are more; half of a worker's
+        memory is for its volume and half for the pieces.
     """
     count = max(1, min(cores, volumes, usable_memory(available) // (2 * need)))
     share = share_machine(cores, available, count, None)
     return (WorkerSpec(share.cores, share.memory_limit),) * count
 
 
-def local_staff(manifest: Manifest, scans: Sequence[Path]) -> tuple[WorkerSpec, ...]:
-    """Divide this machine for a bundle and the largest of some scans."""
+def local_worker_specs(manifest: Manifest, scans: Sequence[Path]) -> tuple[WorkerSpec, ...]:
+    """Divide this machine so that each worker can hold the bundle and the largest of the scans."""
     cores = len(os.sched_getaffinity(0))
     available = psutil.virtual_memory().available
     volume = PROCESS_BYTES + max(map(_volume_bytes, scans))
-    return staff_of(cores, available, len(scans), max(volume, _pieces_bytes(manifest)))
+    return divide_machine(cores, available, len(scans), max(volume, _pieces_bytes(manifest)))
 
 
-def heads(boards: Sequence[Path]) -> tuple[WorkerSpec, ...]:
-    """Return a worker for each group of boards, with equal shares of this machine's memory."""
+def group_head_specs(boards: Sequence[Path]) -> tuple[WorkerSpec, ...]:
+    """Return a worker for each boards file, with equal shares of this machine's memory."""
     share = this_machine(len(boards), None)
     return tuple(WorkerSpec(1, share.memory_limit, path.absolute()) for path in boards)
 
 
 def _pieces_bytes(manifest: Manifest) -> int:
-    """Return what a worker takes that runs all pieces, one slice waiting while another is done."""
-    everything = frozenset(piece.name for piece in manifest.pieces)
-    return WORKER_BASE + peak_board_bytes(manifest.pieces, 2 * slice_bytes(manifest, everything))
+    """Return the bytes of a worker that runs all pieces, with one slice waiting."""
+    all_pieces = frozenset(piece.name for piece in manifest.pieces)
+    return WORKER_BASE + peak_board_bytes(manifest.pieces, 2 * slice_bytes(manifest, all_pieces))
 
 
 def _volume_bytes(path: Path) -> int:
-    """Return about what a scan takes in memory; one that can't be read is found out later."""
+    """Return about how many bytes a scan takes; one that can't be read is reported later."""
     if path.is_dir():
-        return _PACKED * sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+        return _COMPRESSION * sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     try:
         header: Any = nib.load(path).header
     except (OSError, ValueError, nib.filebasedimages.ImageFileError):
-        return _PACKED * path.stat().st_size
+        return _COMPRESSION * path.stat().st_size
     return _VOXEL_BYTES * math.prod(map(int, header.get_data_shape()))

@@ -1,4 +1,4 @@
-"""Which volumes a study has, and what each of them is called."""
+"""Finds the volumes of a study, and names them."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from edgeseg.imaging.formats import scan_formats
 from edgeseg.text.suggestions import near_path
 
 _KITS_NAME = "imaging.nii.gz"
-"""What KiTS calls every volume: there the folder has the name."""
+"""The file name of every volume of KiTS, where the folder has the name."""
 
-_LOOKED_AT = 20
+_FILES_EXAMINED = 20
 _GIVE = "give NIfTI files, DICOM folders or zips, PNG folders, or a folder of these"
 
 
@@ -45,7 +45,7 @@ def list_volumes(inputs: Sequence[Path], output: Path) -> tuple[StudyVolume, ...
     """
     output = output.absolute()
     volumes: dict[str, StudyVolume] = {}
-    for path in (found for given in inputs for found in _inside(given.absolute(), output)):
+    for path in (path for source in inputs for path in _volumes_at(source.absolute(), output)):
         volume = StudyVolume(_name(path), path)
         other = volumes.setdefault(volume.name, volume)
         if other.path.resolve() != path.resolve():
@@ -53,24 +53,24 @@ def list_volumes(inputs: Sequence[Path], output: Path) -> tuple[StudyVolume, ...
                 f"{other.path} and {path} would both be called {volume.name}; rename one of them, "
                 "or study them into folders of their own"
             )
-    _refuse_among(volumes.values(), output)
+    _refuse_output_among(volumes.values(), output)
     return tuple(volumes.values())
 
 
-def _inside(path: Path, output: Path) -> Iterator[Path]:
-    """Yield what is a volume at a path."""
+def _volumes_at(path: Path, output: Path) -> Iterator[Path]:
+    """Yield the volume that a path is, or those in its folder."""
     if not path.exists():
         raise UsageError(f"{path} does not exist; {_GIVE}{near_path(path)}")
     if not path.is_dir():
         yield path
         return
-    found = list(_volumes_of(path, output))
-    if not found:
+    volumes = list(_volumes_in(path, output))
+    if not volumes:
         raise UsageError(f"{path} holds no volume; {_GIVE}")
-    yield from found
+    yield from volumes
 
 
-def _volumes_of(folder: Path, output: Path) -> Iterator[Path]:
+def _volumes_in(folder: Path, output: Path) -> Iterator[Path]:
     if (folder / _KITS_NAME).is_file():
         yield folder / _KITS_NAME
         return
@@ -80,16 +80,16 @@ def _volumes_of(folder: Path, output: Path) -> Iterator[Path]:
         return
     for entry in entries:
         if entry.is_dir() and entry.resolve() != output.resolve():
-            yield from _volumes_of(entry, output)
+            yield from _volumes_in(entry, output)
         elif _is_volume(entry):
             yield entry
 
 
 def _holds_slices(entries: Iterable[Path]) -> bool:
-    """Tell whether these are the slices of one volume; a look at the first files will do."""
+    """Return whether these are the slices of one volume, judging by the first files."""
     files = [entry for entry in entries if entry.is_file() and not _is_volume(entry)]
     formats = [row for row in scan_formats() if row.slices]
-    return any(row.matches(file) for file in files[:_LOOKED_AT] for row in formats)
+    return any(row.matches(file) for file in files[:_FILES_EXAMINED] for row in formats)
 
 
 def _is_volume(path: Path) -> bool:
@@ -104,8 +104,8 @@ def _name(path: Path) -> str:
     return path.name[: -len(end) or None]
 
 
-def _refuse_among(volumes: Iterable[StudyVolume], output: Path) -> None:
-    """Masks among the inputs would be taken for inputs the next time."""
+def _refuse_output_among(volumes: Iterable[StudyVolume], output: Path) -> None:
+    """Refuse an output folder that holds inputs: its masks would be inputs the next time."""
     for volume in volumes:
         if output.resolve() in (volume.path.resolve(), volume.path.resolve().parent):
             raise UsageError(f"{output} holds inputs; give masks a folder of their own with -o")

@@ -1,4 +1,4 @@
-"""What is known of each volume of a study: what was asked, what was found, what failed."""
+"""The tasks of a study and their outcomes: a record of each finished volume, or a failure."""
 
 import hashlib
 from pathlib import Path
@@ -12,7 +12,7 @@ from edgeseg_runtime.results.statistics import Statistics
 
 
 class StudySettings(msgspec.Struct, frozen=True):
-    """What all volumes of a study are segmented with; paths hold on every worker's machine."""
+    """What all volumes of a study are segmented with; paths are the same on every machine."""
 
     bundle: str
     manifest_sha256: str
@@ -24,7 +24,7 @@ class StudySettings(msgspec.Struct, frozen=True):
 class VolumeTask(msgspec.Struct, frozen=True):
     """One task: a volume by path, and the folder where its files go."""
 
-    setup: StudySettings
+    settings: StudySettings
     volume: str
     scan: str
     scan_identity: str
@@ -52,7 +52,7 @@ class Record(msgspec.Struct, frozen=True):
 class Failure(msgspec.Struct, frozen=True):
     """A volume without a mask, and why.
 
-    Where boards failed, not the volume, ``at`` is the Dask worker that had them.
+    ``at`` is the address of the Dask worker whose boards failed; None where the volume failed.
     """
 
     volume: str
@@ -74,23 +74,23 @@ def picture_path(folder: Path, volume: str) -> Path:
 
 
 def identity_of(path: Path) -> str:
-    """Return what changes when a scan does: a digest of names, sizes and times of its files."""
+    """Return a digest of names, sizes and times of a scan's files, which changes when it does."""
     files = sorted(filter(Path.is_file, path.rglob("*"))) if path.is_dir() else [path]
     content = hashlib.sha256()
     for file in files:
-        seen = file.stat()
-        content.update(f"{file.relative_to(path)} {seen.st_size} {seen.st_mtime_ns}\n".encode())
+        status = file.stat()
+        content.update(f"{file.relative_to(path)} {status.st_size} {status.st_mtime_ns}\n".encode())
     return content.hexdigest()
 
 
-def finished(order: VolumeTask) -> Record | None:
-    """Return the record of a volume if it is done: mask there, bundle and scan still the same."""
-    folder = Path(order.folder)
+def finished_record(task: VolumeTask) -> Record | None:
+    """Return the record of a volume if its mask exists, of this bundle and of this scan."""
+    folder = Path(task.folder)
     try:
-        content = record_path(folder, order.volume).read_bytes()
+        content = record_path(folder, task.volume).read_bytes()
         record = msgspec.json.decode(content, type=Record)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
-    known = (order.setup.manifest_sha256, order.scan_identity)
-    up_to_date = known == (record.manifest_sha256, record.scan_identity)
+    identity = (task.settings.manifest_sha256, task.scan_identity)
+    up_to_date = identity == (record.manifest_sha256, record.scan_identity)
     return record if up_to_date and (folder / Path(record.mask).name).exists() else None

@@ -1,12 +1,8 @@
-"""What a study says of itself: its pace while it runs, and at its end how it went."""
-
-from collections.abc import Sequence
-from pathlib import Path
+"""The report of a study, and the line that tells its pace while it runs."""
 
 import msgspec
-from rich.markup import escape
 
-from edgeseg.output.terminal import RESEARCH_NOTE, console, figure_table
+from edgeseg.output.terminal import RESEARCH_NOTE
 from edgeseg.text.units import format_seconds
 from edgeseg_runtime.study.record import Failure, VolumeOutcome
 
@@ -14,7 +10,7 @@ _HOUR = 3600.0
 
 
 class StudyReport(msgspec.Struct, frozen=True):
-    """A whole study: how it went, and what became of every volume.
+    """A whole study: counts, speed, and the outcome of every volume.
 
     ``skipped`` volumes were finished before it began.
     """
@@ -28,8 +24,8 @@ class StudyReport(msgspec.Struct, frozen=True):
     note: str = RESEARCH_NOTE
 
 
-def pace(done: int, left: int, failed: int, seconds: float) -> str:
-    """Say how fast a study goes, from what it has done in so many seconds."""
+def pace_line(done: int, left: int, failed: int, seconds: float) -> str:
+    """Return volumes an hour, time left and failures, after ``done`` volumes in ``seconds``."""
     parts = ["segmenting"]
     if done:
         parts.append(f"{_HOUR * done / seconds:.0f} volumes/h")
@@ -40,7 +36,7 @@ def pace(done: int, left: int, failed: int, seconds: float) -> str:
 
 
 def study_report(outcomes: tuple[VolumeOutcome, ...], skipped: int, seconds: float) -> StudyReport:
-    """Count what became of the volumes, of which some were ``skipped``, in so many seconds."""
+    """Return the report of a study of so many seconds; ``skipped`` were finished before it."""
     failed = sum(isinstance(outcome, Failure) for outcome in outcomes)
     segmented = len(outcomes) - skipped - failed
     return StudyReport(
@@ -51,23 +47,3 @@ def study_report(outcomes: tuple[VolumeOutcome, ...], skipped: int, seconds: flo
         volumes_per_hour=_HOUR * segmented / seconds,
         volumes=outcomes,
     )
-
-
-def show(report: StudyReport, written: Sequence[Path]) -> None:
-    """Show at the terminal how it went: what failed, how fast it was, where things are."""
-    failures = [outcome for outcome in report.volumes if isinstance(outcome, Failure)]
-    if failures:
-        table = figure_table(("failed", "why"), ())
-        for failure in failures:
-            table.add_row(escape(failure.volume), escape(failure.error))
-        console.print(table)
-    count = report.segmented
-    line = f"{count} volume{'' if count == 1 else 's'} in {format_seconds(report.seconds)}"
-    if count:
-        line += f", {report.volumes_per_hour:.0f} volumes/h"
-    if report.skipped:
-        line += f"; finished before: {report.skipped}"
-    console.print(line)
-    for path in written:
-        console.print(f"wrote {path}", markup=False, soft_wrap=True)
-    console.print(f"{RESEARCH_NOTE}.", style="dim")

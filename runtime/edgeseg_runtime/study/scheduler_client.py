@@ -1,4 +1,4 @@
-"""Hands volumes to a Dask cluster, a few at a time, and tells what became of each."""
+"""Hands volumes to a Dask cluster, a few at a time, and yields the outcome of each."""
 
 import time
 import uuid
@@ -15,42 +15,42 @@ from edgeseg_runtime.study.record import Failure, VolumeOutcome, VolumeTask
 from edgeseg_runtime.study.task import release, segment_volume
 
 LOOK_SECONDS = 1.0
-"""How often workers that come and go are looked for."""
+"""How often the list of workers is refreshed."""
 
-_LEAST_TRIES = 2
+_MIN_TRIES = 2
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """A volume to be done, and the workers whose boards have failed it."""
+    """A volume to be segmented, and the addresses of workers whose boards have failed it."""
 
-    order: VolumeTask
+    task: VolumeTask
     failed_at: tuple[str, ...] = ()
 
 
-def where_next(failed_at: Sequence[str], workers: Sequence[str]) -> tuple[str, ...]:
-    """Choose workers for a volume that boards have failed; none if it was tried enough.
+def workers_to_try(failed_at: Sequence[str], workers: Sequence[str]) -> tuple[str, ...]:
+    """Return the workers for a volume that boards have failed; none if it was tried enough. Pure.
 
-    It is tried wherever it was not yet, and at least twice. Pure.
+    It is tried on every worker, and at least twice.
     """
     untried = tuple(worker for worker in workers if worker not in failed_at)
-    if not untried and len(failed_at) < _LEAST_TRIES:
+    if not untried and len(failed_at) < _MIN_TRIES:
         return tuple(workers)
     return untried
 
 
 class SchedulerClient:
-    """Follows the volumes of one study through a cluster.
+    """Submits the volumes of one study to a cluster.
 
-    No more of them are at the scheduler than there are workers: what waits at a worker would be
-    blamed together with the volume that ends it.
+    No more of them are submitted at a time than there are workers: Dask would blame a volume that
+    waits at a worker for the end of that worker too.
 
     Parameters
     ----------
     client
-        Of the cluster.
+        The cluster's client.
     groups
-        Whether only heads of groups may take volumes.
+        Whether only workers that head a group of boards may take volumes.
     tell
         Called with one line if a worker is lost.
     """
@@ -72,45 +72,45 @@ class SchedulerClient:
             If none comes in time.
         """
         deadline = time.monotonic() + seconds
-        while not self._look():
+        while not self._update_workers():
             if time.monotonic() > deadline:
                 raise EdgesegError(f"no worker came within {seconds:.0f} s; {remedy}")
             time.sleep(LOOK_SECONDS / 4)
 
-    def outcomes(self, orders: Sequence[VolumeTask]) -> Iterator[VolumeOutcome]:
-        """Yield what became of each volume, as they end.
+    def outcomes(self, tasks: Sequence[VolumeTask]) -> Iterator[VolumeOutcome]:
+        """Yield the outcome of each volume as soon as it is known.
 
         Raises
         ------
         EdgesegError
             If the scheduler is lost.
         """
-        waiting = deque(Attempt(order) for order in orders)
+        waiting = deque(map(Attempt, tasks))
         while waiting or self._running:
-            workers = self._look()
+            workers = self._update_workers()
             while waiting and len(self._running) < len(workers):
                 self._submit(waiting.popleft(), workers)
             for attempt, outcome in self._ended():
-                again = self._again(attempt, outcome)
-                if again is None:
+                retry = self._retry(attempt, outcome)
+                if retry is None:
                     yield outcome
                 else:
-                    waiting.appendleft(again)
+                    waiting.appendleft(retry)
 
     def release(self) -> None:
         """Let the workers release their boards: the study is over."""
         with suppress(OSError):
             self._client.run(release, workers=list(self._names), on_error="ignore")
 
-    def _look(self) -> tuple[str, ...]:
+    def _update_workers(self) -> tuple[str, ...]:
         """Return the addresses of the workers that may take volumes now."""
         try:
-            seen = self._client.scheduler_info(n_workers=-1)["workers"]
+            workers = self._client.scheduler_info(n_workers=-1)["workers"]
         except OSError as error:
             raise _lost_scheduler() from error
         names = {
             address: str(worker["name"])
-            for address, worker in seen.items()
+            for address, worker in workers.items()
             if self._resources is None or HEAD_RESOURCE in worker["resources"]
         }
         for address, name in self._names.items():
@@ -120,37 +120,37 @@ class SchedulerClient:
         return tuple(names)
 
     def _submit(self, attempt: Attempt, workers: Sequence[str]) -> None:
-        chosen = where_next(attempt.failed_at, workers) if attempt.failed_at else ()
+        allowed = workers_to_try(attempt.failed_at, workers) if attempt.failed_at else ()
         future = self._client.submit(
             segment_volume,
-            attempt.order,
+            attempt.task,
             key=f"edgeseg-volume-{uuid.uuid4().hex}",
             pure=False,
             resources=self._resources,
-            workers=list(chosen) or None,
+            workers=list(allowed) or None,
         )
         self._running[future] = attempt
         future.add_done_callback(self._done.put)
 
     def _ended(self) -> Iterator[tuple[Attempt, VolumeOutcome]]:
-        """Yield the volumes that have ended, after a moment even if none has."""
+        """Yield the volume that ends next, if one does within a second."""
         with suppress(Empty):
             future = self._done.get(timeout=LOOK_SECONDS)
             attempt = self._running.pop(future)
-            yield attempt, _outcome(attempt.order, future)
+            yield attempt, _outcome(attempt.task, future)
 
-    def _again(self, attempt: Attempt, outcome: VolumeOutcome) -> Attempt | None:
+    def _retry(self, attempt: Attempt, outcome: VolumeOutcome) -> Attempt | None:
         """Return another attempt where boards have failed a volume that was not tried enough."""
         if not isinstance(outcome, Failure) or outcome.at is None:
             return None
         failed_at = (*attempt.failed_at, outcome.at)
-        if not where_next(failed_at, tuple(self._names)):
+        if not workers_to_try(failed_at, tuple(self._names)):
             return None
         self._tell(f"{outcome.volume}: {outcome.error}; trying again")
-        return Attempt(attempt.order, failed_at)
+        return Attempt(attempt.task, failed_at)
 
 
-def _outcome(order: VolumeTask, future: Any) -> VolumeOutcome:
+def _outcome(task: VolumeTask, future: Any) -> VolumeOutcome:
     from distributed import KilledWorker
 
     if future.status == "finished":
@@ -161,11 +161,11 @@ def _outcome(order: VolumeTask, future: Any) -> VolumeOutcome:
     error = future.exception()
     if isinstance(error, KilledWorker):
         return Failure(
-            order.volume,
+            task.volume,
             f"{error.allowed_failures + 1} workers in turn were lost over it, killed or for want "
             "of memory; give workers more memory, or segment it by itself",
         )
-    return Failure(order.volume, f"unexpected {type(error).__name__}: {error}")
+    return Failure(task.volume, f"unexpected {type(error).__name__}: {error}")
 
 
 def _lost_scheduler() -> EdgesegError:

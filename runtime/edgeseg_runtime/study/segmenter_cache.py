@@ -1,9 +1,9 @@
-"""What a Dask worker keeps between volumes: a segmenter that is ready, for one volume at a time."""
+"""Keeps a Dask worker's segmenter ready between volumes, for one volume at a time."""
 
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import psutil
@@ -17,28 +17,28 @@ from edgeseg_runtime.segmentation.segmenter import Segmenter
 from edgeseg_runtime.study.record import StudySettings
 
 BOARDS_VARIABLE = "EDGESEG_BOARDS"
-"""Environment of a group's head: the path of its boards file."""
+"""Environment variable of a group's head: the path of its boards file."""
 
 KEPT_SECONDS = 60.0
-"""How long boards are held after the last volume, if nobody says that it was the last."""
+"""How long boards are held after a volume, unless the study says that it was the last."""
 
 
 class SegmenterCache:
-    """Holds the segmenter of one process.
+    """The segmenter of one process.
 
-    It is opened with the first volume, and anew for another bundle or after an error; volumes
-    take turns.
+    It is opened for the first volume, and opened again for other settings or after an error;
+    volumes take turns.
     """
 
     def __init__(self) -> None:
         self._turn = threading.Lock()
         self._stack = ExitStack()
-        self._ready: tuple[StudySettings, Segmenter] | None = None
+        self._open_segmenter: tuple[StudySettings, Segmenter] | None = None
         self._timer: threading.Timer | None = None
 
     @contextmanager
-    def segmenter(self, setup: StudySettings) -> Iterator[Segmenter]:
-        """Lend the segmenter.
+    def segmenter(self, settings: StudySettings) -> Iterator[Segmenter]:
+        """Lend the segmenter for one volume.
 
         Raises
         ------
@@ -48,7 +48,7 @@ class SegmenterCache:
         with self._turn:
             self._stop_timer()
             try:
-                yield self._open(setup)
+                yield self._open(settings)
             except BaseException:
                 self._close()
                 raise
@@ -57,7 +57,7 @@ class SegmenterCache:
             self._timer.start()
 
     def release(self) -> None:
-        """Release the boards, unless a volume has its turn."""
+        """Release the boards, unless a volume is being segmented."""
         if self._turn.acquire(blocking=False):
             try:
                 self._stop_timer()
@@ -65,20 +65,14 @@ class SegmenterCache:
             finally:
                 self._turn.release()
 
-    def _open(self, setup: StudySettings) -> Segmenter:
-        if self._ready is None or self._ready[0] != setup:
+    def _open(self, settings: StudySettings) -> Segmenter:
+        if self._open_segmenter is None or self._open_segmenter[0] != settings:
             self._close()
-            self._ready = setup, self._stack.enter_context(self._made(setup))
-        return self._ready[1]
-
-    @contextmanager
-    def _made(self, setup: StudySettings) -> Iterator[Segmenter]:
-        boards = os.environ.get(BOARDS_VARIABLE)
-        with _of_group(setup, Path(boards)) if boards else _of_worker(setup) as segmenter:
-            yield segmenter
+            self._open_segmenter = settings, self._stack.enter_context(_segmenter_for(settings))
+        return self._open_segmenter[1]
 
     def _close(self) -> None:
-        self._ready = None
+        self._open_segmenter = None
         self._stack.close()
 
     def _stop_timer(self) -> None:
@@ -87,45 +81,50 @@ class SegmenterCache:
             self._timer = None
 
 
-def _of_group(setup: StudySettings, boards: Path) -> Segmenter:
-    """Segment on the boards of a file."""
+def _segmenter_for(settings: StudySettings) -> AbstractContextManager[Segmenter]:
+    boards = os.environ.get(BOARDS_VARIABLE)
+    return _on_group(settings, Path(boards)) if boards else _on_worker(settings)
+
+
+def _on_group(settings: StudySettings, boards: Path) -> Segmenter:
+    """Return a segmenter on the boards of a file."""
     file = read_boards(boards)
     segmenter = Segmenter(
-        setup.bundle,
+        settings.bundle,
         file.board,
         coordinator=file.coordinator,
-        objective=setup.objective,
-        keys=own_keys(Path(setup.key) if setup.key else None),
-        patience=setup.patience,
+        objective=settings.objective,
+        keys=own_keys(Path(settings.key) if settings.key else None),
+        patience=settings.patience,
     )
-    _check_same(segmenter.bundle, setup)
+    _check_same(segmenter.bundle, settings)
     return segmenter
 
 
 @contextmanager
-def _of_worker(setup: StudySettings) -> Iterator[Segmenter]:
-    """Segment with the Dask worker's cores and half of its memory; the volume takes the other."""
+def _on_worker(settings: StudySettings) -> Iterator[Segmenter]:
+    """Yield a segmenter of the Dask worker's cores and half of its memory; the volume has half."""
     from distributed import get_worker
 
     worker = get_worker()
     memory = worker.memory_manager.memory_limit or psutil.virtual_memory().available
     share = WorkerShare(1, worker.state.nthreads, memory // 2)
-    _check_same(Bundle(Path(setup.bundle)), setup)
+    _check_same(Bundle(Path(settings.bundle)), settings)
     with (
         LocalWorkers(share) as boards,
-        # Nobody starts them again.
-        Segmenter(setup.bundle, boards, objective=setup.objective, patience=0.0) as segmenter,
+        # Workers that have ended are not started again: there is nothing to wait for.
+        Segmenter(settings.bundle, boards, objective=settings.objective, patience=0.0) as segmenter,
     ):
         yield segmenter
 
 
-def _check_same(bundle: Bundle, setup: StudySettings) -> None:
-    if bundle.sha256 != setup.manifest_sha256:
+def _check_same(bundle: Bundle, settings: StudySettings) -> None:
+    if bundle.sha256 != settings.manifest_sha256:
         raise BoardError(
-            f"{setup.bundle} is another bundle on {os.uname().nodename}; give all machines of a "
+            f"{settings.bundle} is another bundle on {os.uname().nodename}; give all machines of a "
             "study the same"
         )
 
 
-station = SegmenterCache()
-"""That of this process."""
+segmenter_cache = SegmenterCache()
+"""The cache of this process."""

@@ -1,4 +1,4 @@
-"""What ``edgeseg study`` does, in the order it does it."""
+"""Segments many volumes, each as one task: masks, records, a summary and a contact sheet."""
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,132 +10,201 @@ from typing import Any
 from edgeseg.boards.boards_file import read_boards
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.bundle.signature import read_verify_key, verify_bundle
-from edgeseg.errors import EdgesegError, OutputError, UsageError, field_name
+from edgeseg.errors import OutputError, UsageError, field_name
 from edgeseg.files.atomic import check_writable
 from edgeseg.output.html import require_html
-from edgeseg.output.terminal import emit_json, note, progress, working
 from edgeseg.planning.outcome.objective import Objective
-from edgeseg.text.units import parse_seconds
+from edgeseg.progress import Progress, silent
+from edgeseg_runtime.coordination.fleet_planner import Tell
 from edgeseg_runtime.messaging.keys import own_keys
+from edgeseg_runtime.segmentation.segmenter import PATIENCE_SECONDS
 from edgeseg_runtime.study.cluster import local_cluster, remote_cluster, require_dask
 from edgeseg_runtime.study.contact_sheet import write_sheet
-from edgeseg_runtime.study.dask_workers import HEAD_RESOURCE, heads, local_staff
+from edgeseg_runtime.study.dask_workers import (
+    HEAD_RESOURCE,
+    group_head_specs,
+    local_worker_specs,
+)
 from edgeseg_runtime.study.inputs import list_volumes
 from edgeseg_runtime.study.record import (
     Failure,
     StudySettings,
     VolumeOutcome,
     VolumeTask,
-    finished,
+    finished_record,
     identity_of,
 )
-from edgeseg_runtime.study.report import pace, show, study_report
+from edgeseg_runtime.study.report import StudyReport, pace_line, study_report
 from edgeseg_runtime.study.scheduler_client import SchedulerClient
 from edgeseg_runtime.study.segmenter_cache import BOARDS_VARIABLE
 from edgeseg_runtime.study.summary import write_summary
 
 SUMMARY, SHEET = "summary.csv", "contact-sheet.html"
+"""Files in the folder of a study."""
 
 
-@dataclass(frozen=True)
-class StudyRequest:
-    """What the user asked for."""
+@dataclass(frozen=True, kw_only=True)
+class StudyOptions:
+    """What may be chosen for :func:`run_study`.
 
-    bundle: Path
-    inputs: tuple[Path, ...]
-    folder: Path
-    boards_files: tuple[Path, ...]
-    scheduler: str | None
-    groups: bool
-    objective: Objective
-    patience: str
-    key: Path | None
-    signed_by: Path | None
-    as_json: bool
+    Attributes
+    ----------
+    boards_files
+        Boards files, each of a group of boards that segments one volume at a time. Without these
+        and without ``scheduler``, this machine does all by itself.
+    scheduler
+        Address of a running Dask scheduler, ``tcp://`` or ``tls://``.
+    groups
+        Give volumes only to those of its workers that head a group of boards.
+    objective
+        What is planned for: ``throughput``, ``latency`` or ``memory``.
+    patience
+        Seconds to wait for lost boards, or for the first worker.
+    key
+        The secret key file of this machine, or of the heads of groups.
+    signed_by
+        A public key that the bundle must be signed with.
+    """
+
+    boards_files: tuple[Path, ...] = ()
+    scheduler: str | None = None
+    groups: bool = False
+    objective: Objective = "throughput"
+    patience: float = PATIENCE_SECONDS
+    key: Path | None = None
+    signed_by: Path | None = None
 
 
-def run(request: StudyRequest) -> None:
-    """Segment every volume that is not finished; write masks, summary and contact sheet.
+def run_study(  # noqa: PLR0913 - one keyword a callback
+    bundle: Path | str,
+    inputs: Sequence[Path | str],
+    output: Path | str,
+    options: StudyOptions | None = None,
+    *,
+    progress: Progress = silent,
+    tell: Tell | None = None,
+) -> StudyReport:
+    """Segment every volume that is not finished; write masks, records, summary, contact sheet.
+
+    A volume that fails is reported and does not stop the rest; running the study again tries it
+    again.
+
+    Parameters
+    ----------
+    bundle
+        A ``.edgeseg`` file.
+    inputs
+        NIfTI files, DICOM folders or zips, PNG folders, or folders of these.
+    output
+        Folder of the masks; each volume gets ``NAME.nii.gz``, ``NAME.json`` and ``NAME.jpg``.
+    options
+        What else may be chosen.
+    progress
+        Follows the volumes.
+    tell
+        Called with one line where something should be known, such as a lost worker.
+
+    Returns
+    -------
+    StudyReport
+        What became of every volume; ``failed`` counts those without a mask.
 
     Raises
     ------
+    UsageError, BundleError, OutputError
+        Before any work, if an option, an input or the folder can't be used, or the extra 'study'
+        is not installed.
     EdgesegError
-        Before any work where an input or the folder can't be used; afterwards if a volume failed.
+        If no worker comes in time, or the scheduler is lost.
     """
-    _check_flags(request)
+    options = options or StudyOptions()
+    _check_options(options)
     require_dask()
     require_html()
-    bundle = Bundle(request.bundle)
-    orders = _orders(request, bundle)
-    outcomes = _finished(orders)
-    left = [order for order in orders if order.volume not in outcomes]
+    study = _Study(
+        bundle=Bundle(Path(bundle)),
+        inputs=tuple(map(Path, inputs)),
+        folder=Path(output),
+        options=options,
+        progress=progress,
+        tell=tell or (lambda _: None),
+    )
+    tasks = _tasks(study)
+    outcomes = _finished(tasks)
+    left = [task for task in tasks if task.volume not in outcomes]
     start = time.monotonic()
     try:
         if left:
-            _segment(request, bundle, left, outcomes, len(orders))
+            _segment(study, left, outcomes, len(tasks))
     except KeyboardInterrupt:
-        # Workers may have finished volumes that nobody here has heard of yet.
+        # Workers may have finished volumes whose outcome has not arrived here.
         outcomes = _finished(left) | outcomes
-        note(f"{len(outcomes)} of {len(orders)} volumes are done; the same command does the rest")
+        study.tell(
+            f"{len(outcomes)} of {len(tasks)} volumes are done; the same command does the rest"
+        )
         raise
     finally:
-        ordered = tuple(outcomes[o.volume] for o in orders if o.volume in outcomes)
+        ordered = tuple(outcomes[task.volume] for task in tasks if task.volume in outcomes)
         if ordered:
-            _write(request.folder, bundle, ordered)
-    report = study_report(ordered, len(orders) - len(left), time.monotonic() - start)
-    if request.as_json:
-        emit_json(report)
-    else:
-        show(report, (request.folder / SUMMARY, request.folder / SHEET))
-    if report.failed:
-        raise EdgesegError(
-            f"{report.failed} of {len(orders)} volumes failed; mend them or leave them out, and "
-            "run the same command again: finished ones are skipped"
-        )
+            _write(study, ordered)
+    return study_report(ordered, len(tasks) - len(left), time.monotonic() - start)
 
 
-def _check_flags(request: StudyRequest) -> None:
-    if request.scheduler is not None and request.boards_files:
+@dataclass(frozen=True)
+class _Study:
+    """What is to be studied, and who is told of it."""
+
+    bundle: Bundle
+    inputs: tuple[Path, ...]
+    folder: Path
+    options: StudyOptions
+    progress: Progress
+    tell: Tell
+
+
+def _check_options(options: StudyOptions) -> None:
+    if options.scheduler is not None and options.boards_files:
         raise UsageError(
             f"{field_name('boards_files')} is for groups that this machine heads; with "
             f"{field_name('scheduler')} start their heads where they are and add "
             f"{field_name('groups')}"
         )
-    if request.groups and request.scheduler is None:
+    if options.groups and options.scheduler is None:
         raise UsageError(
             f"{field_name('groups')} is for {field_name('scheduler')}; here each "
             f"{field_name('boards_files')} file is a group"
         )
-    for path in request.boards_files:
+    for path in options.boards_files:
         read_boards(path)
-    own_keys(request.key)
+    own_keys(options.key)
 
 
-def _orders(request: StudyRequest, bundle: Bundle) -> list[VolumeTask]:
-    """Make sure that all can be read and written, and turn it into one order a volume."""
+def _tasks(study: _Study) -> list[VolumeTask]:
+    """Return one task a volume, after making sure that all can be read and written."""
+    bundle, options = study.bundle, study.options
     bundle.check()
-    if request.signed_by is not None:
-        verify_bundle(bundle, read_verify_key(request.signed_by))
-    volumes = list_volumes(request.inputs, request.folder)
-    setup = StudySettings(
-        bundle=str(request.bundle.absolute()),
+    if options.signed_by is not None:
+        verify_bundle(bundle, read_verify_key(options.signed_by))
+    volumes = list_volumes(study.inputs, study.folder)
+    settings = StudySettings(
+        bundle=str(bundle.path.absolute()),
         manifest_sha256=bundle.sha256,
-        objective=request.objective,
-        patience=parse_seconds(request.patience),
-        key=str(request.key.absolute()) if request.key else None,
+        objective=options.objective,
+        patience=options.patience,
+        key=str(options.key.absolute()) if options.key else None,
     )
-    _make_folder(request.folder)
-    folder = str(request.folder.absolute())
-    with working("looking what is done already"):
+    _make_folder(study.folder)
+    folder = str(study.folder.absolute())
+    with study.progress(None, "looking what is done already"):
         return [
-            VolumeTask(setup, volume.name, str(volume.path), identity_of(volume.path), folder)
+            VolumeTask(settings, volume.name, str(volume.path), identity_of(volume.path), folder)
             for volume in volumes
         ]
 
 
-def _finished(orders: Iterable[VolumeTask]) -> dict[str, VolumeOutcome]:
-    """Return what is known of the volumes whose masks are in the folder."""
-    return {order.volume: record for order in orders if (record := finished(order))}
+def _finished(tasks: Iterable[VolumeTask]) -> dict[str, VolumeOutcome]:
+    """Return the records of the volumes whose masks are in the folder, by name."""
+    return {task.volume: record for task in tasks if (record := finished_record(task))}
 
 
 def _make_folder(folder: Path) -> None:
@@ -149,53 +218,53 @@ def _make_folder(folder: Path) -> None:
 
 
 def _segment(
-    request: StudyRequest,
-    bundle: Bundle,
-    orders: Sequence[VolumeTask],
-    outcomes: dict[str, VolumeOutcome],
-    total: int,
+    study: _Study, tasks: Sequence[VolumeTask], outcomes: dict[str, VolumeOutcome], total: int
 ) -> None:
-    """Add what becomes of each volume to the outcomes as it is known."""
-    groups = request.groups or bool(request.boards_files)
-    with _cluster(request, bundle, orders) as client:
-        follower = SchedulerClient(client, groups=groups, tell=note)
-        with working("waiting for workers"):
-            follower.wait_for_workers(orders[0].setup.patience, _remedy(request))
-        with progress(total, "segmenting", estimate=False) as advance:
-            advance(total - len(orders))
+    """Add the outcome of each volume as soon as it is known."""
+    options = study.options
+    groups = options.groups or bool(options.boards_files)
+    with _cluster(study, tasks) as client:
+        scheduler = SchedulerClient(client, groups=groups, tell=study.tell)
+        with study.progress(None, "waiting for workers"):
+            scheduler.wait_for_workers(options.patience, _remedy(options))
+        with study.progress(total, "segmenting", estimate=False) as advance:
+            advance(total - len(tasks))
             start, done, failed = time.monotonic(), 0, 0
-            for outcome in follower.outcomes(orders):
+            for outcome in scheduler.outcomes(tasks):
                 outcomes[outcome.volume] = outcome
                 done, failed = done + 1, failed + isinstance(outcome, Failure)
                 seconds = time.monotonic() - start
-                advance(note=pace(done, len(orders) - done, failed, seconds))
-        follower.release()
+                advance(note=pace_line(done, len(tasks) - done, failed, seconds))
+        scheduler.release()
 
 
 @contextmanager
-def _cluster(request: StudyRequest, bundle: Bundle, orders: Sequence[VolumeTask]) -> Iterator[Any]:
-    """Yield a client of the cluster that was asked for."""
-    if request.scheduler is not None:
-        with remote_cluster(request.scheduler) as client:
+def _cluster(study: _Study, tasks: Sequence[VolumeTask]) -> Iterator[Any]:
+    """Yield a client of the cluster that the options name."""
+    options = study.options
+    if options.scheduler is not None:
+        with remote_cluster(options.scheduler) as client:
             yield client
         return
-    if request.boards_files:
-        staff = heads(request.boards_files)
+    if options.boards_files:
+        specs = group_head_specs(options.boards_files)
     else:
-        staff = local_staff(bundle.manifest, [Path(order.scan) for order in orders])
-    with local_cluster(staff) as client:
+        scans = [Path(task.scan) for task in tasks]
+        specs = local_worker_specs(study.bundle.manifest, scans)
+    with local_cluster(specs) as client:
         yield client
 
 
-def _remedy(request: StudyRequest) -> str:
-    if request.groups:
+def _remedy(options: StudyOptions) -> str:
+    if options.groups:
         return (
             f"start the head of a group with: {BOARDS_VARIABLE}=boards.toml dask worker "
-            f"{request.scheduler} --nthreads 1 --resources {HEAD_RESOURCE}=1"
+            f"{options.scheduler} --nthreads 1 --resources {HEAD_RESOURCE}=1"
         )
-    return f"start one with: dask worker {request.scheduler}"
+    return f"start one with: dask worker {options.scheduler}"
 
 
-def _write(folder: Path, bundle: Bundle, outcomes: Sequence[VolumeOutcome]) -> None:
-    write_summary(folder / SUMMARY, outcomes, bundle.manifest.labels)
-    write_sheet(folder / SHEET, folder, outcomes, bundle.manifest)
+def _write(study: _Study, outcomes: Sequence[VolumeOutcome]) -> None:
+    manifest = study.bundle.manifest
+    write_summary(study.folder / SUMMARY, outcomes, manifest.labels)
+    write_sheet(study.folder / SHEET, study.folder, outcomes, manifest)

@@ -1,4 +1,4 @@
-"""The table of a study: a line a volume, what was found in it and what to look at."""
+"""The summary of a study as CSV: a line a volume, with amounts, flags and errors."""
 
 import csv
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ from edgeseg_runtime.study.record import Failure, Record, VolumeOutcome
 
 
 def flags_of(record: Record) -> tuple[str, ...]:
-    """Say what somebody should look at: nothing found, cut off, odd in the scan itself."""
+    """Return what deserves a look: nothing found, a label cut off, a warning of the scan."""
     labels = record.statistics.labels
-    found = [label.name for label in labels if label.voxels]
+    labels_found = [label.name for label in labels if label.voxels]
     edges = [label.name for label in labels if label.touches_first_or_last_slice]
     return (
-        *(() if found else ("nothing found",)),
+        *(() if labels_found else ("nothing found",)),
         *((f"first or last slice holds {', '.join(edges)}",) if edges else ()),
         *((record.warning,) if record.warning else ()),
     )

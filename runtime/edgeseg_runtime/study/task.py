@@ -1,4 +1,4 @@
-"""The task of one volume, as it runs in a Dask worker: paths in, a small record out."""
+"""The task of one volume as it runs in a Dask worker: paths in, a small record out."""
 
 import os
 import time
@@ -19,58 +19,58 @@ from edgeseg_runtime.study.record import (
     picture_path,
     record_path,
 )
-from edgeseg_runtime.study.segmenter_cache import station
+from edgeseg_runtime.study.segmenter_cache import segmenter_cache
 
 
-def segment_volume(order: VolumeTask) -> VolumeOutcome:
+def segment_volume(task: VolumeTask) -> VolumeOutcome:
     """Segment one volume; write mask, picture and, once all is there, the record.
 
-    Whatever goes wrong with it is told, so that the study goes on.
+    Whatever goes wrong is returned as a failure, so that the study goes on.
     """
     from distributed import get_worker
 
     try:
-        return _segment(order)
+        return _segment(task)
     except (BoardError, PlacementError) as error:
-        return Failure(order.volume, str(error), at=get_worker().address)
+        return Failure(task.volume, str(error), at=get_worker().address)
     except EdgesegError as error:
-        return Failure(order.volume, str(error))
+        return Failure(task.volume, str(error))
     except Exception as error:  # noqa: BLE001 - one volume must not end a study
-        return Failure(order.volume, f"unexpected {type(error).__name__}: {error}")
+        return Failure(task.volume, f"unexpected {type(error).__name__}: {error}")
     finally:
         give_back_freed_memory()
 
 
 def release() -> None:
     """Release the boards of this process: the study is over."""
-    station.release()
+    segmenter_cache.release()
 
 
-def _segment(order: VolumeTask) -> Record:
-    folder = Path(order.folder)
-    for path in (order.setup.bundle, order.scan, order.folder):
+def _segment(task: VolumeTask) -> Record:
+    folder = Path(task.folder)
+    for path in (task.settings.bundle, task.scan, task.folder):
         _check_shared(path)
-    with station.segmenter(order.setup) as segmenter:
+    with segmenter_cache.segmenter(task.settings) as segmenter:
         start = time.monotonic()
-        source = Path(order.scan)
+        source = Path(task.scan)
         scan = read_scan(source)
-        mask = folder / f"{order.volume}{format_of(source).ending_for(source)}"
+        mask = folder / f"{task.volume}{format_of(source).ending_for(source)}"
         scan.check_output(mask)
         masks = segmenter.segment(scan).masks
         scan.write(mask, masks)
-        write_strip(picture_path(folder, order.volume), scan, masks, segmenter.manifest)
+        write_strip(picture_path(folder, task.volume), scan, masks, segmenter.manifest)
         record = Record(
-            volume=order.volume,
+            volume=task.volume,
             mask=mask.name,
             seconds=time.monotonic() - start,
             statistics=measure(scan, masks, segmenter.manifest.labels),
             warning=scan.warning,
             edgeseg=__version__,
             model=segmenter.manifest.model_name,
-            manifest_sha256=order.setup.manifest_sha256,
-            scan_identity=order.scan_identity,
+            manifest_sha256=task.settings.manifest_sha256,
+            scan_identity=task.scan_identity,
         )
-    write_json(record_path(folder, order.volume), record)
+    write_json(record_path(folder, task.volume), record)
     return record
 
 

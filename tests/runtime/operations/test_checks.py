@@ -24,7 +24,7 @@ _PACKAGES = {"numpy": "2.0", "pyzmq": "27"}
         (checks.memory(_GIB, 4 * _GIB, _GIB // 2, None), "warn", "stop other programs"),
         (checks.memory(5 * _GIB, 4 * _GIB, 4 * _GIB, None), "fail", "would be killed"),
         (checks.memory(2 * _GIB, 4 * _GIB, 3 * _GIB, _GIB), "fail", "1.0 GiB for this group"),
-        (checks.memory(WORKER_BASE - 1, _GIB, _GIB, None), "fail", "raise --memory-limit"),
+        (checks.memory(WORKER_BASE - 1, _GIB, _GIB, None), "fail", "raise memory_limit"),
         (checks.swap(0, 0), "ok", "none"),
         (checks.swap(_GIB, 0), "ok", "0 B of 1.0 GiB"),
         (checks.swap(_GIB, _GIB // 2), "warn", "512 MiB of 1.0 GiB"),

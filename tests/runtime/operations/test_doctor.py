@@ -11,14 +11,14 @@ from processes import Workers, edgeseg, one_line
 from edgeseg_runtime.board.config import WorkerConfig
 from edgeseg_runtime.messaging.keys import make_keys, write_keys
 from edgeseg_runtime.operations.checks import Finding
-from edgeseg_runtime.operations.doctor import examine
-from edgeseg_runtime.operations.trial import PROBE_FLOPS, run_bundle, run_probe
+from edgeseg_runtime.operations.doctor import diagnose
+from edgeseg_runtime.operations.trial import PROBE_FLOPS, time_bundle, time_probe
 
-_PROBE = Path(__file__).parents[3] / "runtime" / "edgeseg_runtime" / "upkeep" / "probe.tflite"
+_PROBE = Path(__file__).parents[3] / "runtime" / "edgeseg_runtime" / "operations" / "probe.tflite"
 
 
 def _finding(check: str, config: WorkerConfig, bundle: Path | None = None) -> Finding:
-    return next(finding for finding in examine(config, bundle) if finding.check == check)
+    return next(finding for finding in diagnose(config, bundle) if finding.check == check)
 
 
 def test_the_piece_is_what_its_recipe_makes() -> None:
@@ -28,13 +28,13 @@ def test_the_piece_is_what_its_recipe_makes() -> None:
 
 
 def test_the_piece_runs_and_makes_ones_of_ones() -> None:
-    trial = run_probe()
+    trial = time_probe()
     assert trial.worst_error < 1e-5
     assert 1e-5 < trial.seconds < 5
 
 
 def test_a_bundle_is_timed(tiny_bundle: Path, tmp_path: Path) -> None:
-    assert run_bundle(tiny_bundle) > 0
+    assert time_bundle(tiny_bundle) > 0
     assert "ms a slice" in _finding("bundle", WorkerConfig(), tiny_bundle).found
     broken = tmp_path / "broken.edgeseg"
     broken.write_bytes(b"nothing")

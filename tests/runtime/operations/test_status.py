@@ -18,7 +18,7 @@ from edgeseg.bundle.bundle_file import Bundle
 from edgeseg_runtime.commands.status import _table
 from edgeseg_runtime.messaging.keys import make_keys, write_keys
 from edgeseg_runtime.messaging.wire import PROTOCOL, Hello, Ping, Pong, StatusRequest, WorkerStatus
-from edgeseg_runtime.operations.status import BoardStatus, Watch, speed
+from edgeseg_runtime.operations.status import BoardStatus, StatusWatch, speed
 
 _NOWHERE = "tcp://127.0.0.1:9"
 
@@ -74,9 +74,9 @@ def test_totals_outlive_the_session(workers: Workers, tiny_bundle: Path, tmp_pat
     scan = write_ct(tmp_path / "ct.nii", (64, 64, 6))
     words = ("-o", tmp_path / "mask.nii", "--board", worker.endpoint)
     assert edgeseg("segment", tiny_bundle, scan, *words).code == 0
-    with Watch([BoardEntry("pi", worker.endpoint)]) as watching:
-        (sighting,) = watching.look()
-    seen = sighting.condition
+    with StatusWatch([BoardEntry("pi", worker.endpoint)]) as watching:
+        (status,) = watching.look()
+    seen = status.condition
     assert seen is not None
     assert seen.session_seconds is None
     assert (seen.pieces, seen.slices_held) == ({}, 0)
@@ -127,7 +127,7 @@ def test_watching_goes_on_until_interrupted(workers: Workers) -> None:
 
 def test_a_worker_that_is_restarted_is_seen_again(workers: Workers) -> None:
     worker = workers.start()
-    with Watch([BoardEntry("pi", worker.endpoint)]) as watching:
+    with StatusWatch([BoardEntry("pi", worker.endpoint)]) as watching:
         assert watching.look()[0].condition is not None
         worker.process.kill()
         worker.process.wait(10)
@@ -149,9 +149,9 @@ def test_only_who_is_known_is_answered(workers: Workers, tmp_path: Path) -> None
     (folders["pi"] / "authorized" / "desk.pub").write_bytes(public.read_bytes())
     worker = workers.start("--key", folders["pi"] / "pi.key")
     entry = BoardEntry("pi", worker.endpoint, public_key=pairs["pi"].public)
-    with Watch([entry], pairs["desk"]) as watching:
+    with StatusWatch([entry], pairs["desk"]) as watching:
         assert watching.look()[0].condition is not None
-    with Watch([entry], pairs["stranger"]) as watching:
+    with StatusWatch([entry], pairs["stranger"]) as watching:
         assert "does not know this machine's key" in str(watching.look()[0].problem)
 
 
@@ -164,12 +164,12 @@ def test_the_table_fits_100_columns_whatever_it_says() -> None:
         memory_limit_bytes=8192 * 2**20,
         temperature=81.2,
     )
-    sightings = [
+    statuses = [
         BoardStatus("the-board-in-the-second-room", _NOWHERE, busy, slices_per_second=12345.6),
         BoardStatus("b", _NOWHERE, problem="does not know this machine's key; " * 5),
     ]
     console = Console(width=100, record=True, file=io.StringIO())
-    console.print(_table(sightings))
+    console.print(_table(statuses))
     text = console.export_text()
     assert max(map(len, text.splitlines())) <= 100
     for words in ("7000/7000/8192", "12345.6", "1 d 10 h", "34 d 17 h", "81", "serving"):

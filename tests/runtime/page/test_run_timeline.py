@@ -7,13 +7,13 @@ from edgeseg.boards.link import GIGABIT
 from edgeseg.planning.outcome.prediction import COORDINATOR
 from edgeseg.planning.outcome.simulation import timeline
 from edgeseg.planning.planner import plan
-from edgeseg_runtime.page.run_timeline import course
+from edgeseg_runtime.page.run_timeline import lane_timeline
 
 
 def test_tracks_hold_all_bars_of_the_lane() -> None:
     problem = unet_problem(4, [Board(f"b{n}", 400 * MIB) for n in range(2)], [GIGABIT] * 2)
     found = plan(problem, time_limit=0.5)
-    made = course(problem, found)
+    made = lane_timeline(problem, found)
     bars = [bar for track in made.tracks for bar in track.bars]
     assert sorted(map(repr, bars)) == sorted(map(repr, timeline(problem, found.lanes[0], 3)))
     assert made.seconds == max(bar.end for bar in bars)

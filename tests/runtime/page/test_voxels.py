@@ -13,7 +13,7 @@ from PIL import Image
 from edgeseg.imaging.formats import read_scan
 from edgeseg.imaging.scan import Scan
 from edgeseg_runtime.page import voxels as module
-from edgeseg_runtime.page.voxels import MOST_IN_PLANE, MOST_SLICES, browser_voxels
+from edgeseg_runtime.page.voxels import MAX_IN_PLANE, MAX_SLICES, browser_voxels
 
 
 def _scan(path: Path, voxels: Any, spacing: tuple[float, ...] = (1.0, 2.0, 3.0)) -> Scan:
@@ -44,11 +44,11 @@ def test_a_small_scan_goes_as_it_is(tmp_path: Path) -> None:
 
 
 def test_a_large_scan_is_averaged_and_its_masks_are_not(tmp_path: Path) -> None:
-    wide = np.zeros((2 * MOST_IN_PLANE, 300, 3), np.int16)
+    wide = np.zeros((2 * MAX_IN_PLANE, 300, 3), np.int16)
     wide[::2] = 100
     scan = _scan(tmp_path / "ct.nii", wide)
     made = browser_voxels(scan, _masks(scan, 3))
-    assert made.image.shape == (MOST_IN_PLANE, 150, 3)
+    assert made.image.shape == (MAX_IN_PLANE, 150, 3)
     assert set(np.unique(made.image)) == {50}
     assert set(np.unique(made.mask)) == {3}
     np.testing.assert_allclose(made.spacing, (2, 4, 3))
@@ -59,7 +59,7 @@ def test_many_slices_are_thinned_and_keep_their_numbers(tmp_path: Path) -> None:
     rising = np.broadcast_to(np.arange(1000, dtype=np.int16), (4, 4, 1000))
     scan = _scan(tmp_path / "ct.nii", rising.copy())
     made = browser_voxels(scan, _masks(scan))
-    assert made.image.shape[2] == len(made.numbers) == MOST_SLICES
+    assert made.image.shape[2] == len(made.numbers) == MAX_SLICES
     np.testing.assert_array_equal(made.image[0, 0] + 1, made.numbers)
     assert made.spacing[2] == pytest.approx(7.5)
 

@@ -9,21 +9,19 @@ from manifests import KIB, chain_manifest
 from processes import Workers
 
 from edgeseg.boards.boards_file import Board, BoardEntry, LinkEntry
-from edgeseg.boards.link import GIGABIT, Link
-from edgeseg.boards.profile_file import MeasuredBoard
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.errors import BoardError
 from edgeseg_runtime import Segmenter
-from edgeseg_runtime.coordination.profiling_session import ProbeAnswer, ProfilingSession
-from edgeseg_runtime.profiling.profile import Profiler, _way, batches, own_link
+from edgeseg_runtime.coordination.profiling_session import ProfilingSession
+from edgeseg_runtime.profiling.profile import Profiler, batches
 
 _MIB = 2**20
 
 
 def _sizes(limit: int) -> list[list[str]]:
     manifest = chain_manifest([1] * 4, [100 * KIB, 100 * KIB, 300 * KIB, 100 * KIB])
-    found = batches(manifest, Board("a", limit, base_memory=10 * KIB))
-    return [[piece.name[-1] for piece in batch] for batch in found]
+    board = Board("a", limit, base_memory=10 * KIB)
+    return [[piece.name[-1] for piece in batch] for batch in batches(manifest, board)]
 
 
 def test_pieces_that_fit_together_are_measured_together() -> None:
@@ -31,33 +29,6 @@ def test_pieces_that_fit_together_are_measured_together() -> None:
     assert _sizes(320 * KIB) == [["0", "1", "2"], ["3"]]
     assert _sizes(120 * KIB) == [["0"], ["1"], ["3"]]
     assert _sizes(20 * KIB) == []
-
-
-def test_what_disturbs_transfers_in_a_row_decides_nothing() -> None:
-    """Eight transfers that take ten times as long, and as much of the cores, are no slow link."""
-    undisturbed, told = 1e-3, list[float]()
-
-    def transfer(size: int) -> ProbeAnswer:
-        growing = size < _MIB
-        slow = 1 if growing or len(told) >= 8 else 10
-        if not growing:
-            told.append(slow * undisturbed)
-        return ProbeAnswer(slow * undisturbed, sum(told))
-
-    way = _way(transfer, _MIB, 0.0)
-    assert way.rate == pytest.approx(_MIB / undisturbed)
-    assert way.toll == pytest.approx(undisturbed / _MIB)
-    assert 8 < len(told) <= 25
-
-
-def test_a_link_is_at_least_what_went_through_it() -> None:
-    def figures(up: float, down: float) -> MeasuredBoard:
-        return MeasuredBoard(Board("a", 1), Link(up, down), {})
-
-    slow = [figures(1e6, 1e6), figures(2e6, 1e6)]
-    assert own_link(LinkEntry(), slow) is None
-    fast = [*slow, figures(1e6, 2e9)]
-    assert own_link(LinkEntry(latency_ms=2), fast) == Link(2e9, GIGABIT.down, 0.002)
 
 
 @pytest.fixture
@@ -78,13 +49,13 @@ def test_every_piece_is_measured_on_every_board(
     steps: list[int] = []
     profiler = Profiler(bundle, [roomy, cramped], LinkEntry(), rounds=2)
     start = time.perf_counter()
-    found = profiler.measure(lambda: steps.append(1))
+    all_figures = profiler.measure(lambda: steps.append(1))
     took = time.perf_counter() - start
     assert len(steps) == profiler.steps
-    assert [figures.board.name for figures in found] == ["roomy", "cramped"]
-    assert len(list(batches(bundle.manifest, found[0].board))) == 1
-    assert len(list(batches(bundle.manifest, found[1].board))) > 1
-    for figures in found:
+    assert [figures.board.name for figures in all_figures] == ["roomy", "cramped"]
+    assert len(list(batches(bundle.manifest, all_figures[0].board))) == 1
+    assert len(list(batches(bundle.manifest, all_figures[1].board))) > 1
+    for figures in all_figures:
         assert list(figures.seconds) == [piece.name for piece in bundle.manifest.pieces]
         assert all(0 < seconds < took for seconds in figures.seconds.values())
         assert 1e7 < figures.link.up < 1e12
@@ -99,10 +70,10 @@ def test_a_board_keeps_its_promise_while_it_is_measured(
     bundle = Bundle(tiny_bundle)
     Profiler(bundle, [cramped], LinkEntry(), rounds=2).measure(lambda: None)
     time.sleep(0.3)  # until the worker has let the profiler go
-    speaker = ProfilingSession(bundle, [cramped])
-    (pong,) = speaker.pongs().values()
-    (board,) = speaker.boards
-    speaker.close()
+    session = ProfilingSession(bundle, [cramped])
+    (pong,) = session.pongs().values()
+    (board,) = session.boards
+    session.close()
     assert pong.peak_memory_bytes <= board.memory_limit
 
 
@@ -130,13 +101,6 @@ def test_planning_rests_on_what_was_measured(workers: Workers, tiny_bundle: Path
     measured = {piece.sha256[:16]: 1000.0 for piece in pieces}
     known = BoardEntry("a", entry.endpoint, piece_ms=measured)
     with Segmenter(tiny_bundle, [known]) as segmenter:
-        report = segmenter._report(1, 1, 1.0, 0)
-    assert report.planned_slices_per_second == pytest.approx(1 / len(pieces), rel=1e-3)
-    assert not report.planned_from_estimates
-
-
-def test_a_transfer_as_quick_as_an_empty_message_has_a_rate_of_sense() -> None:
-    """As on a busy machine, where an empty message may have waited as long."""
-    way = _way(lambda _: ProbeAnswer(0.01, 0.0), most=1000, empty=0.02)
-    assert way.rate == pytest.approx(1000 / 0.001)
-    assert way.toll == 0
+        problem, plan = segmenter.planned
+    assert plan.prediction.rate == pytest.approx(1 / len(pieces), rel=1e-3)
+    assert not problem.estimated

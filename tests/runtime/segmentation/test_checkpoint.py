@@ -13,7 +13,8 @@ from manifests import chain_manifest
 
 from edgeseg.errors import OutputError, UsageError
 from edgeseg.imaging.slices import SliceGeometry
-from edgeseg_runtime.segmentation.checkpoint import Checkpoint, CheckpointKey, run_of
+from edgeseg_runtime.segmentation.checkpoint import Checkpoint, checkpoint_key
+from edgeseg_runtime.segmentation.checkpoint_file import CheckpointKey
 
 _RUN = CheckpointKey("m", "b", "s", 9)
 _MASKS = [np.random.default_rng(n).integers(0, 4, (7, 5 + n), np.uint8) for n in range(3)]
@@ -171,13 +172,13 @@ class _Slices:
 
 def test_a_run_is_known_by_its_model_bundle_and_voxels() -> None:
     manifest = chain_manifest([1, 2])
-    this = run_of(manifest, _Slices(1, 2))
-    assert this == run_of(manifest, _Slices(1, 2))
+    this = checkpoint_key(manifest, _Slices(1, 2))
+    assert this == checkpoint_key(manifest, _Slices(1, 2))
     others = [
-        run_of(chain_manifest([1, 3]), _Slices(1, 2)),
-        run_of(manifest, _Slices(2, 1)),
-        run_of(manifest, _Slices(1, 2, 3)),
-        run_of(manifest, _Slices(1, 2, spacing=2.0)),
-        run_of(manifest, _Slices(1, 2, windowed=True)),
+        checkpoint_key(chain_manifest([1, 3]), _Slices(1, 2)),
+        checkpoint_key(manifest, _Slices(2, 1)),
+        checkpoint_key(manifest, _Slices(1, 2, 3)),
+        checkpoint_key(manifest, _Slices(1, 2, spacing=2.0)),
+        checkpoint_key(manifest, _Slices(1, 2, windowed=True)),
     ]
     assert this not in others

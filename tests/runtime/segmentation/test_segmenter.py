@@ -151,21 +151,6 @@ def test_a_worker_never_loads_the_solver(
     assert "/scipy/" not in maps
 
 
-def test_a_segmenter_says_that_it_must_be_entered(
-    tiny_bundle: Path, hounsfield: NDArray[np.int16]
-) -> None:
-    segmenter = Segmenter(tiny_bundle, local=1)
-    for use in (
-        lambda: segmenter.planned,
-        lambda: segmenter.placement,
-        lambda: segmenter.segment(hounsfield),
-    ):
-        with pytest.raises(UsageError, match=r"enter it first: with Segmenter\(...\) as"):
-            use()
-    problem, plan = segmenter.plan()
-    assert [board.name for board in problem.boards] == list(plan.placement.lanes[0].members)
-
-
 def test_a_board_without_endpoint_is_wrong_usage(tiny_bundle: Path) -> None:
     with pytest.raises(UsageError, match="pi has no endpoint"):
         Segmenter(tiny_bundle, [BoardEntry("pi", memory="1GiB")]).__enter__()

@@ -10,7 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeseg.bundle.bundle_file import Bundle
-from edgeseg_runtime.study.dask_workers import heads, local_staff, staff_of
+from edgeseg_runtime.study.dask_workers import (
+    divide_machine,
+    group_head_specs,
+    local_worker_specs,
+)
 
 _GIB = 2**30
 
@@ -27,20 +31,20 @@ _GIB = 2**30
 def test_there_are_as_many_workers_as_can_be_used(
     machine: tuple[int, int, int, int], count: int, cores_each: int
 ) -> None:
-    staff = staff_of(*machine)
-    assert len(staff) == count
-    assert {hand.cores for hand in staff} == {cores_each}
-    assert {hand.boards for hand in staff} == {None}
+    specs = divide_machine(*machine)
+    assert len(specs) == count
+    assert {spec.cores for spec in specs} == {cores_each}
+    assert {spec.boards for spec in specs} == {None}
 
 
 @given(st.integers(1, 64), st.integers(_GIB, 64 * _GIB), st.integers(1, 999), st.integers(1, _GIB))
 def test_they_never_have_more_than_the_machine(
     cores: int, available: int, volumes: int, need: int
 ) -> None:
-    staff = staff_of(cores, available, volumes, need)
-    assert sum(hand.cores for hand in staff) <= cores
-    assert sum(hand.memory_limit for hand in staff) <= available * 4 // 5
-    assert len(staff) == 1 or all(hand.memory_limit >= 2 * need for hand in staff)
+    specs = divide_machine(cores, available, volumes, need)
+    assert sum(spec.cores for spec in specs) <= cores
+    assert sum(spec.memory_limit for spec in specs) <= available * 4 // 5
+    assert len(specs) == 1 or all(spec.memory_limit >= 2 * need for spec in specs)
 
 
 def test_a_large_volume_gets_a_larger_share(tiny_bundle: Path, tmp_path: Path) -> None:
@@ -53,14 +57,14 @@ def test_a_large_volume_gets_a_larger_share(tiny_bundle: Path, tmp_path: Path) -
     content[42:48] = np.array([2048, 2048, 30000], "<i2").tobytes()  # a terabyte
     large.write_bytes(content)
     several = [small] * 64
-    assert len(local_staff(manifest, [*several, large])) == 1
-    assert len(local_staff(manifest, several)) >= 1
+    assert len(local_worker_specs(manifest, [*several, large])) == 1
+    assert len(local_worker_specs(manifest, several)) >= 1
     (tmp_path / "broken.nii").write_bytes(b"hello")
-    assert local_staff(manifest, [tmp_path, tmp_path / "broken.nii"])
+    assert local_worker_specs(manifest, [tmp_path, tmp_path / "broken.nii"])
 
 
 def test_every_group_has_a_head(tmp_path: Path) -> None:
-    first, second = heads([tmp_path / "a.toml", Path("b.toml")])
+    first, second = group_head_specs([tmp_path / "a.toml", Path("b.toml")])
     assert first.resources == second.resources == {"GROUP": 1}
     assert first.environment == {"EDGESEG_BOARDS": str(tmp_path / "a.toml")}
     assert Path(second.environment["EDGESEG_BOARDS"]).is_absolute()

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from study_outcomes import SETUP, order, record
+from study_outcomes import SETTINGS, record, task
 
 from edgeseg.files.atomic import write_json
-from edgeseg_runtime.study.record import VolumeTask, finished, identity_of, record_path
+from edgeseg_runtime.study.record import VolumeTask, finished_record, identity_of, record_path
 
 
 @pytest.fixture
@@ -19,35 +19,35 @@ def done(tmp_path: Path) -> Path:
 
 
 def test_a_finished_volume_is_known_by_its_record(done: Path) -> None:
-    assert finished(order(done)) == record()
+    assert finished_record(task(done)) == record()
 
 
 def _other_bundle(folder: Path) -> VolumeTask:
-    setup = msgspec.structs.replace(SETUP, manifest_sha256="c" * 64)
-    return msgspec.structs.replace(order(folder), setup=setup)
+    settings = msgspec.structs.replace(SETTINGS, manifest_sha256="c" * 64)
+    return msgspec.structs.replace(task(folder), settings=settings)
 
 
 def _without_mask(folder: Path) -> VolumeTask:
     (folder / "a.nii.gz").unlink()
-    return order(folder)
+    return task(folder)
 
 
 def _half_a_record(folder: Path) -> VolumeTask:
     path = record_path(folder, "a")
     path.write_bytes(path.read_bytes()[:100])
-    return order(folder)
+    return task(folder)
 
 
 def _another_json(folder: Path) -> VolumeTask:
     record_path(folder, "a").write_text('{"volume": 3}')
-    return order(folder)
+    return task(folder)
 
 
 @pytest.mark.parametrize(
     "changed",
     [
-        lambda folder: order(folder, "b"),
-        lambda folder: order(folder, identity="2"),
+        lambda folder: task(folder, "b"),
+        lambda folder: task(folder, identity="2"),
         _other_bundle,
         _without_mask,
         _half_a_record,
@@ -56,12 +56,12 @@ def _another_json(folder: Path) -> VolumeTask:
 )
 def test_whatever_has_changed_is_done_again(done: Path, changed: object) -> None:
     assert callable(changed)
-    assert finished(changed(done)) is None
+    assert finished_record(changed(done)) is None
 
 
 def test_other_boards_make_the_same_mask(done: Path) -> None:
-    setup = msgspec.structs.replace(SETUP, objective="latency", patience=1.0, key="/k")
-    assert finished(msgspec.structs.replace(order(done), setup=setup)) == record()
+    settings = msgspec.structs.replace(SETTINGS, objective="latency", patience=1.0, key="/k")
+    assert finished_record(msgspec.structs.replace(task(done), settings=settings)) == record()
 
 
 def test_a_scan_changes_with_its_files(tmp_path: Path) -> None:

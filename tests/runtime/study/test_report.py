@@ -4,7 +4,7 @@ import pytest
 from study_outcomes import record
 
 from edgeseg_runtime.study.record import Failure
-from edgeseg_runtime.study.report import pace, study_report
+from edgeseg_runtime.study.report import pace_line, study_report
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ from edgeseg_runtime.study.report import pace, study_report
     ],
 )
 def test_the_pace_is_that_of_the_whole_run(figures: tuple[int, int, int, float], said: str) -> None:
-    assert pace(*figures) == said
+    assert pace_line(*figures) == said
 
 
 def test_only_what_was_segmented_now_makes_the_rate() -> None:

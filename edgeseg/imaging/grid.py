@@ -1,4 +1,4 @@
-"""Where the voxels of a NIfTI lie: as the file stores them and as a display shows them."""
+"""The grid of a NIfTI's voxels, in the order of the file and in display orientation."""
 
 import zlib
 from collections.abc import Iterator
@@ -79,18 +79,20 @@ class Grid:
         return range(self.extents[0])[::step]
 
     def mismatch(self, other: "Grid", tolerance_mm: float) -> str | None:
-        """Say how this grid differs from another, or None where every voxel lies on its like.
+        """Return how this grid differs from another, or None where all voxels coincide.
 
-        Both are taken in display orientation, so how the files store them does not count.
+        Both are compared in display orientation, whatever order the files store.
 
         Parameters
         ----------
+        other
+            The grid to compare with.
         tolerance_mm
             How far voxels of the same index may lie apart.
         """
         if self.extents != other.extents:
             return size_mismatch(self.extents, other.extents)
-        # The voxel behind a single slice stands for its thickness.
+        # Of a single slice, the corners one voxel on make its thickness count.
         ends = [(0, max(1, extent - 1)) for extent in self.extents]
         corners = np.array([(*corner, 1) for corner in product(*ends)]).T
         apart = np.linalg.norm(((self.to_mm - other.to_mm) @ corners)[:3], axis=0).max()
@@ -101,9 +103,11 @@ class Grid:
         return f"its corners lie up to {apart:.3g} mm elsewhere"
 
 
-def size_mismatch(extents: tuple[int, ...], others: tuple[int, ...]) -> str | None:
-    """Say how two sizes differ, each (slices, rows, columns) or, of a picture, (rows, columns)."""
-    return None if extents == others else f"it has {_in_words(extents)} and not {_in_words(others)}"
+def size_mismatch(extents: tuple[int, ...], expected: tuple[int, ...]) -> str | None:
+    """Return how two sizes differ: (slices, rows, columns), or (rows, columns) of a picture."""
+    if extents == expected:
+        return None
+    return f"it has {_in_words(extents)} and not {_in_words(expected)}"
 
 
 def read_grid(path: Path) -> Grid:
@@ -146,7 +150,7 @@ def grid_of(image: Any, path: Path) -> Grid:
 
 @contextmanager
 def as_volume_error(path: Path) -> Iterator[None]:
-    """Say in one line what keeps nibabel from reading a file."""
+    """Turn what keeps nibabel from reading a file into a VolumeError of one line."""
     try:
         yield
     except FileNotFoundError:

@@ -123,7 +123,7 @@ class NiftiScan:
 
 @contextmanager
 def _writing(target: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
-    """Open a NIfTI to write, compressed if its name says so; the same content, the same bytes."""
+    """Open a NIfTI to write, compressed if its name ends so; equal content gives equal bytes."""
     with target.open("wb") as file:
         if target.suffix.lower() != ".gz":
             yield file
@@ -170,7 +170,7 @@ def _streamed(path: Path, opened: Any) -> Iterator[Any]:
 
 
 def _allocate(image: Any, shape: tuple[int, ...]) -> Hounsfield:
-    """Make room in the smallest type that holds the file's HU."""
+    """Return an empty array (slices, rows, columns) of the smallest type that holds the HU."""
     proxy = image.dataobj
     whole = image.get_data_dtype().kind in "iu" and float(proxy.inter).is_integer()
     if whole and proxy.slope == 1:
@@ -200,6 +200,6 @@ def _store(part: NDArray[Any], target: NDArray[Any]) -> int:
         return 0
     with np.errstate(over="ignore"):
         target[...] = part
-    lost = ~np.isfinite(target)
-    target[lost] = AIR
-    return int(np.count_nonzero(lost))
+    not_numbers = ~np.isfinite(target)
+    target[not_numbers] = AIR
+    return int(np.count_nonzero(not_numbers))

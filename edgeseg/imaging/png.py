@@ -1,4 +1,4 @@
-"""Slices kept as 8-bit PNG pictures, windowed already: one file, or a folder of them."""
+"""Slices as 8-bit PNG pictures that are windowed already: one file, or a folder of them."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A scan, whatever it is stored as: slices in display orientation that come one by one."""
+"""What a scan is, in whatever format: slices in display orientation, read one by one."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -52,17 +52,17 @@ class Frame:
 
 
 def frame_of(geometry: SliceGeometry, preprocessing: Preprocessing) -> Frame:
-    """Place a slice on the model's grid: centred, square pixels, nothing cropped.
+    """Return where a slice lies on the model's grid: centred, in square pixels, nothing cropped.
 
     Without known spacing the slice's own pixels are taken as square and the whole grid is used.
     """
     height, width = preprocessing.size
     known = geometry.row_mm is not None and geometry.col_mm is not None
-    tall = geometry.rows * (geometry.row_mm if known and geometry.row_mm else 1.0)
-    wide = geometry.cols * (geometry.col_mm if known and geometry.col_mm else 1.0)
-    wished = (preprocessing.spacing_mm or 0.0) if known else 0.0
-    pixel = max(wished, tall / height, wide / width)
-    rows, cols = max(1, round(tall / pixel)), max(1, round(wide / pixel))
+    tall_mm = geometry.rows * (geometry.row_mm if known and geometry.row_mm else 1.0)
+    wide_mm = geometry.cols * (geometry.col_mm if known and geometry.col_mm else 1.0)
+    least_mm = (preprocessing.spacing_mm or 0.0) if known else 0.0
+    pixel_mm = max(least_mm, tall_mm / height, wide_mm / width)
+    rows, cols = max(1, round(tall_mm / pixel_mm)), max(1, round(wide_mm / pixel_mm))
     return Frame((height - rows) // 2, (width - cols) // 2, rows, cols)
 
 
@@ -73,12 +73,16 @@ def to_model(
     *,
     windowed: bool,
 ) -> Grey:
-    """Bring one slice to the model's grid in 8 bit.
+    """Resample a slice to the model's grid in 8 bit.
 
     Parameters
     ----------
     image
         (rows, columns) in HU, or 8-bit grey where ``windowed``.
+    geometry
+        Of the slice.
+    preprocessing
+        That of the manifest.
     windowed
         Whether the image has been windowed to 8 bit already.
 
@@ -145,10 +149,24 @@ def to_native(
     preprocessing: Preprocessing,
     decoding: Decoding,
 ) -> Mask:
-    """Bring 8-bit probabilities (H, W, C) to the slice's own grid and decode them there.
+    """Resample 8-bit probabilities (H, W, C) to the slice's own grid, and decode them there.
 
-    Probabilities are resampled, bilinearly, never labels; and only in the box that may hold
-    other than background.
+    Probabilities are resampled bilinearly, never labels, and only in the box that may hold
+    anything but background.
+
+    Parameters
+    ----------
+    probabilities
+        (H, W, C) on the model's grid, as :func:`to_probabilities` returns them.
+    geometry
+        Of the slice.
+    preprocessing, decoding
+        Those of the manifest.
+
+    Returns
+    -------
+    Mask
+        (rows, columns).
     """
     mask = np.zeros((geometry.rows, geometry.cols), np.uint8)
     inside = probabilities[frame_of(geometry, preprocessing).area]

@@ -1,4 +1,4 @@
-"""What labels mean in SNOMED CT, for those who read a segmentation without our words."""
+"""SNOMED CT codes of labels, for readers of a DICOM segmentation."""
 
 import re
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ _KIDNEYS = {"kidney", "kidneys", "renal"}
 
 @dataclass(frozen=True)
 class Meaning:
-    """What a label stands for.
+    """The SNOMED CT codes of a label.
 
     Attributes
     ----------
     category, type
         Kind of property, and the property.
     region
-        Where it lies, for what is no organ itself; None where the labels do not say.
+        The organ in which a lesion lies; None where the labels do not say.
     """
 
     category: Code
@@ -39,16 +39,18 @@ class Meaning:
     region: Code | None = None
 
 
-def meaning_of(label: str, others: tuple[str, ...] = ()) -> Meaning:
-    """Tell what a label means by the words in its name.
+def meaning_of(label: str, other_labels: tuple[str, ...] = ()) -> Meaning:
+    """Return the meaning of a label by the words in its name.
 
     Parameters
     ----------
-    others
+    label
+        Its name.
+    other_labels
         Names of the model's other labels: a tumour beside a kidney lies in the kidney.
     """
     words = _words(label)
-    renal = any(_words(name) & _KIDNEYS for name in (label, *others))
+    renal = any(_words(name) & _KIDNEYS for name in (label, *other_labels))
     for lesion, names in _LESIONS.items():
         if words & names:
             return Meaning(_ABNORMAL, lesion, KIDNEY if renal else None)

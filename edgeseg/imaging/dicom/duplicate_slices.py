@@ -8,15 +8,15 @@ from edgeseg.errors import VolumeError
 from edgeseg.imaging.dicom.pixels import stored_pixels
 from edgeseg.imaging.dicom.plane import Plane
 
-_TELLING = {
+_DISTINGUISHING = {
     "AcquisitionNumber": "acquisitions",
     "TemporalPositionIdentifier": "phases",
     "ConvolutionKernel": "kernels",
 }
 
 
-def without_doubles(groups: Sequence[Sequence[Plane]]) -> tuple[Plane, ...]:
-    """Keep one slice of those at one height; they must be copies of each other.
+def without_duplicates(groups: Sequence[Sequence[Plane]]) -> tuple[Plane, ...]:
+    """Return one slice of each height; where there are several they must be copies.
 
     Parameters
     ----------
@@ -26,34 +26,34 @@ def without_doubles(groups: Sequence[Sequence[Plane]]) -> tuple[Plane, ...]:
     Raises
     ------
     VolumeError
-        If slices at one height differ: which of them is meant is not for a program to guess.
+        If slices at one height differ: which of them is meant a program can't guess.
     """
     for group in groups:
         if len(group) > 1 and not _alike(group):
-            several = sum(len(one) > 1 for one in groups)
+            positions = sum(len(images) > 1 for images in groups)
             raise VolumeError(
-                f"{several} positions show several different images{_told(group)}, as where "
-                "phases share a series; export one of them"
+                f"{positions} positions show several different images{_difference(group)}, as "
+                "where phases share a series; export one of them"
             )
     return tuple(group[0] for group in groups)
 
 
 def _alike(group: Sequence[Plane]) -> bool:
-    first, *others = group
+    first, *copies = group
     pixels = stored_pixels(group)
-    shown = next(pixels)
+    first_pixels = next(pixels)
     return all(
         np.array_equal(plane.position, first.position)
         and plane.rescale.slope == first.rescale.slope
         and plane.rescale.intercept == first.rescale.intercept
-        and np.array_equal(next(pixels), shown)
-        for plane in others
+        and np.array_equal(next(pixels), first_pixels)
+        for plane in copies
     )
 
 
-def _told(group: Sequence[Plane]) -> str:
-    """Name what tells them apart, as far as the headers say."""
-    for keyword, word in _TELLING.items():
+def _difference(group: Sequence[Plane]) -> str:
+    """Return how images at one height differ by their headers, else which images they are."""
+    for keyword, word in _DISTINGUISHING.items():
         values = {str(plane.image.header.get(keyword) or "") for plane in group} - {""}
         if len(values) > 1:
             return f" ({word} {' and '.join(sorted(values))})"

@@ -1,4 +1,4 @@
-"""Where DICOM files are: a folder with all that is below it, a zip, or one file."""
+"""Finds DICOM files: in a folder and below, in a zip, or a file alone."""
 
 import os
 import warnings
@@ -63,7 +63,7 @@ def is_dicom(path: Path) -> bool:
 
 @contextmanager
 def lenient() -> Iterator[None]:
-    """Keep quiet about elements that break the standard's letter, as those of real files do."""
+    """Silence warnings about elements that break the standard's letter, as many files have."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -71,7 +71,7 @@ def lenient() -> Iterator[None]:
 
 @contextmanager
 def reading(name: str) -> Iterator[None]:
-    """Say in one line that a file is damaged, whatever is met in it.
+    """Turn any error while a file is read into a line that says that it is damaged.
 
     Elements that break the letter of the standard, as those of real files do, are let pass. What
     a parser says of either is not shown: it quotes elements, and they may name the patient.

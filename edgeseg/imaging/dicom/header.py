@@ -1,4 +1,4 @@
-"""What DICOM files say of themselves: headers read without pixels, and the kind of each object."""
+"""Headers of DICOM files, read without pixels, and the kind of object each describes."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -68,7 +68,7 @@ class DicomImage:
 
 
 def read_image(entry: DicomFile) -> DicomImage | None:
-    """Read the header of a file, or None where it holds none, or an index of others.
+    """Return the header of a file, or None where it has none or is an index of other files.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def _image(entry: DicomFile, header: Dataset) -> DicomImage | None:
 
 
 def read_dataset(entry: DicomFile, *, pixels: bool) -> Dataset:
-    """Read a DICOM file, with its pixels and all, or only the elements that are of use here.
+    """Read a DICOM file: all of it, or without pixels the elements that are used here.
 
     Raises
     ------
@@ -122,7 +122,7 @@ def read_dataset(entry: DicomFile, *, pixels: bool) -> Dataset:
 
 
 def kind_of(header: Dataset) -> str:
-    """Name what an object is: CT, a localizer, or what else; empty where it does not say."""
+    """Return the kind of an object, such as CT or localizer; empty where the header has none."""
     types = {str(word).upper() for word in header.get("ImageType") or ()}
     modality = str(header.get("Modality") or "").upper()
     of_class = UID(header.get("SOPClassUID") or "")
@@ -137,7 +137,7 @@ def kind_of(header: Dataset) -> str:
 
 
 def _parse(header: Dataset) -> None:
-    """Turn all elements into values now: pydicom does so when each is first asked for."""
+    """Convert all elements now; pydicom would do it on first access."""
     for _ in header:
         pass
 

@@ -1,4 +1,4 @@
-"""A DICOM segmentation beside the mask: checked before any work, written after it."""
+"""The DICOM segmentation that is written beside a mask, and checked before any work."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ def check_dicom_seg(path: Path, scan: Scan, bundle: Bundle) -> str | None:
     Returns
     -------
     str or None
-        What the user should know about it, in one line.
+        A warning in one line, or None.
 
     Raises
     ------

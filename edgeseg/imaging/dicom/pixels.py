@@ -28,7 +28,7 @@ _REMEDIES = {
     "1.2.840.10008.1.2.4.202": "pylibjpeg pylibjpeg-openjpeg",
     "1.2.840.10008.1.2.4.203": "pylibjpeg pylibjpeg-openjpeg",
 }
-"""What decodes transfer syntaxes that nothing of the extra's own does everywhere."""
+"""Packages that decode transfer syntaxes which the extra's own packages do not everywhere."""
 
 _ONLY = {"1.2.840.10008.1.2.4.51": "pylibjpeg"}
 """Others decode it too, but not with the 12 bits of CT."""

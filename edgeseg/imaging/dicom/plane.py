@@ -15,7 +15,7 @@ from edgeseg.imaging.dicom.header import LOCALIZER, DicomImage
 _GROUPS = ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence")
 _UNIT_TOLERANCE = 1e-2
 _HU_TYPES = {"", "HU", "US"}
-"""US means that nobody says; older scanners do so of HU."""
+"""US stands for unspecified; older scanners write it for HU."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,14 +40,14 @@ class Rescale:
 
 @dataclass(frozen=True, eq=False)
 class Plane:
-    """One axial slice, of a file of its own or a frame of a file.
+    """One axial slice: a file of its own, or a frame of a file.
 
     Attributes
     ----------
     frame
         Which frame of the file, from 0.
     number
-        What the scanner calls it.
+        Its number by the scanner.
     size
         Rows and columns.
     spacing
@@ -101,7 +101,7 @@ def planes_of(image: DicomImage) -> Iterator[Plane]:
 
 
 def _frame_header(header: Dataset, frame: int) -> Dataset:
-    """Return what a single-frame file would say of one frame."""
+    """Return the header that a file of one frame alone would have."""
     flat = Dataset()
     for keyword in ("Rows", "Columns", "PixelRepresentation"):
         setattr(flat, keyword, header.get(keyword))

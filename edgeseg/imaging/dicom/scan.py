@@ -11,7 +11,7 @@ from nibabel.orientations import apply_orientation
 from numpy.typing import NDArray
 
 from edgeseg.errors import EdgesegError, VolumeError
-from edgeseg.imaging.dicom.duplicate_slices import without_doubles
+from edgeseg.imaging.dicom.duplicate_slices import without_duplicates
 from edgeseg.imaging.dicom.files import DicomFile, dicom_entries, reading
 from edgeseg.imaging.dicom.header import DicomImage, read_image
 from edgeseg.imaging.dicom.pixels import check_decoders, stored_pixels, to_hounsfield
@@ -49,12 +49,14 @@ class DicomScan(NiftiScan):
         return f"image {self.planes[self.grid.numbers[index]].number}"
 
 
-def read_dicom(path: Path, wanted: str | None = None, progress: Progress = silent) -> DicomScan:
+def read_dicom(path: Path, series: str | None = None, progress: Progress = silent) -> DicomScan:
     """Read a CT series from a folder, a zip or one file.
 
     Parameters
     ----------
-    wanted
+    path
+        Of the folder (with all that is below it), the zip, or the file.
+    series
         Which series, where there are several: UID, number, or a part of the description.
     progress
         Is told of headers and of slices.
@@ -68,33 +70,34 @@ def read_dicom(path: Path, wanted: str | None = None, progress: Progress = silen
     """
     with dicom_entries(path) as entries:
         try:
-            return _read(path, entries, wanted, progress)
+            return _read(path, entries, series, progress)
         except EdgesegError as error:
             raise type(error)(f"{path}: {error}") from None
 
 
 def _read(
-    path: Path, entries: Sequence[DicomFile], wanted: str | None, progress: Progress
+    path: Path, entries: Sequence[DicomFile], series: str | None, progress: Progress
 ) -> DicomScan:
-    series = group_series(_images(entries, progress))
-    if not series:
+    groups = group_series(_images(entries, progress))
+    if not groups:
         raise VolumeError("holds no DICOM image; give a folder or .zip with a CT series")
-    chosen = choose(series, wanted)
+    chosen = choose(groups, series)
     planes = chosen.planes()
     problem = unlike(planes)
     if problem is not None:
         raise VolumeError(f"{chosen.title} mixes {problem}; export them as series of their own")
     check_decoders(planes)
-    made = stack(without_doubles(by_height(planes)))
-    grid = Grid((made.planes[0].size[1], made.planes[0].size[0], len(made.planes)), made.affine)
-    notes = (left_out(series, chosen), *_notes(made, len(planes)))
+    slices = stack(without_duplicates(by_height(planes)))
+    rows, columns = slices.planes[0].size
+    grid = Grid((columns, rows, len(slices.planes)), slices.affine)
+    notes = (left_out(groups, chosen), *_notes(slices, len(planes)))
     return DicomScan(
         path=path,
-        voxels=_voxels(made.planes, grid, progress),
+        voxels=_voxels(slices.planes, grid, progress),
         grid=grid,
-        header=_header(grid, made),
+        header=_header(grid, slices),
         warning="; ".join(note for note in notes if note) or None,
-        planes=made.planes,
+        planes=slices.planes,
         description=chosen.description,
     )
 
@@ -110,23 +113,23 @@ def _images(entries: Sequence[DicomFile], progress: Progress) -> list[DicomImage
     return images
 
 
-def _notes(made: Stack, given: int) -> tuple[str | None, ...]:
-    """Say what the user should know about the chosen series."""
-    doubles, first = given - len(made.planes), made.planes[0]
+def _notes(slices: Stack, images: int) -> tuple[str | None, ...]:
+    """Return what the user should know about a series, of which so many images were read."""
+    duplicates, first = images - len(slices.planes), slices.planes[0]
     inverted = any(
-        plane.image.header.get("PhotometricInterpretation") == _INVERTED for plane in made.planes
+        plane.image.header.get("PhotometricInterpretation") == _INVERTED for plane in slices.planes
     )
     return (
-        f"left out copies of slices ({doubles})" if doubles else None,
-        f"the gantry was tilted by {made.tilt:.1f} degrees: the mask's affine is sheared like the "
-        "slices, which not every viewer shows"
-        if made.tilt
+        f"left out copies of slices ({duplicates})" if duplicates else None,
+        f"the gantry was tilted by {slices.tilt:.1f} degrees: the mask's affine is sheared like "
+        "the slices, which not every viewer shows"
+        if slices.tilt
         else None,
         "the series is stored inverted (MONOCHROME1): its HU are read by its rescale alone"
         if inverted
         else None,
         "the slice's thickness is unknown: taken as 1 mm"
-        if len(made.planes) == 1 and first.thickness is None
+        if len(slices.planes) == 1 and first.thickness is None
         else None,
     )
 
@@ -148,13 +151,13 @@ def _voxels(planes: Sequence[Plane], grid: Grid, progress: Progress) -> Hounsfie
     return filled
 
 
-def _header(grid: Grid, made: Stack) -> Any:
+def _header(grid: Grid, slices: Stack) -> Any:
     header: Any = nib.Nifti1Header()
     header.set_data_shape(grid.shape)
     header.set_xyzt_units("mm")
     header.set_sform(grid.affine, _SCANNER)
     # A qform can't hold shear.
-    header.set_qform(None if made.tilt else grid.affine, 0 if made.tilt else _SCANNER)
+    header.set_qform(None if slices.tilt else grid.affine, 0 if slices.tilt else _SCANNER)
     return header
 
 

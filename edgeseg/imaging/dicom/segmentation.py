@@ -42,7 +42,7 @@ _EMPTY_ALLOWED = (
 
 
 def lost_identity(scan: DicomScan) -> str | None:
-    """Say that a series was made anonymous so far that viewers can't match a result, or None."""
+    """Return a warning where an anonymised series lacks the UIDs by which viewers match results."""
     lost = [name for name in _MADE_UP if not scan.planes[0].image.header.get(name)]
     if not lost:
         return None
@@ -53,12 +53,12 @@ def lost_identity(scan: DicomScan) -> str | None:
 
 
 def check_series(scan: DicomScan, bundle: Bundle) -> None:
-    """Make a segmentation of nothing, to see that the series' headers allow one.
+    """Make an empty segmentation, to see that the series' headers allow one.
 
     Raises
     ------
     VolumeError
-        If they do not: a date that is none, a character set that nobody knows.
+        If they do not, such as for a malformed date or an unknown character set.
     """
     sources = _sources(scan)[:1]
     frames = int(sources[0].get("NumberOfFrames") or 1)
@@ -74,7 +74,7 @@ def check_series(scan: DicomScan, bundle: Bundle) -> None:
 def write_segmentation(path: Path, scan: DicomScan, masks: Sequence[Mask], bundle: Bundle) -> None:
     """Write masks as a binary DICOM segmentation, one segment a label of the bundle.
 
-    Slices without any label are left out, but where all are: an empty mask is a result too.
+    Slices without any label are left out, unless all are without: an empty mask is a result too.
 
     Parameters
     ----------
@@ -87,13 +87,13 @@ def write_segmentation(path: Path, scan: DicomScan, masks: Sequence[Mask], bundl
         If it can't be written; nothing half-written is left.
     """
     numbered = _numbered(stored_masks(scan, masks), bundle.manifest.labels)
-    made = _segmentation(_sources(scan), _in_source_order(scan, numbered), bundle)
+    segmentation = _segmentation(_sources(scan), _in_source_order(scan, numbered), bundle)
     with lenient(), atomic_path(path) as target:
-        made.save_as(target)
+        segmentation.save_as(target)
 
 
 def _segmentation(sources: list[Dataset], frames: NDArray[np.uint8], bundle: Bundle) -> Seg:
-    """Put a segmentation together of segment numbers, a frame of them for each source frame."""
+    """Return the segmentation of frames of segment numbers, one for each source frame."""
     with lenient():
         return Seg(
             source_images=sources,
@@ -190,5 +190,5 @@ def _complete(header: Dataset, slice_mm: float) -> Dataset:
 
 
 def _set(source: Dataset, keyword: str, value: str | float) -> None:
-    """Put a new element in place: the one that is there belongs to the scan's own header too."""
+    """Add an element anew: changing the present one would change the scan's own header."""
     source.add_new(keyword, dictionary_VR(keyword), value)

@@ -1,4 +1,4 @@
-"""Series of a study: images put together, and the one to segment chosen."""
+"""The series of a study: images are grouped into them, and one is chosen to be segmented."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -20,15 +20,15 @@ class Series:
         Empty where the series was made anonymous.
     images
         CT slices, in no order.
-    others
-        Kinds of what else bears the same UID: localizers, secondary captures.
+    other_kinds
+        Kinds of the other objects that bear the same UID: localizers, secondary captures.
     """
 
     uid: str
     number: int | None
     description: str
     images: tuple[DicomImage, ...]
-    others: tuple[str, ...]
+    other_kinds: tuple[str, ...]
 
     @property
     def title(self) -> str:
@@ -42,20 +42,22 @@ class Series:
 
 
 def group_series(images: Iterable[DicomImage]) -> tuple[Series, ...]:
-    """Put images together by their series, in the order of the series' numbers."""
+    """Group images by their series; return the series in the order of their numbers."""
     groups: dict[tuple[str, ...], list[DicomImage]] = defaultdict(list)
     for image in images:
         groups[_key(image)].append(image)
     series = (_series(members) for members in groups.values())
-    return tuple(sorted(series, key=lambda one: (one.number or 0, one.uid)))
+    return tuple(sorted(series, key=lambda group: (group.number or 0, group.uid)))
 
 
-def choose(series: Sequence[Series], wanted: str | None) -> Series:
-    """Return the one CT series, or the one that is wanted.
+def choose(series: Sequence[Series], choice: str | None) -> Series:
+    """Return the only CT series, or the one that is chosen.
 
     Parameters
     ----------
-    wanted
+    series
+        All series of a study.
+    choice
         A series' UID, its number, or a part of its description; None where there is but one.
 
     Raises
@@ -65,10 +67,10 @@ def choose(series: Sequence[Series], wanted: str | None) -> Series:
     UsageError
         If there are several; it lists them.
     """
-    usable = [one for one in series if one.images]
+    usable = [candidate for candidate in series if candidate.images]
     if not usable:
         raise VolumeError(f"holds no CT series, but {_kinds(series)}; give a CT")
-    if wanted is None:
+    if choice is None:
         if len(usable) > 1:
             raise UsageError(
                 f"holds {len(usable)} CT series: {_listed(usable)}; choose one with "
@@ -76,24 +78,25 @@ def choose(series: Sequence[Series], wanted: str | None) -> Series:
                 "give its folder alone"
             )
         return usable[0]
-    matches = _matches(series, wanted)
-    found = [one for one in matches if one.images]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        uids = "; ".join(f"{one.title} {one.uid}" for one in found)
+    matches = _matches(series, choice)
+    ct_matches = [match for match in matches if match.images]
+    if len(ct_matches) == 1:
+        return ct_matches[0]
+    if ct_matches:
+        uids = "; ".join(f"{match.title} {match.uid}" for match in ct_matches)
         raise UsageError(
-            f"has {len(found)} series that {field_name('series')} {wanted} fits: {uids}; give a UID"
+            f"has {len(ct_matches)} series that {field_name('series')} {choice} fits: {uids}; give "
+            "a UID"
         )
     if matches:
         raise UsageError(f"{matches[0].title} is no CT but {_kinds(matches)}; {_offer(usable)}")
-    raise UsageError(f"has no series that {field_name('series')} {wanted} fits; {_offer(usable)}")
+    raise UsageError(f"has no series that {field_name('series')} {choice} fits; {_offer(usable)}")
 
 
 def left_out(series: Sequence[Series], chosen: Series) -> str | None:
-    """Say what is no CT slice beside the chosen series, or None where there is nothing."""
-    beside = [one for one in series if one is chosen or not one.images]
-    kinds = Counter(kind for one in beside for kind in one.others)
+    """Return a note of the objects that are no CT slices, or None where there are none."""
+    groups = [group for group in series if group is chosen or not group.images]
+    kinds = Counter(kind for group in groups for kind in group.other_kinds)
     return f"left out: {_counted(kinds)}" if kinds else None
 
 
@@ -102,7 +105,7 @@ def _key(image: DicomImage) -> tuple[str, ...]:
     uid = str(header.get("SeriesInstanceUID") or "")
     if uid:
         return (uid,)
-    # Made anonymous: what is left to tell series apart.
+    # Made anonymous: these elements are left to tell series apart.
     names = ("FrameOfReferenceUID", "SeriesNumber", "SeriesDescription", "Modality")
     return ("", *(str(header.get(name) or "") for name in names))
 
@@ -115,16 +118,16 @@ def _series(members: Sequence[DicomImage]) -> Series:
         number=None if number is None else int(number),
         description=" ".join(str(header.get("SeriesDescription") or "").split()),
         images=tuple(image for image in members if image.kind == CT),
-        others=tuple(image.kind for image in members if image.kind != CT),
+        other_kinds=tuple(image.kind for image in members if image.kind != CT),
     )
 
 
-def _matches(series: Sequence[Series], wanted: str) -> list[Series]:
+def _matches(series: Sequence[Series], choice: str) -> list[Series]:
     """Match by UID, else by number, else by a part of the description."""
     for fits in (
-        [one for one in series if one.uid == wanted],
-        [one for one in series if str(one.number) == wanted],
-        [one for one in series if wanted.casefold() in one.description.casefold()],
+        [group for group in series if group.uid == choice],
+        [group for group in series if str(group.number) == choice],
+        [group for group in series if choice.casefold() in group.description.casefold()],
     ):
         if fits:
             return fits
@@ -139,18 +142,18 @@ def _listed(series: Sequence[Series]) -> str:
     return "; ".join(map(_described, series))
 
 
-def _described(one: Series) -> str:
+def _described(series: Series) -> str:
     try:
-        planes = one.planes()
-        distance = spacing_mm(planes)
+        planes = series.planes()
+        distance_mm = spacing_mm(planes)
     except VolumeError:
-        return f"{one.title} ({len(one.images)} images, damaged)"
-    apart = f", {distance:.3g} mm apart" if distance else ""
-    return f"{one.title} ({len(planes)} slices{apart})"
+        return f"{series.title} ({len(series.images)} images, damaged)"
+    apart = f", {distance_mm:.3g} mm apart" if distance_mm else ""
+    return f"{series.title} ({len(planes)} slices{apart})"
 
 
 def _kinds(series: Sequence[Series]) -> str:
-    return _counted(Counter(kind for one in series for kind in one.others))
+    return _counted(Counter(kind for group in series for kind in group.other_kinds))
 
 
 def _counted(kinds: Counter[str]) -> str:

@@ -1,4 +1,4 @@
-"""Slices in the order of their positions: the grid they make, and what is wrong with it.
+"""Slices in the order of their positions, checked to lie on one regular grid.
 
 Positions are DICOM's, LPS in mm; the affine is NIfTI's, RAS in mm.
 """
@@ -34,7 +34,7 @@ class Stack:
     affine
         4x4, from (column, row, slice) to RAS+ mm; a tilted gantry's shear is in it.
     tilt
-        By how many degrees slices are shifted against each other, 0 where they are not.
+        Degrees by which slices are shifted against each other, as by a tilted gantry.
     """
 
     planes: tuple[Plane, ...]
@@ -43,7 +43,7 @@ class Stack:
 
 
 def unlike(planes: Sequence[Plane]) -> str | None:
-    """Say how slices differ that can't make one volume, or None."""
+    """Return how slices differ that can't be one volume, or None if they can."""
     sizes = sorted({plane.size for plane in planes})
     if len(sizes) > 1:
         return f"images of {_in_words(sizes)} pixels"
@@ -59,7 +59,7 @@ def unlike(planes: Sequence[Plane]) -> str | None:
 
 
 def by_height(planes: Sequence[Plane]) -> list[list[Plane]]:
-    """Sort slices along their normal; those at one height come together."""
+    """Return slices in groups of equal height, sorted along their normal."""
     groups: list[list[Plane]] = []
     for plane in sorted(planes, key=lambda plane: plane.height):
         if groups and plane.height - groups[-1][0].height < SAME_MM:
@@ -70,7 +70,7 @@ def by_height(planes: Sequence[Plane]) -> list[list[Plane]]:
 
 
 def spacing_mm(planes: Sequence[Plane]) -> float | None:
-    """Return the distance of most slices in mm, or None where nothing tells it."""
+    """Return the median distance of slices in mm, or None where it is unknown."""
     heights = np.array([group[0].height for group in by_height(planes)])
     if len(heights) > 1:
         return float(np.median(np.diff(heights)))
@@ -78,7 +78,7 @@ def spacing_mm(planes: Sequence[Plane]) -> float | None:
 
 
 def stack(planes: Sequence[Plane]) -> Stack:
-    """Make one grid of slices that are sorted and lie at heights of their own.
+    """Return the grid of slices that are sorted and lie at different heights.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def _check_even(planes: Sequence[Plane]) -> None:
 
 
 def _check_straight(planes: Sequence[Plane], step: NDArray[np.float64]) -> None:
-    """Hold every slice to the line from the first to the last."""
+    """Refuse slices that lie off the line from the first to the last."""
     on_line = planes[0].position + np.outer(np.arange(len(planes)), step)
     apart = np.linalg.norm([plane.position for plane in planes] - on_line, axis=1)
     worst = int(np.argmax(apart))

@@ -1,4 +1,4 @@
-"""A zip of DICOM files that nobody vouches for: read in place, nothing of it is unpacked."""
+"""DICOM files in a zip of unknown origin: read in place, never unpacked to disk."""
 
 import stat
 import zipfile
@@ -47,7 +47,7 @@ def unzipped(path: Path) -> Iterator[Iterable[tuple[str, Opener]]]:
 
 
 def _harm(files: list[zipfile.ZipInfo], zipped_bytes: int) -> str | None:
-    """Say why a zip is refused, or None."""
+    """Return why a zip is refused, or None."""
     for entry in files:
         if _leads_out(entry.filename):
             return f"has a path that leads out of it, {entry.filename!r}; zip the folder anew"

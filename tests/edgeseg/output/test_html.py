@@ -15,14 +15,14 @@ import sys
 sys.modules["jinja2"] = None
 from edgeseg.output.html import render
 try:
-    render("edgeseg", "base.html")
+    render("edgeseg.output", "base.html")
 except Exception as error:
     print(type(error).__name__, error)
 """
 
 
 def test_a_page_has_its_note_and_lets_nothing_in_from_outside() -> None:
-    page = render("edgeseg", "base.html")
+    page = render("edgeseg.output", "base.html")
     assert "Research use only, not a medical device." in page
     assert "default-src 'none'" in page
     assert "http" not in page.replace("http-equiv", "")
@@ -44,11 +44,11 @@ def test_what_is_inserted_is_escaped(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_pages_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    write_page(tmp_path / "page.html", "edgeseg", "base.html")
+    write_page(tmp_path / "page.html", "edgeseg.output", "base.html")
     assert (tmp_path / "page.html").read_text().endswith("</html>")
     for act in (
         lambda: check_page(tmp_path / "none" / "page.html"),
-        lambda: write_page(tmp_path / "none" / "page.html", "edgeseg", "base.html"),
+        lambda: write_page(tmp_path / "none" / "page.html", "edgeseg.output", "base.html"),
     ):
         with pytest.raises(OutputError, match="create its folder first"):
             act()

@@ -49,7 +49,7 @@ def attack_worker(count: int, seed: int, advance: Callable[[int], None]) -> Atta
         _assign(rightful, EPOCH + 1)
         return Attack(
             *("worker", count, seconds, watched.check(), watched.slowest, log.check()),
-            *(dict(hostile.made), dict(answers)),
+            *(dict(hostile.counts), dict(answers)),
         )
 
 
@@ -70,9 +70,11 @@ def _answer_seconds(rightful: PeerSocket) -> float:
     start = time.perf_counter()
     rightful.send(Ping("rightful"))
     rightful.socket.poll(20_000)
-    got = rightful.receive()
-    if got is None or not isinstance(got[0], Pong):
-        raise BrokenError(f"the coordinator heard {got and type(got[0]).__name__}, not its Pong")
+    received = rightful.receive()
+    if received is None or not isinstance(received[0], Pong):
+        raise BrokenError(
+            f"the coordinator heard {received and type(received[0]).__name__}, not its Pong"
+        )
     return time.perf_counter() - start
 
 

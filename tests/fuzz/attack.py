@@ -8,11 +8,11 @@ from processes import RunningWorker
 
 from edgeseg.text.units import MIB
 
-MOST_GROWTH = 64 * MIB
+MAX_GROWTH_BYTES = 64 * MIB
 """Room for what the sockets hold and the largest messages; a leak of a hundred bytes shows."""
 
-MOST_LOG_BYTES = MIB
-MOST_SECONDS = 10.0
+MAX_LOG_BYTES = MIB
+MAX_ANSWER_SECONDS = 10.0
 """No answer may take longer, whatever else comes in."""
 
 BATCH = 2_000
@@ -42,23 +42,23 @@ class Watched:
 
     pid: int
     slowest: float = 0.0
-    first: int = 0
-    most: int = field(default=0)
+    start: int = 0
+    peak: int = field(default=0)
 
     def sample(self, seconds: float) -> None:
         """Note the memory now, and how long an answer took."""
         resident = psutil.Process(self.pid).memory_info().rss
-        self.first = self.first or resident
-        self.most = max(self.most, resident)
+        self.start = self.start or resident
+        self.peak = max(self.peak, resident)
         self.slowest = max(self.slowest, seconds)
 
     def check(self) -> float:
         """Return by how many MiB the memory grew at most; it must be little."""
-        if self.most - self.first > MOST_GROWTH:
+        if self.peak - self.start > MAX_GROWTH_BYTES:
             raise BrokenError(f"memory grew from {self.first} to {self.most} bytes")
-        if self.slowest > MOST_SECONDS:
+        if self.slowest > MAX_ANSWER_SECONDS:
             raise BrokenError(f"an answer took {self.slowest:.1f} s")
-        return (self.most - self.first) / MIB
+        return (self.peak - self.start) / MIB
 
 
 class Log:
@@ -75,6 +75,6 @@ class Log:
 
     def check(self) -> int:
         """Return how many bytes there were; a flood of messages must make no flood of lines."""
-        if self.size > MOST_LOG_BYTES:
+        if self.size > MAX_LOG_BYTES:
             raise BrokenError(f"{self.size} bytes of log")
         return self.size

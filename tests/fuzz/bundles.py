@@ -32,16 +32,16 @@ import mutation
 from edgeseg.files.atomic import atomic_path
 from edgeseg.output.terminal import console, figure_table, progress
 
-MOST_SECONDS = 2.0
-MOST_GROWTH_KIB = 512 * 1024
+MAX_SECONDS = 2.0
+MAX_GROWTH_KIB = 512 * 1024
 """The fuzzer keeps what it found, and counts what ran: that is a part of it."""
 
 
 class Reader:
     """Reads one bundle after the other and notes how that went."""
 
-    def __init__(self, given: argparse.Namespace, folder: Path) -> None:
-        self._given = given
+    def __init__(self, options: argparse.Namespace, folder: Path) -> None:
+        self._options = options
         self._path = folder / "mutated.edgeseg"
         self._start = time.perf_counter()
         self._first = _peak_kib()
@@ -63,7 +63,7 @@ class Reader:
         seconds = time.perf_counter() - start
         self._slowest = max(self._slowest, seconds)
         self._outcomes[outcome] += 1
-        if seconds > MOST_SECONDS:
+        if seconds > MAX_SECONDS:
             raise TimeoutError(f"a bundle of {len(data)} bytes took {seconds:.1f} s")
         if self.done:
             self._finish()
@@ -71,26 +71,26 @@ class Reader:
     @property
     def done(self) -> bool:
         """Whether so many have been read as was asked for."""
-        return self._outcomes.total() >= self._given.count
+        return self._outcomes.total() >= self._options.count
 
     def _finish(self) -> None:
         growth = _peak_kib() - self._first
-        if growth > MOST_GROWTH_KIB:
+        if growth > MAX_GROWTH_KIB:
             raise MemoryError(f"reading took {growth} KiB")
         figures = {
             "bundles": self._outcomes.total(),
             "seconds": time.perf_counter() - self._start,
             "slowest_ms": self._slowest * 1e3,
             "growth_mib": growth / 1024,
-            "guided": bool(atheris and not self._given.random),
+            "guided": bool(atheris and not self._options.random),
             **self._outcomes,
         }
         table = figure_table(("figure",), ("",))
         for name, figure in figures.items():
             table.add_row(name, f"{figure:,.1f}" if isinstance(figure, float) else str(figure))
         console.print(table)
-        if self._given.json:
-            with atomic_path(self._given.json) as path:
+        if self._options.json:
+            with atomic_path(self._options.json) as path:
                 path.write_text(json.dumps(figures, indent=1) + "\n")
 
 
@@ -100,28 +100,28 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--random", action="store_true", help="not guided, even with atheris")
-    given = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="edgeseg-fuzz-") as name:
-        reader = Reader(given, Path(name))
-        if atheris and not given.random:
-            _guided(reader, given, Path(name))
+        reader = Reader(options, Path(name))
+        if atheris and not options.random:
+            _guided(reader, options, Path(name))
         else:
-            _at_random(reader, given, Path(name))
+            _at_random(reader, options, Path(name))
 
 
-def _at_random(reader: Reader, given: argparse.Namespace, folder: Path) -> None:
-    chance, pool = random.Random(given.seed), mutation.seeds(folder)
-    with progress(given.count, "bundles", unit="bundles") as advance:
+def _at_random(reader: Reader, options: argparse.Namespace, folder: Path) -> None:
+    rng, pool = random.Random(options.seed), mutation.seeds(folder)
+    with progress(options.count, "bundles", unit="bundles") as advance:
         while not reader.done:
-            data = mutation.mutate(chance.choice(pool), chance, mutation.flip)
+            data = mutation.mutate(rng.choice(pool), rng, mutation.flip)
             reader.read(data)
             # Changes add up, so that some bundles are far from any sound one.
-            if chance.random() < 0.05:
+            if rng.random() < 0.05:
                 pool = [*mutation.seeds(folder), *pool[-50:], data]
             advance()
 
 
-def _guided(reader: Reader, given: argparse.Namespace, folder: Path) -> None:
+def _guided(reader: Reader, options: argparse.Namespace, folder: Path) -> None:
     corpus = folder / "corpus"
     corpus.mkdir()
     for number, data in enumerate(mutation.seeds(folder)):
@@ -130,18 +130,18 @@ def _guided(reader: Reader, given: argparse.Namespace, folder: Path) -> None:
     def basic(data: bytes, _: random.Random) -> bytes:
         return bytes(atheris.Mutate(data, len(data) + 64))
 
-    def change(data: bytes, most: int, seed: int) -> bytes:
-        return mutation.mutate(data, random.Random(seed), basic)[:most]
+    def change(data: bytes, max_bytes: int, seed: int) -> bytes:
+        return mutation.mutate(data, random.Random(seed), basic)[:max_bytes]
 
-    def one(data: bytes) -> None:
+    def run_one(data: bytes) -> None:
         reader.read(data)
         if reader.done:
             # The fuzzer has no other way to say that it is enough.
             sys.stdout.flush()
             os._exit(0)
 
-    flags = [f"-seed={given.seed}", "-max_len=65536", "-rss_limit_mb=2000", "-verbosity=0"]
-    atheris.Setup([sys.argv[0], *flags, str(corpus)], one, custom_mutator=change)
+    flags = [f"-seed={options.seed}", "-max_len=65536", "-rss_limit_mb=2000", "-verbosity=0"]
+    atheris.Setup([sys.argv[0], *flags, str(corpus)], run_one, custom_mutator=change)
     atheris.Fuzz()
 
 

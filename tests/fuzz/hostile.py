@@ -59,40 +59,40 @@ class Hostile:
     """
 
     def __init__(self, seed: int, assignment: Assignment, epochs: Sequence[int]) -> None:
-        self._chance = random.Random(seed)
+        self._rng = random.Random(seed)
         self._epochs = epochs
         self._assignment = assignment
-        self.made: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
 
     def message(self) -> Frames:
         """Make the next one."""
-        draw = self._chance.random()
+        draw = self._rng.random()
         if draw < 0.0002:
-            self.made["large"] += 1
+            self.counts["large"] += 1
             return self._large()
         kind = _KINDS[int(draw * len(_KINDS))]
-        self.made[kind] += 1
+        self.counts[kind] += 1
         return self._of(kind)
 
     def _of(self, kind: str) -> Frames:
-        chance = self._chance
+        rng = self._rng
         if kind == "noise":
-            return [chance.randbytes(chance.randrange(64)) for _ in range(chance.randint(1, 3))]
+            return [rng.randbytes(rng.randrange(64)) for _ in range(rng.randint(1, 3))]
         if kind == "wrong payload":
-            return [encode(self._tensor()), bytes(chance.choice([0, 1, 63, 64, 65, 256, 4096]))]
+            return [encode(self._tensor()), bytes(rng.choice([0, 1, 63, 64, 65, 256, 4096]))]
         if kind == "wrong field":
             return [self._spoilt(), bytes(64)]
         header = bytearray(encode(self._real()))
         if kind == "cut":
-            del header[chance.randrange(len(header)) :]
+            del header[rng.randrange(len(header)) :]
         elif kind == "flipped":
-            for _ in range(chance.randint(1, 6)):
-                header[chance.randrange(len(header))] = chance.randrange(256)
-        more = {"many frames": chance.randint(2, 40), "out of place": chance.randrange(2)}
-        return [bytes(header), *([b"x"] * more.get(kind, 0))]
+            for _ in range(rng.randint(1, 6)):
+                header[rng.randrange(len(header))] = rng.randrange(256)
+        extra_frames = {"many frames": rng.randint(2, 40), "out of place": rng.randrange(2)}
+        return [bytes(header), *([b"x"] * extra_frames.get(kind, 0))]
 
     def _large(self) -> Frames:
-        return self._chance.choice(
+        return self._rng.choice(
             [
                 [bytes(MAX_HEADER_BYTES + 1)],
                 [b"\x81\xa1a" * 100_000],
@@ -104,61 +104,61 @@ class Hostile:
     def _spoilt(self) -> bytes:
         """Encode a real message with one field of another kind."""
         content = msgspec.to_builtins(self._real(), builtin_types=(bytes,))
-        where: Any = content
+        parent: Any = content
         while True:
-            keys = list(where) if isinstance(where, dict) else range(len(where))
+            keys = list(parent) if isinstance(parent, dict) else range(len(parent))
             if not keys:
                 break
-            key = self._chance.choice(keys)
-            if isinstance(where[key], (dict, list)) and where[key] and self._chance.random() < 0.7:
-                where = where[key]
+            key = self._rng.choice(keys)
+            if isinstance(parent[key], (dict, list)) and parent[key] and self._rng.random() < 0.7:
+                parent = parent[key]
                 continue
-            if isinstance(where, tuple):
+            if isinstance(parent, tuple):
                 break
-            where[key] = self._chance.choice(_NASTY)
+            parent[key] = self._rng.choice(_NASTY)
             break
         return msgspec.msgpack.encode(content)
 
     def _job(self) -> Job:
-        chance = self._chance
-        side = chance.choice([8, 0, 1, 64, 2**20])
+        rng = self._rng
+        side = rng.choice([8, 0, 1, 64, 2**20])
         return Job(
-            chance.choice(self._epochs),
-            chance.choice([0, 1, 7, 2**40]),
-            chance.choice([0, 0, 1, 99]),
+            rng.choice(self._epochs),
+            rng.choice([0, 1, 7, 2**40]),
+            rng.choice([0, 0, 1, 99]),
             SliceGeometry(side, side),
         )
 
     def _tensor(self) -> TensorData:
-        chance = self._chance
-        shape = chance.choice([(8, 8), (1, 8, 8, 4), (64,), (), (0,), (-1,), (2**31, 2**31)])
-        name = chance.choice(["image", "t0", "t1", "elsewhere"])
-        return TensorData(self._job(), name, chance.choice(["uint8", "float32", "int8"]), shape)
+        rng = self._rng
+        shape = rng.choice([(8, 8), (1, 8, 8, 4), (64,), (), (0,), (-1,), (2**31, 2**31)])
+        name = rng.choice(["image", "t0", "t1", "elsewhere"])
+        return TensorData(self._job(), name, rng.choice(["uint8", "float32", "int8"]), shape)
 
     def _real(self) -> AnyMessage:
-        chance = self._chance
-        epoch = chance.choice(self._epochs)
+        rng = self._rng
+        epoch = rng.choice(self._epochs)
         piece = self._assignment.pieces[0]
-        number = chance.randrange(20)
+        number = rng.randrange(20)
         if number < 4:
             return self._tensor()
         if number == 4:
             return msgspec.structs.replace(self._assignment, epoch=epoch)
         messages: tuple[AnyMessage, ...] = (
-            Hello(chance.choice(["mine", "rightful", ""]), chance.choice([PROTOCOL, 1, 2**40])),
-            StatusRequest(chance.choice([PROTOCOL, 0])),
+            Hello(rng.choice(["mine", "rightful", ""]), rng.choice([PROTOCOL, 1, 2**40])),
+            StatusRequest(rng.choice([PROTOCOL, 0])),
             Ping("rightful"),
             Bye("rightful"),
             PieceData(epoch, piece.sha256),
-            Probe(chance.choice([0, 2**24])),
+            Probe(rng.choice([0, 2**24])),
             TrialRequest(epoch, piece.name),
-            PieceRequest(epoch, chance.choice([piece.sha256, "../" + "0" * 61])),
+            PieceRequest(epoch, rng.choice([piece.sha256, "../" + "0" * 61])),
             Ready(epoch),
             Refused(epoch, "because \x1b[2J\nof me"),
             Failed(self._job(), "no reason"),
             TrialResult(epoch, piece.name, float("nan")),
-            SliceResult(self._job(), "mask", chance.choice([(8, 8), (64,), (), (2**40,)])),
-            Welcome(-1, 2**62, chance.choice([0, -5, 2**40]), {"": ""}),
+            SliceResult(self._job(), "mask", rng.choice([(8, 8), (64,), (), (2**40,)])),
+            Welcome(-1, 2**62, rng.choice([0, -5, 2**40]), {"": ""}),
             Pong(1, 1, 1, {}),
         )
         return messages[number % len(messages)] if number > 4 else Echo()

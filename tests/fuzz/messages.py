@@ -22,34 +22,34 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
+    options = parser.parse_args()
     attacks = []
-    with progress(given.count, "at a worker", unit="messages") as advance:
-        attacks.append(attack_worker(given.count, given.seed, advance))
-    with progress(given.count, "at a coordinator", unit="messages") as advance:
-        attacks.append(attack_coordinator(given.bundle, given.count, given.seed, advance))
+    with progress(options.count, "at a worker", unit="messages") as advance:
+        attacks.append(attack_worker(options.count, options.seed, advance))
+    with progress(options.count, "at a coordinator", unit="messages") as advance:
+        attacks.append(attack_coordinator(options.bundle, options.count, options.seed, advance))
     _show(attacks)
-    if given.json:
-        with atomic_path(given.json) as path:
+    if options.json:
+        with atomic_path(options.json) as path:
             path.write_text(json.dumps([asdict(attack) for attack in attacks], indent=1) + "\n")
 
 
 def _show(attacks: list[Attack]) -> None:
     headings = ("messages", "a second", "memory", "slowest answer", "log")
     table = figure_table(("target",), headings)
-    for one in attacks:
+    for attack in attacks:
         table.add_row(
-            one.target,
-            f"{one.messages:,}",
-            f"{one.messages / one.seconds:,.0f}",
-            f"+{one.growth_mib:.1f} MiB",
-            f"{one.slowest_answer_seconds:.2f} s",
-            f"{one.log_bytes:,} B",
+            attack.target,
+            f"{attack.messages:,}",
+            f"{attack.messages / attack.seconds:,.0f}",
+            f"+{attack.growth_mib:.1f} MiB",
+            f"{attack.slowest_answer_seconds:.2f} s",
+            f"{attack.log_bytes:,} B",
         )
     console.print(table)
-    for one in attacks:
-        told = ", ".join(f"{number:,} {name}" for name, number in sorted(one.answers.items()))
-        console.print(f"{one.target}: {told}")
+    for attack in attacks:
+        answers = ", ".join(f"{number:,} {name}" for name, number in sorted(attack.answers.items()))
+        console.print(f"{attack.target}: {answers}")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ _NASTY_TEXTS = (b'""', b'"../../x"', b'"\\u0000"', b'"' + b"a" * 9999 + b'"', b"
 
 def seeds(folder: Path) -> list[bytes]:
     """Return sound bundles to begin with: plain, signed, and of many pieces."""
-    made = []
+    bundles = []
     for count in (1, 2, 12):
         manifest = chain_manifest([1] * count)
         models = {piece.name: random.Random(piece.name).randbytes(60) for piece in manifest.pieces}
@@ -39,55 +39,55 @@ def seeds(folder: Path) -> list[bytes]:
         path = folder / "seed.edgeseg"
         packed = {name: pack(model) for name, model in models.items()}
         write_bundle(path, msgspec.structs.replace(manifest, pieces=pieces), packed)
-        made.append(path.read_bytes())
-    return [*made, _rezip(_entries(made[1]) | {SIGNATURE: bytes(96)})]
+        bundles.append(path.read_bytes())
+    return [*bundles, _rezip(_entries(bundles[1]) | {SIGNATURE: bytes(96)})]
 
 
-def mutate(data: bytes, chance: random.Random, basic: Basic) -> bytes:
+def mutate(data: bytes, rng: random.Random, basic: Basic) -> bytes:
     """Change a bundle; half of the time behind checksums that are right again."""
-    if chance.random() < 0.4:
-        return basic(data, chance)
+    if rng.random() < 0.4:
+        return basic(data, rng)
     try:
         entries = _entries(data)
     except (zipfile.BadZipFile, OSError, ValueError, RuntimeError, EOFError, KeyError):
-        return basic(data, chance)
+        return basic(data, rng)
     if not entries:
-        return basic(data, chance)
-    name = MANIFEST if chance.random() < 0.6 and MANIFEST in entries else None
-    name = name or chance.choice(list(entries))
-    draw = chance.random()
+        return basic(data, rng)
+    name = MANIFEST if rng.random() < 0.6 and MANIFEST in entries else None
+    name = name or rng.choice(list(entries))
+    draw = rng.random()
     if draw < 0.1:
-        entries[chance.choice(["../x", "/x", "pieces/x", name + "x"])] = entries.pop(name)
+        entries[rng.choice(["../x", "/x", "pieces/x", name + "x"])] = entries.pop(name)
     elif draw < 0.5 and name == MANIFEST:
-        entries[name] = _reword(entries[name], chance)
+        entries[name] = _reword(entries[name], rng)
     else:
-        entries[name] = basic(entries[name], chance)
+        entries[name] = basic(entries[name], rng)
     return _rezip(entries, zipfile.ZIP_DEFLATED if draw > 0.97 else zipfile.ZIP_STORED)
 
 
-def flip(data: bytes, chance: random.Random) -> bytes:
+def flip(data: bytes, rng: random.Random) -> bytes:
     """Change, cut or repeat some bytes: what needs no fuzzer."""
     changed = bytearray(data)
-    for _ in range(chance.randint(1, 4)):
-        start = chance.randrange(len(changed) + 1)
-        end = min(len(changed), start + chance.randint(0, 8))
-        kind = chance.randrange(4)
+    for _ in range(rng.randint(1, 4)):
+        start = rng.randrange(len(changed) + 1)
+        end = min(len(changed), start + rng.randint(0, 8))
+        kind = rng.randrange(4)
         if kind == 0:
             del changed[start:end]
         elif kind == 1:
-            changed[start:start] = changed[start:end] * chance.randint(1, 4)
+            changed[start:start] = changed[start:end] * rng.randint(1, 4)
         else:
-            changed[start:end] = chance.randbytes(end - start)
+            changed[start:end] = rng.randbytes(end - start)
     return bytes(changed)
 
 
-def _reword(text: bytes, chance: random.Random) -> bytes:
-    pattern, nasty = chance.choice([(_NUMBER, _NASTY_NUMBERS), (_TEXT, _NASTY_TEXTS)])
-    found = list(pattern.finditer(text))
-    if not found:
+def _reword(text: bytes, rng: random.Random) -> bytes:
+    pattern, nasty = rng.choice([(_NUMBER, _NASTY_NUMBERS), (_TEXT, _NASTY_TEXTS)])
+    matches = list(pattern.finditer(text))
+    if not matches:
         return text
-    match = chance.choice(found)
-    return text[: match.start()] + chance.choice(nasty) + text[match.end() :]
+    match = rng.choice(matches)
+    return text[: match.start()] + rng.choice(nasty) + text[match.end() :]
 
 
 def _entries(data: bytes) -> dict[str, bytes]:

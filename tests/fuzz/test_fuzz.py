@@ -11,14 +11,14 @@ _FOLDER = Path(__file__).parent
 
 
 def _run(script: str, target: Path, *words: object) -> Any:
-    ran = subprocess.run(
+    process = subprocess.run(
         [sys.executable, str(_FOLDER / script), *map(str, words), "--json", str(target)],
         capture_output=True,
         check=False,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
         text=True,
     )
-    assert ran.returncode == 0, ran.stderr
+    assert process.returncode == 0, process.stderr
     return json.loads(target.read_text())
 
 
@@ -30,6 +30,6 @@ def test_hostile_messages_are_stood(tiny_bundle: Path, tmp_path: Path) -> None:
 
 
 def test_mutated_bundles_are_read_or_refused(tmp_path: Path) -> None:
-    found = _run("bundles.py", tmp_path / "a.json", "--count", 1000, "--random")
-    assert found["bundles"] == 1000
-    assert found["BundleError"] > found["read"] > 0
+    figures = _run("bundles.py", tmp_path / "a.json", "--count", 1000, "--random")
+    assert figures["bundles"] == 1000
+    assert figures["BundleError"] > figures["read"] > 0

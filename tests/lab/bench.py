@@ -59,8 +59,8 @@ class Lab:
     def plan(self, boards: Path) -> dict[str, Any]:
         """Return what ``edgeseg plan`` says."""
         words = ("-m", "edgeseg", "plan", self.bundle, "--boards", boards, "--json")
-        said: dict[str, Any] = json.loads(self._python(*words))
-        return said
+        figures: dict[str, Any] = json.loads(self._python(*words))
+        return figures
 
     def segment(self, boards: Path, slices: int) -> dict[str, Any]:
         """Segment noise and return the report."""
@@ -70,15 +70,15 @@ class Lab:
         nib.save(nib.Nifti1Image(noise, np.diag([-1.0, -1.0, 1.0, 1.0])), scan)
         files = ("-o", self.folder / "mask.nii", "--boards", boards, "--report", report)
         self._python("-m", "edgeseg", "segment", self.bundle, scan, *files)
-        said: dict[str, Any] = json.loads(report.read_text())
-        return said
+        figures: dict[str, Any] = json.loads(report.read_text())
+        return figures
 
     def drive(self, boards: Path, slices: int) -> dict[str, dict[str, float]]:
         """Return figures of the contiguous and the folded chain that ship the fewest bytes."""
-        said: dict[str, dict[str, float]] = json.loads(
+        figures: dict[str, dict[str, float]] = json.loads(
             self._python(_DRIVE, self.bundle, boards, slices)
         )
-        return said
+        return figures
 
     def _python(self, *words: object) -> str:
         """Run Python on the coordinator's machine and return what it prints."""

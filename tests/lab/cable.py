@@ -23,22 +23,29 @@ def main(bundle: Path, scan: Path, folder: Path) -> None:
     with machines(["head", "one", "two"], "1gbit") as joined:
         boards = [joined["one"], joined["two"]]
         with workers(boards, None, 512 * MIB):
-            said = _segment(joined["head"], boards, (bundle, scan), folder)
+            lines = _segment(joined["head"], boards, (bundle, scan), folder)
     report = json.loads((folder / "report.json").read_text())
-    sys.stdout.write(json.dumps({"said": said, "losses": report["losses"]}))
+    sys.stdout.write(json.dumps({"said": lines, "losses": report["losses"]}))
 
 
 def _segment(
-    head: Machine, boards: Sequence[Machine], what: tuple[Path, Path], folder: Path
+    head: Machine, boards: Sequence[Machine], bundle_and_scan: tuple[Path, Path], folder: Path
 ) -> list[str]:
     """Return what the run said while a cable was pulled and plugged in again."""
     addresses = [word for board in boards for word in ("--board", f"{board.address}:{PORT}")]
-    kept, errors = folder / "mask.nii.partial", folder / "errors.txt"
-    words = ("segment", *what, "-o", folder / "mask.nii", "--report", folder / "report.json")
+    checkpoint, errors = folder / "mask.nii.partial", folder / "errors.txt"
+    words = (
+        "segment",
+        *bundle_and_scan,
+        "-o",
+        folder / "mask.nii",
+        "--report",
+        folder / "report.json",
+    )
     command = head.command((sys.executable, "-m", "edgeseg", *words, *addresses))
     with errors.open("w") as file, subprocess.Popen(command, stderr=file) as run:
         try:
-            _until(lambda: kept.exists() and kept.stat().st_size > 10_000)
+            _until(lambda: checkpoint.exists() and checkpoint.stat().st_size > 10_000)
             set_cable(boards[1], "down")
             _until(lambda: "was lost" in errors.read_text())
             set_cable(boards[1], "up")

@@ -13,8 +13,8 @@ _FOLDER = Path(__file__).parent
 def _possible() -> None:
     """Skip where the lab itself says that it can't be set up."""
     code = "import network, sys; sys.stdout.write(network.missing() or '')"
-    asked = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, check=True, cwd=_FOLDER, text=True
     )
-    if asked.stdout:
-        pytest.skip(asked.stdout)
+    if process.stdout:
+        pytest.skip(process.stdout)

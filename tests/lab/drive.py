@@ -33,17 +33,17 @@ def main() -> None:
     coordinator = Coordinator(bundle, file.board)
     try:
         problem = problem_for(bundle.manifest, coordinator.boards, file.board, file.coordinator)
-        found = {}
+        figures = {}
         for name, chains in _shapes(problem).items():
             best = chains[_shipped(problem, chains).argmin()]
             row = evaluate_placement(problem, name, [best], "throughput")
             if row is not None:
                 placement, slices = Placement(row.lanes, {}), int(sys.argv[3])
                 measured = _measured(coordinator, bundle, placement, slices)
-                found[name] = _predicted(problem, row.prediction) | measured
+                figures[name] = _predicted(problem, row.prediction) | measured
     finally:
         coordinator.close()
-    sys.stdout.write(json.dumps(found))
+    sys.stdout.write(json.dumps(figures))
 
 
 def _shapes(problem: Problem) -> dict[str, Assignments]:
@@ -59,7 +59,7 @@ def _shapes(problem: Problem) -> dict[str, Assignments]:
 def _chains(count: int, boards: int) -> Assignments:
     """All chains of so many links, over no more boards than links, (N, count)."""
     cuts = itertools.combinations(range(1, count), min(boards, count) - 1)
-    return np.array([np.searchsorted(some, np.arange(count), side="right") for some in cuts])
+    return np.array([np.searchsorted(cut, np.arange(count), side="right") for cut in cuts])
 
 
 def _shipped(problem: Problem, chains: Assignments) -> Floats:

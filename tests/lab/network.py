@@ -89,12 +89,12 @@ def _remove(namespace: str) -> None:
 
 
 def _wire(machine: Machine, rate: str) -> None:
-    here, switch, port = machine.namespace, machine.switch, machine.port
-    other = ("peer", "name", port, "netns", switch)
-    _run("ip", "-n", here, "link", "add", "eth0", "type", "veth", *other)
-    _run("ip", "-n", here, "address", "add", f"{machine.address}/24", "dev", "eth0")
+    home, switch, port = machine.namespace, machine.switch, machine.port
+    peer_end = ("peer", "name", port, "netns", switch)
+    _run("ip", "-n", home, "link", "add", "eth0", "type", "veth", *peer_end)
+    _run("ip", "-n", home, "address", "add", f"{machine.address}/24", "dev", "eth0")
     _run("ip", "-n", switch, "link", "set", port, "master", "bridge")
-    for namespace, end in ((here, "eth0"), (switch, port)):
+    for namespace, end in ((home, "eth0"), (switch, port)):
         _run("ip", "-n", namespace, "link", "set", end, "up")
         shape = ("rate", rate, "burst", _BURST, "latency", _QUEUE)
         _run("tc", "-n", namespace, "qdisc", "add", "dev", end, "root", "tbf", *shape)

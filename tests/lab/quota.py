@@ -39,16 +39,16 @@ def quota(name: str, cores: float, memory: int) -> Iterator[list[Path]]:
             },
             _ROOT / "memory" / name: {"memory.limit_in_bytes": str(memory)},
         }
-    made: list[Path] = []
+    groups: list[Path] = []
     try:
         for group, values in settings.items():
             group.mkdir()
-            made.append(group)
+            groups.append(group)
             for file, value in values.items():
                 (group / file).write_text(value)
-        yield [group / "cgroup.procs" for group in made]
+        yield [group / "cgroup.procs" for group in groups]
     finally:
-        for group in made:
+        for group in groups:
             group.rmdir()
 
 

@@ -47,13 +47,13 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         with _lab(options) as lab:
-            found = _measure(lab, options.slices)
+            figures = _measure(lab, options.slices)
     except subprocess.CalledProcessError as error:
         sys.exit(error.returncode)
-    console.print(_rates(found), "", _bytes(found["placements"]), sep="\n")
+    console.print(_rates(figures), "", _bytes(figures["placements"]), sep="\n")
     if options.json is not None:
         with atomic_path(options.json) as path:
-            path.write_text(json.dumps(found, indent=1) + "\n")
+            path.write_text(json.dumps(figures, indent=1) + "\n")
         console.print(f"wrote {options.json}")
 
 
@@ -113,20 +113,20 @@ def _measure(lab: Lab, slices: int) -> dict[str, Any]:
     }
 
 
-def _rates(found: Mapping[str, Any]) -> Table:
-    cores = "no quota" if found["cores"] is None else f"{found['cores']:.2f} cores"
+def _rates(figures: Mapping[str, Any]) -> Table:
+    cores = "no quota" if figures["cores"] is None else f"{figures['cores']:.2f} cores"
     title = (
-        f"{len(found['plan']['boards'])} boards of {cores} and "
-        f"{format_bytes(found['memory_bytes'])}, {found['rate']}"
+        f"{len(figures['plan']['boards'])} boards of {cores} and "
+        f"{format_bytes(figures['memory_bytes'])}, {figures['rate']}"
     )
     console.print(title)
     table = figure_table(("placement",), ("predicted/s", "measured/s", "ratio"))
-    plan, run = found["plan"], found["run"]
+    plan, run = figures["plan"], figures["run"]
     pairs = {
         f"edgeseg plan ({plan['method']})": (plan["slices_per_second"], run["slices_per_second"]),
         "edgeseg segment": (run["planned_slices_per_second"], run["slices_per_second"]),
     }
-    for name, row in found["placements"].items():
+    for name, row in figures["placements"].items():
         pairs[name] = (row["predicted_rate"], row["measured_rate"])
     for name, (predicted, measured) in pairs.items():
         ratio = f"{measured / predicted:.2f}"

@@ -18,10 +18,10 @@ def test_a_pulled_cable_costs_no_slice(workers: Workers, tiny_bundle: Path, tmp_
     folder = tmp_path / "cable"
     folder.mkdir()
     command = [sys.executable, _FOLDER / "cable.py", tiny_bundle, scan, folder]
-    ran = subprocess.run(command, capture_output=True, check=False, text=True, timeout=240)
-    assert ran.returncode == 0, ran.stderr
-    told = json.loads(ran.stdout[ran.stdout.index('{"said"') :])
-    assert told["said"][0] == ("board board-2 was lost (no word for 2 s); going on with 1 board")
-    assert "board-2 joined: 2 boards from here on" in told["said"]
-    assert all(loss["recovery_seconds"] < 30 for loss in told["losses"])
+    process = subprocess.run(command, capture_output=True, check=False, text=True, timeout=240)
+    assert process.returncode == 0, process.stderr
+    outcome = json.loads(process.stdout[process.stdout.index('{"said"') :])
+    assert outcome["said"][0] == ("board board-2 was lost (no word for 2 s); going on with 1 board")
+    assert "board-2 joined: 2 boards from here on" in outcome["said"]
+    assert all(loss["recovery_seconds"] < 30 for loss in outcome["losses"])
     assert (folder / "mask.nii").read_bytes() == (tmp_path / "expected.nii").read_bytes()

@@ -18,22 +18,22 @@ def _left(lab: int) -> list[str]:
     """Namespaces and control groups that a lab's process made, and nobody else's."""
     pattern = f"edgeseg-lab-{lab}-*"
     places = (Path("/run/netns").glob(pattern), Path("/sys/fs/cgroup").glob(f"*/{pattern}"))
-    return [str(path) for found in places for path in found]
+    return [str(path) for paths in places for path in paths]
 
 
 def test_plan_and_measurement_stand_side_by_side(tiny_bundle: Path, tmp_path: Path) -> None:
-    figures = tmp_path / "figures.json"
-    words = (str(tiny_bundle), "--slices", "6", "--json", str(figures))
+    path = tmp_path / "figures.json"
+    words = (str(tiny_bundle), "--slices", "6", "--json", str(path))
     with subprocess.Popen(
         [*_RUN, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
-    found = json.loads(figures.read_text())
-    assert len(found["plan"]["boards"]) == 4
-    assert found["run"]["slices"] == 6
-    assert not found["run"]["planned_from_estimates"]
-    for row in found["placements"].values():
+    figures = json.loads(path.read_text())
+    assert len(figures["plan"]["boards"]) == 4
+    assert figures["run"]["slices"] == 6
+    assert not figures["run"]["planned_from_estimates"]
+    for row in figures["placements"].values():
         assert row["measured_bytes"] == pytest.approx(row["predicted_bytes"], rel=0.1)
     assert "predicted/s" in out
     assert not _left(process.pid)

@@ -65,11 +65,11 @@ def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
         pytest.skip("systemd-analyze is not installed: systemd can't check the unit")
     copy = tmp_path / _UNIT.name
     copy.write_text(_UNIT.read_text().replace("/opt/edgeseg/bin/edgeseg", "/bin/true"))
-    ran = subprocess.run([analyze, "verify", copy], capture_output=True, check=False, text=True)
-    assert (ran.returncode, ran.stdout + ran.stderr) == (0, "")
+    process = subprocess.run([analyze, "verify", copy], capture_output=True, check=False, text=True)
+    assert (process.returncode, process.stdout + process.stderr) == (0, "")
     copy.write_text(copy.read_text().replace("Type=notify", "Type=nothing"))
-    ran = subprocess.run([analyze, "verify", copy], capture_output=True, check=False, text=True)
-    assert "nothing" in ran.stderr
+    process = subprocess.run([analyze, "verify", copy], capture_output=True, check=False, text=True)
+    assert "nothing" in process.stderr
 
 
 def test_the_unit_s_memory_is_the_promise_and_5_percent(
@@ -107,8 +107,8 @@ def test_a_worker_needs_no_socket_that_the_unit_refuses(
     families = service["RestrictAddressFamilies"].split()
     with Workers() as started:
         assert started.start(command=_restricted(families)).endpoint
-    ran = edgeseg("worker", "--listen", "tcp://127.0.0.1:*", command=_restricted(["AF_INET"]))
-    assert ran.code == -signal.SIGABRT
+    process = edgeseg("worker", "--listen", "tcp://127.0.0.1:*", command=_restricted(["AF_INET"]))
+    assert process.code == -signal.SIGABRT
 
 
 def _restricted(families: list[str]) -> list[str]:

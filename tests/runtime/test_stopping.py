@@ -33,7 +33,7 @@ def _long_manifest() -> Manifest:
     """A manifest of that one piece."""
     manifest = chain_manifest([1])
     (piece,) = manifest.pieces
-    here = msgspec.structs.replace(
+    long_piece = msgspec.structs.replace(
         piece,
         inputs=(Port(piece.inputs[0].tensor, (1, 512, 512, 64)),),
         outputs=(Port(piece.outputs[0].tensor, (1, 384, 384, 64)),),
@@ -43,7 +43,7 @@ def _long_manifest() -> Manifest:
         peak_memory_bytes=400 * 2**20,
         resident_memory_bytes=300 * 2**20,
     )
-    return msgspec.structs.replace(manifest, pieces=(here,))
+    return msgspec.structs.replace(manifest, pieces=(long_piece,))
 
 
 def _give_long_work(worker: RunningWorker, link: PeerSocket) -> None:

@@ -18,12 +18,12 @@ def paper_bundles(folder: Path) -> tuple[Path, Path]:
     folder
         Where they are or come to be: ``base64-1.edgeseg`` and ``base64-12.edgeseg``.
     """
-    uncut, cut = (folder / f"base64-{most}.edgeseg" for most in (1, 12))
+    uncut, cut = (folder / f"base64-{max_partitions}.edgeseg" for max_partitions in (1, 12))
     if not (uncut.exists() and cut.exists()):
         folder.mkdir(parents=True, exist_ok=True)
         models = _TESTS / "benchmarks" / "models.py"
         subprocess.run([sys.executable, str(models), str(folder)], check=True)
-        for path, most in ((uncut, "1"), (cut, "12")):
-            flags = ["--max-partitions", most]
+        for path, max_partitions in ((uncut, "1"), (cut, "12")):
+            flags = ["--max-partitions", max_partitions]
             convert(folder / "base64.keras", path, folder / "cache", flags)
     return uncut, cut

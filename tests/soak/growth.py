@@ -21,7 +21,7 @@ from edgeseg.output.terminal import console, figure_table, progress
 from edgeseg.text.units import format_bytes
 from edgeseg_runtime import Segmenter
 
-MOST_GROWTH = 0.02
+MAX_GROWTH = 0.02
 _SCAN = 100
 _RUN_IN = 0.1
 """Share of the slices after which nothing may grow any more."""
@@ -45,7 +45,7 @@ class Growth:
     @property
     def kept(self) -> bool:
         """Whether memory has hardly grown, and open files have not."""
-        return self.share < MOST_GROWTH and self.files_after <= self.files_before
+        return self.share < MAX_GROWTH and self.files_after <= self.files_before
 
 
 def soak(bundle: Path, slices: int) -> list[Growth]:
@@ -85,17 +85,17 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--slices", type=int, default=20_000)
     parser.add_argument("--json", type=Path)
-    asked = parser.parse_args(words)
-    found = soak(asked.bundle, asked.slices)
+    options = parser.parse_args(words)
+    growths = soak(options.bundle, options.slices)
     table = figure_table(("process",), ("memory before", "after", "growth", "files", "after"))
-    for one in found:
-        memory = (format_bytes(one.bytes_before), format_bytes(one.bytes_after))
-        files = (str(one.files_before), str(one.files_after))
-        table.add_row(one.process, *memory, f"{one.share:.1%}", *files)
+    for growth in growths:
+        memory = (format_bytes(growth.bytes_before), format_bytes(growth.bytes_after))
+        files = (str(growth.files_before), str(growth.files_after))
+        table.add_row(growth.process, *memory, f"{growth.share:.1%}", *files)
     console.print(table)
-    if asked.json is not None:
-        asked.json.write_text(json.dumps([asdict(one) for one in found], indent=2))
-    return int(not all(one.kept for one in found))
+    if options.json is not None:
+        options.json.write_text(json.dumps([asdict(growth) for growth in growths], indent=2))
+    return int(not all(growth.kept for growth in growths))
 
 
 if __name__ == "__main__":

@@ -66,10 +66,10 @@ class Summary:
 class Soak:
     """Workers, and a scan to segment on them over and over."""
 
-    def __init__(self, bundle: Path, workers: Workers, chance: random.Random) -> None:
+    def __init__(self, bundle: Path, workers: Workers, rng: random.Random) -> None:
         self._bundle = bundle
         self._workers = workers
-        self._chance = chance
+        self._rng = rng
         self._running = [workers.start() for _ in range(_WORKERS)]
         size = Bundle(bundle).manifest.preprocessing.size
         self._noise = np.random.default_rng(5).integers(-100, 400, (64, *size), dtype=np.int16)
@@ -82,9 +82,9 @@ class Soak:
 
     def run(self) -> Outcome:
         """Segment the scan while a worker is killed, and start that worker again."""
-        victim = self._chance.randrange(_WORKERS)
-        moment = self._chance.uniform(0, self.undisturbed)
-        came: list[None] = []
+        victim = self._rng.randrange(_WORKERS)
+        moment = self._rng.uniform(0, self.undisturbed)
+        progress_calls: list[None] = []
         killed: list[float] = []
 
         def kill() -> None:
@@ -95,7 +95,9 @@ class Soak:
             timer = threading.Timer(moment, kill)
             start = time.monotonic()
             timer.start()
-            done = segmenter.segment(self._scan(self._count), progress=lambda: came.append(None))
+            done = segmenter.segment(
+                self._scan(self._count), progress=lambda: progress_calls.append(None)
+            )
             seconds = time.monotonic() - start
             timer.join()
         self._running[victim] = self._again(self._running[victim])
@@ -106,7 +108,7 @@ class Soak:
             seconds=seconds,
             recovery=_recovery(killed[0] - start, losses[0]) if losses else None,
             identical=bool(np.array_equal(done.mask, self._expected)),
-            slices=len(came),
+            slices=len(progress_calls),
             replayed=done.report.replayed_slices,
             losses=len(losses),
         )
@@ -148,18 +150,18 @@ def soak(bundle: Path, runs: int, seed: int = 7) -> tuple[Summary, list[Outcome]
 
 
 def _summary(trial: Soak, outcomes: Sequence[Outcome]) -> Summary:
-    recoveries = [one.recovery for one in outcomes if one.recovery is not None]
+    recoveries = [outcome.recovery for outcome in outcomes if outcome.recovery is not None]
     return Summary(
         runs=len(outcomes),
         slices=trial.slices,
-        identical=sum(one.identical for one in outcomes),
-        complete=sum(one.slices == trial.slices for one in outcomes),
-        lost_in_time=sum(one.losses > 0 for one in outcomes),
-        replayed=sum(one.replayed for one in outcomes),
+        identical=sum(outcome.identical for outcome in outcomes),
+        complete=sum(outcome.slices == trial.slices for outcome in outcomes),
+        lost_in_time=sum(outcome.losses > 0 for outcome in outcomes),
+        replayed=sum(outcome.replayed for outcome in outcomes),
         median_recovery=statistics.median(recoveries) if recoveries else 0.0,
         worst_recovery=max(recoveries, default=0.0),
         undisturbed_seconds=trial.undisturbed,
-        median_seconds=statistics.median(one.seconds for one in outcomes),
+        median_seconds=statistics.median(outcome.seconds for outcome in outcomes),
     )
 
 
@@ -170,8 +172,8 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--json", type=Path)
-    asked = parser.parse_args(words)
-    summary, outcomes = soak(asked.bundle, asked.runs, asked.seed)
+    options = parser.parse_args(words)
+    summary, outcomes = soak(options.bundle, options.runs, options.seed)
     figures: dict[str, Any] = asdict(summary)
     table = figure_table(("figure",), ("value",))
     for name, value in figures.items():
@@ -179,9 +181,9 @@ def main(words: Sequence[str] | None = None) -> int:
             name.replace("_", " "), f"{value:.2f}" if isinstance(value, float) else str(value)
         )
     console.print(table)
-    if asked.json is not None:
-        told = {"summary": figures, "runs": [asdict(one) for one in outcomes]}
-        asked.json.write_text(json.dumps(told, indent=2))
+    if options.json is not None:
+        record = {"summary": figures, "runs": [asdict(outcome) for outcome in outcomes]}
+        options.json.write_text(json.dumps(record, indent=2))
     return int(not summary.identical == summary.complete == summary.runs)
 
 

@@ -75,8 +75,8 @@ def main() -> None:
     console.print(_table(figures))
     if options.json is not None:
         with atomic_path(options.json) as path:
-            path.write_text(json.dumps([asdict(one) for one in figures], indent=1) + "\n")
-    sys.exit(0 if all(one.kept for one in figures) else 1)
+            path.write_text(json.dumps([asdict(row) for row in figures], indent=1) + "\n")
+    sys.exit(0 if all(row.kept for row in figures) else 1)
 
 
 def measure(bundle: Path, workers: int, runs: int, slices: int) -> Figures:
@@ -139,15 +139,15 @@ def _boxed(count: int, limit: int) -> Iterator[list[str]]:
 def _table(figures: Sequence[Figures]) -> Table:
     names = ("promise", "runs", "median peak", "largest peak", "peak/promise", "failed")
     table = figure_table(("workers",), names)
-    for one in figures:
+    for row in figures:
         table.add_row(
-            str(one.workers) if one.workers else "1 in shifts",
-            format_bytes(one.limit_bytes),
-            str(one.runs),
-            format_bytes(one.median_peak_bytes),
-            format_bytes(one.peak_bytes),
-            f"{one.peak_bytes / one.limit_bytes:.3f}",
-            str(one.failed),
+            str(row.workers) if row.workers else "1 in shifts",
+            format_bytes(row.limit_bytes),
+            str(row.runs),
+            format_bytes(row.median_peak_bytes),
+            format_bytes(row.peak_bytes),
+            f"{row.peak_bytes / row.limit_bytes:.3f}",
+            str(row.failed),
         )
     return table
 

@@ -57,10 +57,10 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        given = options.uncut and options.cut
+        has_bundles = options.uncut and options.cut
         uncut, cut = (
             (options.uncut, options.cut)
-            if given
+            if has_bundles
             else bundles.paper_bundles(options.bundles or Path(folder))
         )
         limits = [parse_bytes(limit) for limit in options.limits]
@@ -68,8 +68,8 @@ def main() -> None:
     console.print(_table(figures))
     if options.json is not None:
         with atomic_path(options.json) as path:
-            path.write_text(json.dumps([asdict(one) for one in figures], indent=1) + "\n")
-    sys.exit(0 if all(one.kept for one in figures) else 1)
+            path.write_text(json.dumps([asdict(row) for row in figures], indent=1) + "\n")
+    sys.exit(0 if all(row.kept for row in figures) else 1)
 
 
 def measure(uncut: Path, cut: Path, limits: Sequence[int], slices: int) -> Iterator[Figures]:
@@ -105,17 +105,17 @@ def _run(bundle: Path, limit: int, scan: NDArray[np.int16]) -> tuple[NDArray[Any
 def _table(figures: Sequence[Figures]) -> Table:
     names = ("limit", "peak", "peak/limit", "shifts", "batch", "slices/s", "of uncut", "same masks")
     table = figure_table(("run",), names)
-    for number, one in enumerate(figures):
+    for number, row in enumerate(figures):
         table.add_row(
             "in pieces" if number else "uncut",
-            format_bytes(one.limit_bytes),
-            format_bytes(one.peak_bytes),
-            f"{one.peak_bytes / one.limit_bytes:.3f}",
-            str(one.shifts or "-"),
-            str(one.batch),
-            f"{one.slices_per_second:.2f}",
-            f"{one.slices_per_second / figures[0].slices_per_second:.2f}",
-            "yes" if one.identical else "NO",
+            format_bytes(row.limit_bytes),
+            format_bytes(row.peak_bytes),
+            f"{row.peak_bytes / row.limit_bytes:.3f}",
+            str(row.shifts or "-"),
+            str(row.batch),
+            f"{row.slices_per_second:.2f}",
+            f"{row.slices_per_second / figures[0].slices_per_second:.2f}",
+            "yes" if row.identical else "NO",
         )
     return table
 

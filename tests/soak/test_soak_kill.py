@@ -10,8 +10,8 @@ def test_three_kills_cost_nothing(tiny_bundle: Path, tmp_path: Path) -> None:
     figures = tmp_path / "kills.json"
     script = Path(__file__).with_name("kill.py")
     command = [sys.executable, script, tiny_bundle, "--runs", "3", "--json", figures]
-    ran = subprocess.run(command, capture_output=True, check=False, text=True, timeout=120)
-    assert ran.returncode == 0, ran
-    told = json.loads(figures.read_text())
-    assert told["summary"]["identical"] == told["summary"]["complete"] == 3
-    assert sum(run["losses"] for run in told["runs"]) >= 1
+    process = subprocess.run(command, capture_output=True, check=False, text=True, timeout=120)
+    assert process.returncode == 0, process
+    record = json.loads(figures.read_text())
+    assert record["summary"]["identical"] == record["summary"]["complete"] == 3
+    assert sum(run["losses"] for run in record["runs"]) >= 1

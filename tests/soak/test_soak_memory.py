@@ -15,20 +15,20 @@ _FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True)
-class _Ran:
+class _Outcome:
     pid: int
     code: int
     out: str
     err: str
 
 
-def _run(script: str, *words: object) -> _Ran:
+def _run(script: str, *words: object) -> _Outcome:
     command = [sys.executable, str(_FOLDER / script), *map(str, words)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         out, err = process.communicate()
-    return _Ran(process.pid, process.returncode, out, err)
+    return _Outcome(process.pid, process.returncode, out, err)
 
 
 def test_a_small_board_gives_the_masks_of_the_uncut_model(
@@ -37,14 +37,14 @@ def test_a_small_board_gives_the_masks_of_the_uncut_model(
     limit, figures = limit_in_shifts(Bundle(tiny_bundle).manifest, base_memory), tmp_path / "f.json"
     bundles = ("--uncut", uncut_bundle, "--cut", tiny_bundle)
     words = ("--limits", limit, "--slices", 6, "--json", figures)
-    ran = _run("small_board.py", *bundles, *words)
-    assert ran.code == 0, ran.out + ran.err
+    outcome = _run("small_board.py", *bundles, *words)
+    assert outcome.code == 0, outcome.out + outcome.err
     uncut, small = json.loads(figures.read_text())
     assert (uncut["shifts"], small["limit_bytes"]) == (0, limit)
     assert small["shifts"] > 1
     assert small["peak_bytes"] <= limit
     assert small["identical"]
-    assert "in pieces" in ran.out
+    assert "in pieces" in outcome.out
 
 
 def test_workers_in_groups_of_hardly_more_than_they_promise_are_not_killed(
@@ -52,11 +52,11 @@ def test_workers_in_groups_of_hardly_more_than_they_promise_are_not_killed(
 ) -> None:
     figures = tmp_path / "f.json"
     words = ("--runs", 1, "--workers", 2, 0, "--slices", 4, "--json", figures)
-    ran = _run("memory.py", "--bundle", tiny_bundle, *words)
-    if "can't be limited here" in ran.err:
-        pytest.skip(ran.err.strip())
-    assert ran.code == 0, ran.out + ran.err
-    for one in json.loads(figures.read_text()):
-        assert one["failed"] == 0
-        assert 0 < one["peak_bytes"] <= one["limit_bytes"]
-    assert not [*Path("/sys/fs/cgroup").glob(f"**/edgeseg-soak-{ran.pid}-*")]
+    outcome = _run("memory.py", "--bundle", tiny_bundle, *words)
+    if "can't be limited here" in outcome.err:
+        pytest.skip(outcome.err.strip())
+    assert outcome.code == 0, outcome.out + outcome.err
+    for row in json.loads(figures.read_text()):
+        assert row["failed"] == 0
+        assert 0 < row["peak_bytes"] <= row["limit_bytes"]
+    assert not [*Path("/sys/fs/cgroup").glob(f"**/edgeseg-soak-{outcome.pid}-*")]

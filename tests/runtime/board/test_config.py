@@ -28,9 +28,9 @@ def test_every_flag_is_a_key_and_every_key_a_flag() -> None:
 
 def test_flags_override_the_file_and_the_file_the_defaults(tmp_path: Path) -> None:
     path = _file(tmp_path, 'cores = 3\nmemory_limit = "1GiB"\ninsecure = true\n')
-    given = worker_config(path, {"cores": 2, "insecure": False, "listen": None})
-    assert given == WorkerConfig(cores=2, memory_limit="1GiB", insecure=False)
-    assert given.limit == 2**30
+    config = worker_config(path, {"cores": 2, "insecure": False, "listen": None})
+    assert config == WorkerConfig(cores=2, memory_limit="1GiB", insecure=False)
+    assert config.limit == 2**30
 
 
 def test_without_a_file_the_usual_place_is_looked_at(
@@ -51,7 +51,7 @@ def test_the_example_is_a_worker_s_file() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "reason"),
     [
         ("colour = 1\n", "unknown field `colour`"),
         ('cores = "2"\n', "$.cores"),
@@ -62,11 +62,11 @@ def test_the_example_is_a_worker_s_file() -> None:
         ("listen = \n", "is no worker's file"),
     ],
 )
-def test_what_is_wrong_in_the_file_is_said(tmp_path: Path, text: str, said: str) -> None:
+def test_what_is_wrong_in_the_file_is_said(tmp_path: Path, text: str, reason: str) -> None:
     path = _file(tmp_path, text)
     with pytest.raises(UsageError) as caught:
         worker_config(path, {})
-    assert said in str(caught.value)
+    assert reason in str(caught.value)
     assert str(path) in str(caught.value)
 
 

@@ -67,8 +67,8 @@ class _Served:
             array = np.zeros(port.shape, np.float32)
             self.link.send(TensorData(job, port.tensor, "float32", array.shape), array)
 
-    def said(self) -> list[Any]:
-        """Return all that the worker has to say by now, but for its answer to a ping."""
+    def waiting_messages(self) -> list[Any]:
+        """Return all messages that the worker has sent by now, its answer to a ping aside."""
         self.link.send(Ping("test"))
         messages = []
         while True:
@@ -103,7 +103,7 @@ def test_a_slice_that_is_done_is_not_done_again(served: _Served) -> None:
     served.send(2, image, epoch=0)
     served.send(2, image)
     assert hear(served.link, SliceResult).job.slice == 2
-    assert served.said() == []
+    assert served.waiting_messages() == []
 
 
 def test_more_slices_than_the_window_are_refused(served: _Served) -> None:
@@ -115,8 +115,8 @@ def test_more_slices_than_the_window_are_refused(served: _Served) -> None:
     for index in range(6):
         served.send(index, skip)
     failed = [hear(served.link, Failed) for _ in range(4)]
-    assert [one.job.slice for one in failed] == [2, 3, 4, 5]
-    assert all("2 slices in flight, all it may have" in one.reason for one in failed)
+    assert [failure.job.slice for failure in failed] == [2, 3, 4, 5]
+    assert all("2 slices in flight, all it may have" in failure.reason for failure in failed)
     served.send(0, skip)
     assert "is here already" in hear(served.link, Failed).reason
 
@@ -139,8 +139,8 @@ def test_pieces_that_take_more_than_they_said_are_refused_before_any_slice(
     link = sockets.link(workers.start(limit=base_memory + 3 * 2**20).endpoint)
     greet(link)
     bundle = Bundle(tiny_bundle)
-    said = {"peak_memory_bytes": 1, "resident_memory_bytes": 1}
-    pieces = tuple(msgspec.structs.replace(p, **said) for p in bundle.manifest.pieces)
+    understated = {"peak_memory_bytes": 1, "resident_memory_bytes": 1}
+    pieces = tuple(msgspec.structs.replace(p, **understated) for p in bundle.manifest.pieces)
     assignment = _assignment(msgspec.structs.replace(bundle.manifest, pieces=pieces), window=1)
     with pytest.raises(AssertionError, match=r"keep beyond their measure needs .* MiB are free"):
         _Served(link, bundle).assign(assignment)
@@ -158,4 +158,4 @@ def test_a_new_assignment_takes_the_place_of_one_that_runs(served: _Served) -> N
     while (outcome := hear(served.link, SliceResult)).job.epoch == 1:
         pass
     assert outcome.job == Job(2, 0, 0, _GEOMETRY)
-    assert served.said() == []
+    assert served.waiting_messages() == []

@@ -8,14 +8,14 @@ from concurrent.futures import Future
 
 import pytest
 
-from edgeseg_runtime.board.threads import Threads
+from edgeseg_runtime.board.threads import TaskGroup, Threads
 
 
 @pytest.fixture
 def threads() -> Iterator[Threads]:
-    made = Threads(2)
-    yield made
-    made.close()
+    pool = Threads(2)
+    yield pool
+    pool.close()
 
 
 def _settle_until(threads: Threads, done: list[object], count: int) -> None:
@@ -28,10 +28,12 @@ def _settle_until(threads: Threads, done: list[object], count: int) -> None:
 
 def test_results_are_handed_over_in_the_settling_thread(threads: Threads) -> None:
     results: list[object] = []
-    here = threading.get_ident()
+    settling_thread = threading.get_ident()
 
     def then(future: "Future[int]") -> None:
-        results.append((future.result() == here, threading.get_ident() == here))
+        results.append(
+            (future.result() == settling_thread, threading.get_ident() == settling_thread)
+        )
 
     for _ in range(50):
         threads.submit(threading.get_ident, then)
@@ -77,13 +79,13 @@ def test_as_much_runs_at_once_as_was_asked_for(threads: Threads) -> None:
 
 
 def test_closing_forgets_what_has_not_begun() -> None:
-    threads, begun, hold = Threads(1), list[object](), threading.Event()
+    threads, started, hold = Threads(1), list[object](), threading.Event()
     threads.submit(lambda: hold.wait(10), lambda _: None)
-    threads.submit(lambda: begun.append(1), lambda _: None)
+    threads.submit(lambda: started.append(1), lambda _: None)
     threads.close()
     hold.set()
     time.sleep(0.05)
-    assert begun == []
+    assert started == []
 
 
 def test_what_waits_for_idleness_comes_after_all_that_runs(threads: Threads) -> None:
@@ -96,3 +98,29 @@ def test_what_waits_for_idleness_comes_after_all_that_runs(threads: Threads) -> 
     assert order == ["at once"]
     _settle_until(threads, order, 5)
     assert order == ["at once", "ran", "ran", "ran", "idle"]
+
+
+def test_a_group_that_is_closed_hands_nothing_over(threads: Threads) -> None:
+    """Its work is settled all the same, and that of another group goes on."""
+    closed, other, results = TaskGroup(threads), TaskGroup(threads), list[object]()
+    hold = threading.Event()
+    closed.submit(lambda: hold.wait(10), lambda _: results.append("closed"))
+    closed.when_idle(lambda: results.append("closed and idle"))
+    other.submit(lambda: hold.wait(10), lambda _: results.append("other"))
+    other.when_idle(lambda: results.append("idle"))
+    closed.close()
+    hold.set()
+    _settle_until(threads, results, 2)
+    assert results == ["other", "idle"]
+    assert threads.running == 0
+
+
+def test_a_group_knows_whether_more_would_run_at_once(threads: Threads) -> None:
+    tasks, hold, results = TaskGroup(threads), threading.Event(), list[object]()
+    for _ in range(2):
+        assert tasks.thread_free
+        tasks.submit(lambda: hold.wait(10), results.append)
+    assert not TaskGroup(threads).thread_free
+    hold.set()
+    _settle_until(threads, results, 2)
+    assert tasks.thread_free

@@ -17,7 +17,6 @@ from processes import RunningWorker, Workers
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.errors import BoardError, EdgesegError
 from edgeseg_runtime import Segmenter
-from edgeseg_runtime.board.dataflow.time_sharing import most_ready
 
 
 @pytest.fixture(scope="module")
@@ -133,14 +132,14 @@ def _kill_in_the_middle(
     worker: RunningWorker, bundle: Path, scan: NDArray[np.int16], spool: Path
 ) -> None:
     """Kill a worker while tensors wait on its disk."""
-    many = np.concatenate([scan] * 30)
+    long_scan = np.concatenate([scan] * 30)
 
     def segment() -> None:
         with (
             pytest.raises(EdgesegError),
             Segmenter(bundle, [worker.endpoint], patience=0) as segmenter,
         ):
-            segmenter.segment(many)
+            segmenter.segment(long_scan)
 
     thread = threading.Thread(target=segment)
     thread.start()
@@ -150,9 +149,3 @@ def _kill_in_the_middle(
         time.sleep(0.001)
     os.kill(worker.process.pid, signal.SIGKILL)
     thread.join()
-
-
-def test_the_step_that_may_fire_on_most_slices_is_next() -> None:
-    assert most_ready({}) is None
-    assert most_ready({"a": 1, "b": 3, "c": 2}) == "b"
-    assert most_ready({"a": 2, "b": 1, "c": 2}) == "c"

@@ -62,13 +62,13 @@ def test_what_was_asked_for_is_done(workers: Workers) -> None:
 
 
 def test_a_limit_below_the_process_itself_is_refused() -> None:
-    ran = edgeseg("worker", "--listen", "tcp://127.0.0.1:*", "--memory-limit", "10MiB")
-    one_line(ran, 1, "10.0 MiB is less than the", "raise --memory-limit")
+    process = edgeseg("worker", "--listen", "tcp://127.0.0.1:*", "--memory-limit", "10MiB")
+    one_line(process, 1, "10.0 MiB is less than the", "raise --memory-limit")
 
 
 def test_a_port_that_is_taken_is_said(worker: RunningWorker) -> None:
-    ran = edgeseg("worker", "--listen", worker.endpoint)
-    one_line(ran, 1, "already in use", "choose another address or port")
+    process = edgeseg("worker", "--listen", worker.endpoint)
+    one_line(process, 1, "already in use", "choose another address or port")
 
 
 def test_an_endpoint_that_is_none_is_wrong_usage() -> None:

@@ -46,13 +46,13 @@ def _assignments(manifest: Manifest, placement: Placement) -> dict[str, Assignme
 @given(_placements())
 def test_every_piece_is_told_to_its_board_in_every_lane(drawn: tuple[Manifest, Placement]) -> None:
     manifest, placement = drawn
-    told = {
+    boards = {
         (routes.lane, piece): name
         for name, assignment in _assignments(manifest, placement).items()
         for routes in assignment.routes
         for piece in routes.pieces
     }
-    assert told == {
+    assert boards == {
         (number, piece): board
         for number, lane in enumerate(placement.lanes)
         for piece, board in lane.boards.items()
@@ -79,25 +79,25 @@ def test_every_tensor_reaches_every_board_that_reads_it_once(
         arrived = {(manifest.input.tensor, name) for name in _image_boards(manifest, lane)}
         for name, assignment in assignments.items():
             for routes in (routes for routes in assignment.routes if routes.lane == number):
-                made = [
+                outputs = [
                     p.tensor
                     for piece in assignment.pieces
                     if piece.name in routes.pieces
                     for p in piece.outputs
                 ]
-                assert set(routes.destinations) <= set(made)
+                assert set(routes.destinations) <= set(outputs)
                 sent = {(t, to) for t, names in routes.destinations.items() for to in names}
                 assert not any(to == name for _, to in sent)
                 assert not sent & arrived
                 arrived |= sent | {
-                    (t, name) for t in made if name in reader_boards(manifest, lane, t)
+                    (t, name) for t in outputs if name in reader_boards(manifest, lane, t)
                 }
-        wanted = {
+        destinations = {
             (port.tensor, lane.boards[piece.name])
             for piece in manifest.pieces
             for port in piece.inputs
         }
-        assert arrived == wanted
+        assert arrived == destinations
 
 
 def _image_boards(manifest: Manifest, lane: Lane) -> tuple[str, ...]:
@@ -127,8 +127,8 @@ def test_a_board_admits_the_keys_of_those_that_send_to_it(
 ) -> None:
     assignments = _assignments(*drawn)
     for name, assignment in assignments.items():
-        senders = {other for other, told in assignments.items() if name in told.peers}
-        assert assignment.admits == tuple(other * 40 for other in sorted(senders))
+        senders = {sender for sender, order in assignments.items() if name in order.peers}
+        assert assignment.admits == tuple(sender * 40 for sender in sorted(senders))
 
 
 @pytest.mark.parametrize(
@@ -172,11 +172,16 @@ def test_pieces_to_be_tried_come_with_what_they_read_and_no_routes(
     manifest: Manifest, data: st.DataObject
 ) -> None:
     pieces = data.draw(st.lists(st.sampled_from(manifest.pieces), min_size=1, unique=True))
-    told = trial_assignment(manifest, pieces, 3)
-    assert contradiction(told) is None
-    assert (told.epoch, told.pieces, told.routes, told.peers) == (3, tuple(pieces), (), {})
+    assignment = trial_assignment(manifest, pieces, 3)
+    assert contradiction(assignment) is None
+    assert (assignment.epoch, assignment.pieces, assignment.routes, assignment.peers) == (
+        3,
+        tuple(pieces),
+        (),
+        {},
+    )
     each = [slice_bytes(manifest, frozenset({piece.name})) for piece in pieces]
-    assert told.reserved_bytes == max(each)
+    assert assignment.reserved_bytes == max(each)
 
 
 _SHIFTED = (("piece_00", "piece_01"), ("piece_02",))

@@ -71,8 +71,8 @@ def _until_all_is_handled(raw: "zmq.Socket[bytes]", coordinator: PeerSocket) -> 
     while time.monotonic() < deadline:
         coordinator.send(Ping("test"))
         coordinator.socket.poll(500)
-        while (got := coordinator.receive()) is not None:
-            if isinstance(got[0], Failed):
+        while (answer := coordinator.receive()) is not None:
+            if isinstance(answer[0], Failed):
                 return
     raise AssertionError
 

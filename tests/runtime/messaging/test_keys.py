@@ -66,9 +66,9 @@ def test_what_is_no_key_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_keys_that_are_no_pair_are_refused(tmp_path: Path) -> None:
-    one, other = make_keys(), make_keys()
-    for number, secret in enumerate((other.secret, "#" * 40)):
-        path, _ = write_keys(KeyPair(one.public, secret), f"x{number}", tmp_path)
+    first, second = make_keys(), make_keys()
+    for number, secret in enumerate((second.secret, "#" * 40)):
+        path, _ = write_keys(KeyPair(first.public, secret), f"x{number}", tmp_path)
         with pytest.raises(UsageError, match="no pair"):
             read_keys(path)
 
@@ -84,22 +84,22 @@ def test_a_missing_or_binary_file_is_said(tmp_path: Path) -> None:
 def test_this_machine_s_own_key_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert own_keys(None) is None
-    keys, other = make_keys(), make_keys()
+    keys, second = make_keys(), make_keys()
     write_keys(keys, "edgeseg", tmp_path / "edgeseg")
-    path, _ = write_keys(other, "other", tmp_path)
+    path, _ = write_keys(second, "other", tmp_path)
     assert own_keys(None) == keys
-    assert own_keys(path) == other
+    assert own_keys(path) == second
 
 
 def test_whoever_has_a_file_is_authorized(tmp_path: Path) -> None:
-    one, other = make_keys(), make_keys()
-    write_keys(one, "one", tmp_path)
-    _, public = write_keys(other, "other", tmp_path)
+    first, second = make_keys(), make_keys()
+    write_keys(first, "one", tmp_path)
+    _, public = write_keys(second, "other", tmp_path)
     (tmp_path / "broken.pub").write_text("not a key")
     (tmp_path / "one.txt").write_text((tmp_path / "one.pub").read_text())
-    assert read_authorized(tmp_path) == {one.public, other.public}
+    assert read_authorized(tmp_path) == {first.public, second.public}
     public.unlink()
-    assert read_authorized(tmp_path) == {one.public}
+    assert read_authorized(tmp_path) == {first.public}
     assert read_authorized(tmp_path / "none") == set()
 
 

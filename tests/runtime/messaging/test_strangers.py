@@ -61,8 +61,8 @@ def coordinator(
 
 def _assignment(*admits: str, epoch: int = 1) -> Assignment:
     placement = Placement((Lane({"piece_00": "a"}, 2),), {})
-    told = assignment_for("a", chain_manifest([1], [2**20]), placement, epoch, {})
-    return msgspec.structs.replace(told, admits=admits)
+    order = assignment_for("a", chain_manifest([1], [2**20]), placement, epoch, {})
+    return msgspec.structs.replace(order, admits=admits)
 
 
 def _refused(link: PeerSocket) -> str:
@@ -142,7 +142,7 @@ def test_a_board_sends_tensors_in_its_epoch_but_gives_no_orders(
     sockets: Sockets,
     coordinator: PeerSocket,
 ) -> None:
-    peer, other = keyring.board("pi4-b"), keyring.board("pi4-c")
+    peer, outsider_keys = keyring.board("pi4-b"), keyring.board("pi4-c")
     greet(coordinator)
     coordinator.send(_assignment(peer.public))
     hear(coordinator, PieceRequest)
@@ -154,7 +154,7 @@ def test_a_board_sends_tensors_in_its_epoch_but_gives_no_orders(
         sender.send(order)
     sender.send(_assignment(peer.public, epoch=2))
     assert _unheard(sender)
-    outsider = sockets.link(worker.endpoint, other, board.public, watched=True)
+    outsider = sockets.link(worker.endpoint, outsider_keys, board.public, watched=True)
     outsider.send(_BAD_IMAGE, bytes(9))
     assert "does not know this machine's key" in _refused(outsider)
     coordinator.send(_assignment(epoch=3))
@@ -192,8 +192,8 @@ def test_a_second_coordinator_waits_although_its_key_is_known(
 def test_boards_have_keys_all_or_none(coordinator: PeerSocket) -> None:
     """Else tensors would leave a board with keys in the clear."""
     greet(coordinator)
-    told = msgspec.structs.replace(_assignment(), peers={"b": Peer("tcp://127.0.0.1:9")})
-    assert "must both run with a key" in refusal(coordinator, told)
+    order = msgspec.structs.replace(_assignment(), peers={"b": Peer("tcp://127.0.0.1:9")})
+    assert "must both run with a key" in refusal(coordinator, order)
 
 
 def test_a_coordinator_notices_a_worker_without_keys(

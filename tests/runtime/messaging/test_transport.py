@@ -94,11 +94,11 @@ def test_answers_that_nobody_reads_are_dropped_in_the_end(sockets: Sockets) -> N
     sender = _next(listener).sender
     for _ in range(count):
         listener.send(sender, Bye("y"), array)
-    got = 0
+    received = 0
     while raw.poll(300):
         raw.recv_multipart()
-        got += 1
-    assert 1000 < got < count
+        received += 1
+    assert 1000 < received < count
 
 
 def test_counts_begin_anew(sockets: Sockets) -> None:

@@ -26,9 +26,9 @@ def _array(port: Port) -> Any:
     return np.zeros(port.shape, np.float32)
 
 
-def _executor(manifest: Manifest, here: set[str], window: int = 8) -> Executor:
-    steps = {piece.name: Step((piece,)) for piece in manifest.pieces if piece.name in here}
-    return Executor(steps, {0: Routes(0, tuple(here), {}, window)})
+def _executor(manifest: Manifest, own_names: set[str], window: int = 8) -> Executor:
+    steps = {piece.name: Step((piece,)) for piece in manifest.pieces if piece.name in own_names}
+    return Executor(steps, {0: Routes(0, tuple(own_names), {}, window)})
 
 
 @given(manifests(), st.integers(1, 4), st.data())
@@ -37,10 +37,10 @@ def test_every_piece_fires_once_a_slice(
 ) -> None:
     """Tensors from outside in any order, pieces busy for any time, a part of the pieces here."""
     names = [piece.name for piece in manifest.pieces]
-    here = set(data.draw(st.lists(st.sampled_from(names), min_size=1)))
-    executor = _executor(manifest, here)
-    made_here = {p.tensor for q in manifest.pieces if q.name in here for p in q.outputs}
-    read = {p.tensor: p for q in manifest.pieces if q.name in here for p in q.inputs}
+    own_names = set(data.draw(st.lists(st.sampled_from(names), min_size=1)))
+    executor = _executor(manifest, own_names)
+    made_here = {p.tensor for q in manifest.pieces if q.name in own_names for p in q.outputs}
+    read = {p.tensor: p for q in manifest.pieces if q.name in own_names for p in q.inputs}
     arriving = data.draw(
         st.permutations([(k, t) for k in range(slices) for t in read if t not in made_here])
     )
@@ -60,7 +60,7 @@ def test_every_piece_fires_once_a_slice(
                 if executor.reads(0, port.tensor):
                     executor.offer(done.job, port.tensor, _array(port))
                     offered[done.job.slice].add(port.tensor)
-        idle = frozenset(here - {firing.step.name for firing in running})
+        idle = frozenset(own_names - {firing.step.name for firing in running})
         while (firing := executor.next(idle)) is not None:
             assert firing.step.name in idle
             assert set(firing.inputs) == firing.step.reads
@@ -69,9 +69,9 @@ def test_every_piece_fires_once_a_slice(
             fired.append((firing.job.slice, firing.step.name))
             running.append(firing)
             idle -= {firing.step.name}
-    assert sorted(fired) == sorted((index, name) for index in range(slices) for name in here)
+    assert sorted(fired) == sorted((index, name) for index in range(slices) for name in own_names)
     assert executor.held_bytes == 0
-    assert executor.next(frozenset(here)) is None
+    assert executor.next(frozenset(own_names)) is None
 
 
 def _assert_oldest(
@@ -169,12 +169,12 @@ def test_whatever_is_offered_only_so_many_slices_are_here_and_none_twice(
     fired: list[int] = []
     for index, fire in offers:
         fresh = index not in fired and executor.slices_held < window
-        known = executor.held_bytes
+        held_before = executor.held_bytes
         try:
             executor.offer(_job(index), "image", _array(IMAGE))
             assert fresh
         except WireError:
-            assert executor.held_bytes == known
+            assert executor.held_bytes == held_before
         assert executor.slices_held <= window
         firing = executor.next(frozenset({"piece_00"})) if fire else None
         if firing is not None:

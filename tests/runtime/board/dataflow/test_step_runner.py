@@ -99,21 +99,21 @@ def test_what_nobody_reads_again_is_gone_before_inference_takes_memory(
     ports = {port.tensor: port for piece in step.pieces for port in piece.inputs}
     arrays = {name: np.ones(ports[name].shape, ports[name].dtype) for name in step.reads}
     later = {port.tensor for piece in step.pieces[1:] for port in piece.inputs}
-    known = {name: weakref.ref(array) for name, array in arrays.items()}
+    weak_arrays = {name: weakref.ref(array) for name, array in arrays.items()}
     firing = Firing(_JOB, step, dict(arrays))
     arrays.clear()
     alive: list[set[str]] = []
     run = interpreters[0]._engine.invoke
 
     def invoke() -> None:
-        alive.append({name for name, array in known.items() if array() is not None})
+        alive.append({name for name, array in weak_arrays.items() if array() is not None})
         run()
 
     monkeypatch.setattr(interpreters[0]._engine, "invoke", invoke)
     step_runner.run(interpreters, firing)
     assert {port.tensor for port in first.inputs} - later
-    assert alive == [known.keys() & later]
-    assert all(array() is None for array in known.values())
+    assert alive == [weak_arrays.keys() & later]
+    assert all(array() is None for array in weak_arrays.values())
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3])

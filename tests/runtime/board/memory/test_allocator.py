@@ -46,25 +46,25 @@ class _Case:
 
     room: int
     mode: str
-    kept: bool
+    stays: bool
 
 
 @pytest.mark.parametrize(
     "case",
     [
-        pytest.param(_Case(24, "together", kept=True), id="room for gaps"),
-        pytest.param(_Case(20, "together", kept=True), id="no room for all gaps, but for these"),
-        pytest.param(_Case(10, "together", kept=False), id="another slice might not fit"),
-        pytest.param(_Case(24, "shifts", kept=False), id="shifts leave nothing behind"),
+        pytest.param(_Case(24, "together", stays=True), id="room for gaps"),
+        pytest.param(_Case(20, "together", stays=True), id="no room for all gaps, but for these"),
+        pytest.param(_Case(10, "together", stays=False), id="another slice might not fit"),
+        pytest.param(_Case(24, "shifts", stays=False), id="shifts leave nothing behind"),
     ],
 )
 def test_freed_memory_stays_while_there_is_room(case: _Case) -> None:
-    ran = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", _CODE, str(case.room), case.mode],
         capture_output=True,
         check=True,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
         text=True,
     )
-    assert (int(ran.stdout) >= 29) == case.kept
-    assert case.kept or int(ran.stdout) <= 4
+    assert (int(process.stdout) >= 29) == case.stays
+    assert case.stays or int(process.stdout) <= 4

@@ -56,24 +56,26 @@ def test_pieces_slices_and_conversions_are_entered_or_refused(
     if lane.shifts:
         groups = [[pieces[name] for name in shift] for shift in lane.shifts]
         assert [list(step.pieces) for step in steps_of(assignment).values()] == groups
-        need = max(peak_board_bytes(g, window * 64 + peak_tensor_bytes(g)) for g in groups)
+        needed_bytes = max(peak_board_bytes(g, window * 64 + peak_tensor_bytes(g)) for g in groups)
     else:
         groups = [list(manifest.pieces)]
-        need = peak_board_bytes(groups[0], window * slice_bytes(manifest, frozenset(pieces)))
+        needed_bytes = peak_board_bytes(
+            groups[0], window * slice_bytes(manifest, frozenset(pieces))
+        )
     image, mask = manifest.input.tensor, manifest.output.tensor
-    need += cores * working_bytes(manifest.pieces, sources_of(manifest.pieces), image, mask)
+    needed_bytes += cores * working_bytes(manifest.pieces, sources_of(manifest.pieces), image, mask)
     ledger = Ledger(limit * KIB, 0)
     try:
         copies = reserve(assignment, ledger, cores)
     except BoardError:
-        assert need > ledger.limit
+        assert needed_bytes > ledger.limit
         assert ledger.held <= ledger.limit
         return
-    assert need <= ledger.held <= ledger.limit
+    assert needed_bytes <= ledger.held <= ledger.limit
     assert 1 <= copies <= cores
-    more = max(peak_board_bytes(g, peak_tensor_bytes(g) if cuts else 0) for g in groups)
-    assert copies == cores or more > ledger.free
-    assert ledger.held == need + (copies - 1) * more
+    copy_bytes = max(peak_board_bytes(g, peak_tensor_bytes(g) if cuts else 0) for g in groups)
+    assert copies == cores or copy_bytes > ledger.free
+    assert ledger.held == needed_bytes + (copies - 1) * copy_bytes
 
 
 @given(manifests(), st.data(), st.integers(1, 4), st.booleans())

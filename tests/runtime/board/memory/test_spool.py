@@ -35,14 +35,14 @@ def test_what_is_put_is_taken_and_gone_with_its_last_reader(
     tmp_path: Path, array: NDArray[np.float32]
 ) -> None:
     spool = Spool(tmp_path, 2 * _MIB)
-    held = spool.put(array, readers=2)
-    assert (held.shape, held.dtype, held.nbytes) == (array.shape, "float32", 0)
-    np.testing.assert_array_equal(spool.take(held), array)
-    assert (spool.held_bytes, held.path.exists()) == (_MIB, True)
-    np.testing.assert_array_equal(spool.take(held), array)
-    assert (spool.held_bytes, held.path.exists()) == (0, False)
+    spooled = spool.put(array, readers=2)
+    assert (spooled.shape, spooled.dtype, spooled.nbytes) == (array.shape, "float32", 0)
+    np.testing.assert_array_equal(spool.take(spooled), array)
+    assert (spool.held_bytes, spooled.path.exists()) == (_MIB, True)
+    np.testing.assert_array_equal(spool.take(spooled), array)
+    assert (spool.held_bytes, spooled.path.exists()) == (0, False)
     with pytest.raises(BoardError, match="can't spool tensors"):
-        spool.take(held)
+        spool.take(spooled)
     spool.close()
     assert _gone(spool.folder)
 
@@ -60,10 +60,10 @@ def test_its_folder_is_for_its_owner_alone(tmp_path: Path, array: NDArray[np.flo
 
 def test_no_more_than_was_promised_is_on_disk(tmp_path: Path, array: NDArray[np.float32]) -> None:
     spool = Spool(tmp_path, 2 * _MIB)
-    held = [spool.put(array, readers=1) for _ in range(2)]
+    spooled = [spool.put(array, readers=1) for _ in range(2)]
     with pytest.raises(BoardError, match=r"1.0 MiB more do not fit .* 2.0 MiB of 2.0 MiB"):
         spool.put(array, readers=1)
-    spool.take(held[0])
+    spool.take(spooled[0])
     spool.put(array, readers=1)
     spool.close()
 
@@ -86,10 +86,10 @@ def test_a_disk_that_is_full_is_said(tmp_path: Path, array: NDArray[np.float32])
         "except Exception as error: print(type(error).__name__, error, spool.held_bytes)\n"
         "print(len(list(spool.folder.iterdir())))"
     )
-    ran = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path)], capture_output=True, check=True, text=True
     )
-    first, left = ran.stdout.splitlines()
+    first, left = process.stdout.splitlines()
     assert first.startswith("BoardError can't spool tensors in ")
     assert "free some space" in first
     assert first.endswith(" 0")
@@ -119,11 +119,11 @@ def test_left_overs_are_swept_and_spools_in_use_are_not(
     mine = tmp_path / "of-somebody-else"
     mine.mkdir()
     living = Spool(tmp_path, 2 * _MIB)
-    held = living.put(array, readers=1)
+    spooled = living.put(array, readers=1)
     sweep(tmp_path)
     assert not left.exists()
     assert mine.exists()
-    np.testing.assert_array_equal(living.take(held), array)
+    np.testing.assert_array_equal(living.take(spooled), array)
     living.close()
 
 
@@ -131,15 +131,15 @@ def test_a_spool_is_never_swept_while_it_is_made(tmp_path: Path) -> None:
     """Whoever holds the folder's lock keeps others from making spools, and from sweeping."""
     lock = os.open(tmp_path, os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)
-    made: list[Spool] = []
-    thread = threading.Thread(target=lambda: made.append(Spool(tmp_path, 1)))
+    spools: list[Spool] = []
+    thread = threading.Thread(target=lambda: spools.append(Spool(tmp_path, 1)))
     thread.start()
     thread.join(0.2)
-    assert not made
+    assert not spools
     assert list(tmp_path.iterdir()) == []
     os.close(lock)
     thread.join()
-    made[0].close()
+    spools[0].close()
 
 
 def test_nothing_is_put_into_a_spool_that_was_closed(

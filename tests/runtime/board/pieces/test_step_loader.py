@@ -35,7 +35,9 @@ def test_each_step_has_as_many_sets_as_was_said(opened: Bundle) -> None:
     steps = [Step((piece,)) for piece in opened.manifest.pieces]
     loaded = load_steps(steps, threads=1, copies=2, warm=False)
     assert {name: len(sets) for name, sets in loaded.items()} == {s.name: 2 for s in steps}
-    runners = [runner for sets in loaded.values() for one in sets for runner in one]
+    runners = [
+        runner for sets in loaded.values() for interpreters in sets for runner in interpreters
+    ]
     assert len({id(runner) for runner in runners}) == 2 * len(steps)
 
 

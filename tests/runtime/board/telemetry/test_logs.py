@@ -93,8 +93,8 @@ def test_texts_that_differ_are_of_one_kind() -> None:
 
 def test_the_start_line_is_for_people_and_for_programs() -> None:
     assert start_line("text", "tcp://127.0.0.1:1") == "listening on tcp://127.0.0.1:1"
-    said = json.loads(start_line("json", "tcp://127.0.0.1:1"))
-    assert (said["event"], said["endpoint"]) == ("listening", "tcp://127.0.0.1:1")
+    line = json.loads(start_line("json", "tcp://127.0.0.1:1"))
+    assert (line["event"], line["endpoint"]) == ("listening", "tcp://127.0.0.1:1")
 
 
 @pytest.mark.parametrize(
@@ -141,9 +141,9 @@ def test_a_worker_logs_who_comes_and_goes_and_what_it_refuses(sockets: Sockets) 
     assert started["event"] == "listening"
     assert all({"time", "level", "event"} <= set(event) for event in events)
     assert events[0]["session"] == "01234567"  # enough to tell sessions apart, too little to join
-    told = [event["event"] for event in events]
-    assert told.count("refused a message") <= MAX_REPEATS
-    assert [event for event in told if event != "refused a message"] == [
+    log = [event["event"] for event in events]
+    assert log.count("refused a message") <= MAX_REPEATS
+    assert [event for event in log if event != "refused a message"] == [
         "coordinator came",
         "coordinator went",
         "coordinator came",

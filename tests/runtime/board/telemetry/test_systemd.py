@@ -32,9 +32,9 @@ def test_a_worker_tells_when_it_is_ready_alive_and_stopping(
     worker.process.terminate()
     assert output_of(worker.process).code == 0
     manager.setblocking(False)
-    said = b""
-    while said != b"STOPPING=1":
-        said = manager.recv(100)
+    state = b""
+    while state != b"STOPPING=1":
+        state = manager.recv(100)
 
 
 def test_an_abstract_socket_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ Annotations name the module that a class is defined in, and docstrings call erro
 alone. What is internal is shown as it is written, and still has to exist.
 """
 
-import sys
+from collections.abc import Iterator
 from importlib import import_module
 from types import FunctionType, ModuleType
 from typing import Any
@@ -52,20 +52,40 @@ def exists(dotted: str) -> bool:
     return False
 
 
+def meanings(target: str, source: str) -> Iterator[str]:
+    """Yield the dotted names that a reference may mean, the likeliest first.
+
+    Parameters
+    ----------
+    target
+        As it is written: dotted, the name of an error, or a name of the module that the docstring
+        stands in.
+    source
+        Where it is written; ends with ``docstring of MODULE.NAME`` if that is in one.
+    """
+    yield target
+    yield f"{errors.__name__}.{target}"
+    place = source.rpartition("docstring of ")[2].partition(":")[0]
+    while "." in place:
+        place = place.rpartition(".")[0]
+        yield f"{place}.{target}"
+
+
 def resolve(
     app: Sphinx, env: BuildEnvironment, node: pending_xref, shown: nodes.TextElement
 ) -> nodes.Node | None:
     """Return what a reference becomes for which no documented object was found, or None."""
-    target: str = node.get("reftarget", "")
     if node.get("refdomain") != "py" or app.builder is None:
         return None
-    name = public_names().get(f"{errors.__name__}.{target}" if hasattr(errors, target) else target)
-    if name is not None:
+    known = public_names()
+    names = list(meanings(node.get("reftarget", ""), node.source or ""))
+    for name in filter(known.__contains__, names):
         domain = env.domains["py"]
-        return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", name, node, shown)
-    if target.partition(".")[0] in sys.modules and target.startswith("edgeseg"):
-        return shown if exists(target) else None
-    return None
+        return domain.resolve_xref(
+            env, node["refdoc"], app.builder, "obj", known[name], node, shown
+        )
+    own = (name for name in names if name.startswith("edgeseg"))
+    return shown if any(map(exists, own)) else None
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -13,7 +13,7 @@ from edgeseg.files.atomic import write_json
 from edgeseg.output.terminal import detail, progress
 from edgeseg_converters.arrays import ModelInput
 from edgeseg_converters.assemble import assemble, compiler_versions, hash_model
-from edgeseg_converters.compress.calibration import MAX_SLICES, spread
+from edgeseg_converters.compress.calibration import MAX_SLICES, evenly_spaced
 from edgeseg_converters.compress.compress import compress
 from edgeseg_converters.compress.recipe import Recipe, chosen_recipe
 from edgeseg_converters.options import Settings
@@ -140,8 +140,8 @@ def convert(  # noqa: PLR0913 - one keyword a flag
     prepared = prepare(source, settings, labels, input_shape)
     detail(f"{source.name} has {len(prepared.network.graph.layers)} layers")
     slices = prepared.images if settings.calibration else ()
-    compressed = compress(prepared.network, settings.recipe, slices)
-    network, images = compressed.network, spread(prepared.images, MAX_SLICES)
+    compressed = compress(prepared.network, settings.recipe, slices, progress)
+    network, images = compressed.network, evenly_spaced(prepared.images, MAX_SLICES)
     cut = cut_network(network, strategy, settings.request)
     detail(f"{field_name('strategy')} {strategy} makes {len(cut.pieces)} pieces of it")
 
@@ -196,7 +196,7 @@ def _checked(  # noqa: PLR0913, PLR0917 - all that pieces are compiled and check
 ) -> tuple[Cut, Chosen, Check]:
     """Compile a cut, or what stands by for it where its float32 output is too far off."""
     chosen = compile_pieces(cut, recipe, images, prepared.decoding, advance)
-    few = spread(images, CHECKED_SLICES)
+    few = evenly_spaced(images, CHECKED_SLICES)
     check = compare(uncut, chosen.compiled, few, prepared.preprocessing, prepared.decoding)
     if recipe.quantize != "none":
         return cut, chosen, check

@@ -13,7 +13,7 @@ from edgeseg_converters.keras.logits import complete_logits, decoding
 from edgeseg_converters.keras.model_file import load_model
 from edgeseg_converters.network import Network
 from edgeseg_converters.options import Settings
-from edgeseg_converters.rewrite.cse import merge_twins
+from edgeseg_converters.rewrite.cse import merge_common_subexpressions
 
 CHECKED_SLICES = 4
 TUNING_SLICES = 512
@@ -84,7 +84,7 @@ def prepare(
     """
     network = read_network(load_model(model), input_shape)
     graph, note = complete_logits(network.graph)
-    network = merge_twins(Network(graph, network.weights))
+    network = merge_common_subexpressions(Network(graph, network.weights))
     how, named = decoding(network.graph, labels)
     preprocessing = settings.preprocessing(network.graph.inputs[0])
     images = _images(settings, preprocessing)

@@ -41,7 +41,7 @@ def real_images(
         If the scan can't be used, or shows next to nothing in the model's window.
     """
     scan = read_scan(path)
-    chosen = spread(range(len(scan)), most)
+    chosen = evenly_spaced(range(len(scan)), most)
     levels = [
         to_model(scan.slice(index), scan.geometry(index), preprocessing, windowed=scan.windowed)
         for index in chosen
@@ -60,7 +60,7 @@ def noise_images(preprocessing: Preprocessing, count: int) -> list[ModelInput]:
     return [to_input(grey, preprocessing) for grey in levels]
 
 
-def spread(items: Sequence[Item], count: int) -> list[Item]:
+def evenly_spaced(items: Sequence[Item], count: int) -> list[Item]:
     """Take so many of the items at most, evenly spread, the first and the last among them."""
     chosen = np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int)
     return [items[index] for index in chosen.tolist()]

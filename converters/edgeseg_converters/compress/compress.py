@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from edgeseg.progress import Progress, silent
 from edgeseg.text.units import format_count
 from edgeseg_converters.arrays import ModelInput
 from edgeseg_converters.compress.finetune.tune import fine_tune
@@ -33,7 +34,12 @@ class Compressed:
     notes: tuple[str, ...] = ()
 
 
-def compress(original: Network, recipe: Recipe, images: Sequence[ModelInput]) -> Compressed:
+def compress(
+    original: Network,
+    recipe: Recipe,
+    images: Sequence[ModelInput],
+    progress: Progress = silent,
+) -> Compressed:
     """Prune filters, then weights, let the network learn back what it lost, and round it.
 
     Channels run across pieces through the skips, so all this is done before the network is cut.
@@ -41,23 +47,29 @@ def compress(original: Network, recipe: Recipe, images: Sequence[ModelInput]) ->
 
     Parameters
     ----------
+    original
+        The network as it was trained.
+    recipe
+        The steps.
     images
         Unlabelled slices as model inputs, (1, H, W, C) each.
+    progress
+        Told how far each step is.
 
     Raises
     ------
     UsageError
         If a step needs slices and there are none, or names a layer that it can't prune.
     """
-    pruned = _without_filters(original, recipe.filters, images)
-    network = _learnt(original, pruned.network, recipe, images)
+    pruned = _without_filters(original, recipe.filters, images, progress)
+    network = _with_zeros_and_training(original, pruned.network, recipe, images, progress)
     if recipe.rounding is not None:
-        network = round_weights(network, images, recipe.rounding)
+        network = round_weights(network, images, recipe.rounding, progress)
     return replace(pruned, network=network)
 
 
 def _without_filters(
-    network: Network, filters: Filters | None, images: Sequence[ModelInput]
+    network: Network, filters: Filters | None, images: Sequence[ModelInput], progress: Progress
 ) -> Compressed:
     """Remove filters, unless the network is small already."""
     if filters is None:
@@ -69,25 +81,33 @@ def _without_filters(
             f"parameters, and the recipe prunes above {format_count(filters.above)}"
         )
         return Compressed(network, notes=(note,))
-    pruning = prune_filters(network, request, images)
-    fitted = refit(pruning, network, images) if images else recalibrate(pruning.network, ())
+    pruning = prune_filters(network, request, images, progress)
+    if images:
+        fitted = refit(pruning, network, images, progress)
+    else:
+        fitted = recalibrate(pruning.network, ())
     return Compressed(fitted, pruning.channels, tuple(_notes(pruning)))
 
 
-def _learnt(
-    original: Network, network: Network, recipe: Recipe, images: Sequence[ModelInput]
+def _with_zeros_and_training(
+    original: Network,
+    network: Network,
+    recipe: Recipe,
+    images: Sequence[ModelInput],
+    progress: Progress,
 ) -> Network:
     """Set weights to zero, and let the network learn back what it lost by that and before."""
     zeroed = network
     if recipe.zeros is not None:
-        zeroed = recalibrate(zero_weights(network, recipe.zeros), images)
+        zeroed = recalibrate(zero_weights(network, recipe.zeros), images, progress)
     tuning = recipe.finetune
     if tuning is None or (zeroed is original and not tuning.quantization_aware):
         return zeroed
     # A pattern can't grow gradually; a share of zeros can.
     start = zeroed if recipe.zeros is not None and recipe.zeros.pattern else network
     sparsity = {} if recipe.zeros is None else sparsity_by_layer(zeroed)
-    return recalibrate(fine_tune(start, original, images, tuning, sparsity), images)
+    tuned = fine_tune(start, original, images, tuning, sparsity, progress)
+    return recalibrate(tuned, images, progress)
 
 
 def _notes(pruning: FilterPruning) -> Iterator[str]:

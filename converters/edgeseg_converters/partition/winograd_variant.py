@@ -8,9 +8,9 @@ from edgeseg.errors import BudgetError, PlacementError, field_name
 from edgeseg_converters.network import Network
 from edgeseg_converters.partition.request import Cut, PartitionRequest
 from edgeseg_converters.rewrite.winograd import (
-    FEWER_PRODUCTS,
-    FEWEST_CHANNELS,
-    with_fewer_products,
+    MIN_CHANNELS,
+    WINOGRAD_NOTE,
+    to_winograd,
 )
 
 
@@ -40,10 +40,10 @@ def with_tolerance(
         return cut(network)
     if request.precision != "none":
         return cut(network).noted(float32_alone())
-    rewritten = with_fewer_products(network)
+    rewritten = to_winograd(network)
     if rewritten.graph == network.graph:
         return cut(network).noted(
-            f"{field_name('tolerance')} changes nothing: no 3x3 convolution has {FEWEST_CHANNELS} "
+            f"{field_name('tolerance')} changes nothing: no 3x3 convolution has {MIN_CHANNELS} "
             "channels and next to no zeros"
         )
     try:
@@ -53,7 +53,7 @@ def with_tolerance(
             f"products are as many as without {field_name('tolerance')}: {error}"
         )
     return replace(quick, tolerance=request.tolerance, otherwise=partial(cut, network)).noted(
-        FEWER_PRODUCTS
+        WINOGRAD_NOTE
     )
 
 

@@ -9,7 +9,7 @@ from edgeseg.inference.banded import runner_of
 from edgeseg.inference.engine import open_engine
 from edgeseg.text.units import format_bytes
 from edgeseg_converters.arrays import ModelInput
-from edgeseg_converters.compress.calibration import spread
+from edgeseg_converters.compress.calibration import evenly_spaced
 from edgeseg_converters.compress.recipe import Precision, Recipe
 from edgeseg_converters.partition import Cut
 from edgeseg_converters.precision.quantize import setups, sparse
@@ -98,7 +98,7 @@ def compile_pieces(
         rough = compiled(setups(lower, exact, images), f"compiling pieces in {recipe.quantize}")
         chosen = replace(chosen, compiled=rough, precisions=lower)
     if recipe.quantize != "none" and recipe.dice_tolerance is not None:
-        few = spread(images, SENSITIVITY_SLICES)
+        few = evenly_spaced(images, SENSITIVITY_SLICES)
         losses = []
         for loss in dice_losses(exact, chosen.compiled, few, decoding, {}):
             losses.append(loss)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from edgeseg.bundle.manifest import Decoding
 from edgeseg_converters.arrays import ModelInput
-from edgeseg_converters.compress.calibration import spread
+from edgeseg_converters.compress.calibration import evenly_spaced
 from edgeseg_converters.compress.compress import Compressed
 from edgeseg_converters.network import Network
 from edgeseg_converters.partition import Cut
@@ -61,7 +61,7 @@ def measure_losses(  # noqa: PLR0913, PLR0917 - a network before and after
         advance(len(cut.pieces))
         note = "what compression costs each piece is not known: the strategy divides its layers"
         return PieceLosses(unknown, (note,))
-    few, losses = spread(images, SENSITIVITY_SLICES), []
+    few, losses = evenly_spaced(images, SENSITIVITY_SLICES), []
     for loss in dice_losses(whole, chosen.compiled, few, decoding, compressed.left):
         losses.append(loss)
         advance(note="measuring what compression costs")

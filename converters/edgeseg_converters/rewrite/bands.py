@@ -9,7 +9,7 @@ from edgeseg_converters.layers.cost import graph_cost, peak_live_bytes
 from edgeseg_converters.layers.rows import RowMap, Rows, Shift
 from edgeseg_converters.rewrite.row_maps import row_map, rows_of
 
-MOST_TWICE = 0.25
+MAX_OVERLAP = 0.25
 """Share of its rows that a piece may compute twice; beyond, bands cost more than they save."""
 
 
@@ -95,7 +95,7 @@ class _Arithmetic:
         """Return as many bands that overlap as little as may be, None if that is too much."""
         for overlap in range(self.height):
             rows = -(-(self.height + overlap * (count - 1)) // count)
-            if rows * count > (1 + MOST_TWICE) * self.height:
+            if rows * count > (1 + MAX_OVERLAP) * self.height:
                 return None
             last = self.height - rows
             starts = tuple(min(band * (rows - overlap), last) for band in range(count))

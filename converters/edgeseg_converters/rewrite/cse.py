@@ -7,7 +7,7 @@ from edgeseg.network.graph import Layer
 from edgeseg_converters.network import Network
 
 
-def merge_twins(network: Network) -> Network:
+def merge_common_subexpressions(network: Network) -> Network:
     """Let one of several equal layers without weights stand for all.
 
     TFLite merges them too; were both in one piece, and read by others, it would lack an output.

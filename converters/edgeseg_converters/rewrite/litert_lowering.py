@@ -18,7 +18,7 @@ from edgeseg.text.units import MIB
 from edgeseg_converters.fusion import fused_groups
 from edgeseg_converters.network import Network
 
-HEAVIEST = 9 * MIB
+MAX_KERNEL_BYTES = 9 * MIB
 """Bytes of a kernel that stay in a cache while it passes over the image; more come from memory."""
 
 _VECTOR = 16
@@ -26,7 +26,7 @@ _BY_VALUE = frozenset({"linear", "relu", "relu6"})
 _Arrays = tuple[NDArray[np.float32], ...]
 
 
-def quickened(network: Network) -> Network:
+def lower_for_litert(network: Network) -> Network:
     """Rewrite what LiteRT is slow at; every output value is the same sum, bit by bit.
 
     A transposed convolution whose windows do not overlap becomes a convolution of one pixel that
@@ -121,10 +121,10 @@ def _parts(size: int, filters: int) -> int:
 
     Of fewer than a vector's channels TensorFlow folds a batch norm to other last bits.
     """
-    if size <= HEAVIEST:
+    if size <= MAX_KERNEL_BYTES:
         return 1
     divisors = (count for count in range(2, filters) if filters % (count * _VECTOR) == 0)
-    return next((count for count in divisors if size <= count * HEAVIEST), 1)
+    return next((count for count in divisors if size <= count * MAX_KERNEL_BYTES), 1)
 
 
 def _part(layer: Layer, source: str, number: int, step: int, weights: dict[str, _Arrays]) -> Layer:

@@ -16,15 +16,13 @@ from edgeseg.network.graph import Layer, WeightSpec
 from edgeseg_converters.fusion import fused_groups
 from edgeseg_converters.network import Network
 
-FEWEST_CHANNELS = 128
+MIN_CHANNELS = 128
 """Channels that a convolution reads and makes at least; with fewer, sums outweigh products."""
 
-MOST_ZEROS = 0.1
+MAX_ZEROS = 0.1
 """Share of a kernel that may be zero: four kernels keep none of them, and then pack worse."""
 
-FEWER_PRODUCTS = (
-    f"3x3 convolutions of {FEWEST_CHANNELS} channels and more take a third fewer products"
-)
+WINOGRAD_NOTE = f"3x3 convolutions of {MIN_CHANNELS} channels and more take a third fewer products"
 """A note for the user."""
 
 _SIZE = [3, 3]
@@ -32,7 +30,7 @@ _ACTIVATIONS = frozenset({"linear", "relu"})
 _Arrays: TypeAlias = tuple[NDArray[np.float32], ...]
 
 
-def with_fewer_products(network: Network) -> Network:
+def to_winograd(network: Network) -> Network:
     """Rewrite 3x3 convolutions of many channels, with the batch norm and the ReLU behind them.
 
     Parameters
@@ -65,8 +63,8 @@ def _suits(network: Network, layer: Layer) -> bool:
         config["strides"] == config["dilation_rate"] == [1, 1]
         and config["activation"] in _ACTIVATIONS
         and layer.output.shape[2] % 2 == 0
-        and min(kernel.shape[2:]) >= FEWEST_CHANNELS
-        and bool(np.count_nonzero(kernel) >= (1 - MOST_ZEROS) * kernel.size)
+        and min(kernel.shape[2:]) >= MIN_CHANNELS
+        and bool(np.count_nonzero(kernel) >= (1 - MAX_ZEROS) * kernel.size)
     )
 
 

@@ -15,7 +15,7 @@ from edgeseg_converters.keras.rebuild import build
 from edgeseg_converters.layers.cost import graph_cost
 from edgeseg_converters.network import Network, Weights
 from edgeseg_converters.rewrite.bands import Banding
-from edgeseg_converters.rewrite.litert_lowering import quickened
+from edgeseg_converters.rewrite.litert_lowering import lower_for_litert
 
 ConverterSetup: TypeAlias = Callable[[Any, Graph], None]
 """Tells a TFLite converter what to do with a graph besides converting it, such as quantizing."""
@@ -70,7 +70,7 @@ def compile_graph(
     """
     network = Network(graph if banding is None else banding.graph, weights)
     try:
-        content = _convert(network if plain else quickened(network), setup)
+        content = _convert(network if plain else lower_for_litert(network), setup)
     except _ConversionError as error:
         raise ModelError(_explain(error, graph, weights)) from error
     engine = open_engine(content)

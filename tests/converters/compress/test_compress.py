@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import zoo
+from heard_progress import HeardProgress
 from msgspec.structs import replace
 
 from edgeseg.errors import UsageError
@@ -59,3 +60,19 @@ def test_rounding_needs_slices() -> None:
     network = read_network(zoo.FAMILIES["plain"](import_keras()))
     with pytest.raises(UsageError, match="rounding looks at slices"):
         compress(network, Recipe(rounding=Rounding(2.0)), ())
+
+
+def test_every_step_tells_how_far_it_is() -> None:
+    network = read_network(zoo.FAMILIES["batch_norm"](import_keras()))
+    images = list(zoo.random_images(2)[:, np.newaxis])
+    recipe = Recipe(filters=Filters(0.25, multiple=1, importance="taylor"), rounding=Rounding(3))
+    heard = HeardProgress()
+    compress(network, recipe, images, heard)
+    assert [job.description for job in heard.jobs] == [
+        "ranking filters",
+        "fitting what is left",
+        "weighing errors",
+        "pricing bits",
+        "rounding weights",
+    ]
+    assert all(job.done == job.total for job in heard.jobs)

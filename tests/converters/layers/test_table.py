@@ -11,7 +11,7 @@ from edgeseg.errors import ModelError
 from edgeseg.inference.engine import open_engine
 from edgeseg.network.graph import Layer
 from edgeseg_converters.compress.finetune.keras_2 import to_keras_2, weights_of
-from edgeseg_converters.compress.fitting.im2col import unrolled
+from edgeseg_converters.compress.fitting.im2col import kernel_matrix
 from edgeseg_converters.compress.prune.kernels import is_kernel
 from edgeseg_converters.fusion import fused_groups
 from edgeseg_converters.keras.graph_reader import read_network
@@ -25,10 +25,10 @@ from edgeseg_converters.layers.rows import RowMap
 from edgeseg_converters.layers.table import LAYER_KINDS, TRAINING_ONLY
 from edgeseg_converters.network import Network
 from edgeseg_converters.rewrite.channel_classes import trace_channels
-from edgeseg_converters.rewrite.litert_lowering import quickened
+from edgeseg_converters.rewrite.litert_lowering import lower_for_litert
 from edgeseg_converters.rewrite.row_maps import row_map
 from edgeseg_converters.rewrite.shrink import shrink
-from edgeseg_converters.rewrite.winograd import FEWEST_CHANNELS, with_fewer_products
+from edgeseg_converters.rewrite.winograd import MIN_CHANNELS, to_winograd
 from edgeseg_converters.tflite.export import compile_graph
 
 keras = import_keras()
@@ -71,8 +71,8 @@ SAMPLES: dict[str, Callable[[], Any]] = {
 }
 """A layer of each kind that models may have; it reads images of 8 x 8 pixels and 6 channels."""
 REWRITES: dict[str, Callable[[], Network]] = {
-    "DepthToSpace": lambda: quickened(sample("Conv2DTranspose")),
-    "WinogradConv2D": lambda: with_fewer_products(wide()),
+    "DepthToSpace": lambda: lower_for_litert(sample("Conv2DTranspose")),
+    "WinogradConv2D": lambda: to_winograd(wide()),
 }
 """A network with each kind that only rewrites make."""
 NAMES = sorted(SAMPLES.keys() | REWRITES.keys())
@@ -95,8 +95,8 @@ def sample(name: str) -> Network:
 
 
 def wide() -> Network:
-    image = keras.Input((8, 8, FEWEST_CHANNELS), name="image")
-    conv = layers.Conv2D(FEWEST_CHANNELS, 3, padding="same")
+    image = keras.Input((8, 8, MIN_CHANNELS), name="image")
+    conv = layers.Conv2D(MIN_CHANNELS, 3, padding="same")
     return read_network(seeded(keras.Model(image, conv(image))))
 
 
@@ -180,7 +180,7 @@ def test_kernels_are_what_the_layout_says(name: str) -> None:
     kernels = [spec for spec in layer.weights if is_kernel(spec)]
     count = {KernelLayout.NONE: 0, KernelLayout.SEPARABLE: 2, KernelLayout.WINOGRAD: 4}
     assert len(kernels) == count.get(layout, 1)
-    matrix = unrolled(layer, network.weights)
+    matrix = kernel_matrix(layer, network.weights)
     square = {KernelLayout.SLIDING, KernelLayout.TRANSPOSED, KernelLayout.MATRIX}
     assert (matrix is not None) == (layout in square | {KernelLayout.SEPARABLE})
     if matrix is not None:

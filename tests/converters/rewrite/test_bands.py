@@ -24,7 +24,7 @@ from edgeseg_converters.partition import PartitionRequest, cut_network, strategi
 from edgeseg_converters.partition.banded import alive_bytes, computed_flops, slimmed
 from edgeseg_converters.partition.estimate import Sketch
 from edgeseg_converters.precision.quantize import setups
-from edgeseg_converters.rewrite.bands import MOST_TWICE, Banding, in_bands
+from edgeseg_converters.rewrite.bands import MAX_OVERLAP, Banding, in_bands
 from edgeseg_converters.rewrite.row_maps import rows_of
 from edgeseg_converters.tflite.chain import outputs_of
 from edgeseg_converters.tflite.export import Compiled, compile_graph
@@ -106,7 +106,7 @@ def test_there_are_as_few_bands_as_keep_to_the_limit(share: float) -> None:
     assert banding is not None
     rows = min(rows_of(t.shape) or 0 for t in banding.graph.tensors.values())
     height = min(rows_of(t.shape) or 0 for t in piece.tensors.values())
-    assert len(banding.starts) * rows <= (1 + MOST_TWICE) * height
+    assert len(banding.starts) * rows <= (1 + MAX_OVERLAP) * height
     if peak_live_bytes(banding.graph) <= most and len(banding.starts) > 2:
         fewer = in_bands(piece, peak_live_bytes(banding.graph) + 1)
         assert fewer is not None

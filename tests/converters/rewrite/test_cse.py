@@ -6,7 +6,7 @@ import zoo
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.quiet import import_keras
 from edgeseg_converters.network import Network
-from edgeseg_converters.rewrite.cse import merge_twins
+from edgeseg_converters.rewrite.cse import merge_common_subexpressions
 from edgeseg_converters.tflite.chain import outputs_of
 from edgeseg_converters.tflite.export import compile_graph
 
@@ -18,19 +18,19 @@ def network_of(family: str) -> Network:
 def test_equal_layers_are_computed_once() -> None:
     network = network_of("u_net_3_plus")
     pools = [layer for layer in network.graph.layers if layer.kind == "MaxPooling2D"]
-    merged = merge_twins(network)
+    merged = merge_common_subexpressions(network)
     (gone,) = set(network.graph.position) - set(merged.graph.position)
     assert gone in {layer.name for layer in pools}
     assert gone not in merged.graph.consumers
-    assert merge_twins(merged).graph == merged.graph
+    assert merge_common_subexpressions(merged).graph == merged.graph
     plain = network_of("plain")
-    assert merge_twins(plain).graph == plain.graph
+    assert merge_common_subexpressions(plain).graph == plain.graph
 
 
 def test_a_piece_with_both_twins_is_compiled() -> None:
     network = network_of("u_net_3_plus")
     whole = compile_graph(network.graph, network.weights)
-    merged = merge_twins(network)
+    merged = merge_common_subexpressions(network)
     last = merged.graph.layers[-1].name
     first = merged.graph.subgraph("first", (n for n in merged.graph.position if n != last))
     parts = [first, merged.graph.subgraph("last", [last])]

@@ -9,7 +9,7 @@ from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.quiet import import_keras
 from edgeseg_converters.network import Network
 from edgeseg_converters.rewrite import litert_lowering
-from edgeseg_converters.rewrite.litert_lowering import quickened
+from edgeseg_converters.rewrite.litert_lowering import lower_for_litert
 from edgeseg_converters.tflite.export import compile_graph
 
 keras = import_keras()
@@ -33,9 +33,9 @@ def assert_same(network: Network) -> None:
 
 @pytest.mark.parametrize("family", sorted(zoo.FAMILIES))
 def test_every_family_gives_the_same_bits(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(litert_lowering, "HEAVIEST", 2**13)
+    monkeypatch.setattr(litert_lowering, "MAX_KERNEL_BYTES", 2**13)
     network = read_network(zoo.FAMILIES[family](keras, base=16))
-    assert quickened(network).graph.outputs == network.graph.outputs
+    assert lower_for_litert(network).graph.outputs == network.graph.outputs
     assert_same(network)
 
 
@@ -51,7 +51,7 @@ def one_layer(*made: object) -> Network:
 def test_windows_apart_become_channels_that_move(factor: int, bias: bool) -> None:
     up = layers.Conv2DTranspose(5, factor, strides=factor, use_bias=bias, name="up")
     network = one_layer(up, layers.ReLU(name="relu"))
-    assert kinds_of(quickened(network)) == ["Conv2D", "ReLU", "DepthToSpace"]
+    assert kinds_of(lower_for_litert(network)) == ["Conv2D", "ReLU", "DepthToSpace"]
     assert_same(network)
 
 
@@ -65,16 +65,16 @@ def test_windows_apart_become_channels_that_move(factor: int, bias: bool) -> Non
     ],
 )
 def test_other_transposed_convolutions_stay(layer: object) -> None:
-    assert "DepthToSpace" not in kinds_of(quickened(one_layer(layer)))
+    assert "DepthToSpace" not in kinds_of(lower_for_litert(one_layer(layer)))
 
 
 def test_a_heavy_kernel_is_divided_with_what_is_fused_to_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(litert_lowering, "HEAVIEST", 4000)
+    monkeypatch.setattr(litert_lowering, "MAX_KERNEL_BYTES", 4000)
     conv = layers.Conv2D(64, 3, padding="same", name="conv")
     network = one_layer(conv, layers.BatchNormalization(name="norm"), layers.ReLU(name="end"))
-    divided = quickened(network)
+    divided = lower_for_litert(network)
     # 13,824 bytes: no fewer of equal parts are light enough.
     assert kinds_of(divided) == ["Conv2D", "BatchNormalization", "ReLU"] * 4 + ["Concatenate"]
     assert divided.graph.outputs == ("end",)
@@ -83,13 +83,13 @@ def test_a_heavy_kernel_is_divided_with_what_is_fused_to_it(
 
 
 def test_what_mixes_channels_is_not_divided(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(litert_lowering, "HEAVIEST", 1)
+    monkeypatch.setattr(litert_lowering, "MAX_KERNEL_BYTES", 1)
     grouped = layers.Conv2D(64, 3, groups=2)
     for layer in (layers.Conv2D(64, 3, activation="softmax"), grouped, layers.Conv2D(24, 3)):
         network = one_layer(layer)
-        assert quickened(network).graph == network.graph
+        assert lower_for_litert(network).graph == network.graph
     # TFLite fuses all three: the second convolution reads every channel of the first.
     chain = one_layer(
         layers.Conv2D(64, 3), layers.BatchNormalization(), layers.Conv2D(64, 1, name="second")
     )
-    assert quickened(chain).graph == chain.graph
+    assert lower_for_litert(chain).graph == chain.graph

@@ -234,8 +234,8 @@ def test_random_u_nets_compute_the_same_in_tiles_with_fewer_products(
 ) -> None:
     network = u_net(made_of)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(winograd, "FEWEST_CHANNELS", 1)
-        fewer = winograd.with_fewer_products(network)
+        patch.setattr(winograd, "MIN_CHANNELS", 1)
+        fewer = winograd.to_winograd(network)
     assert_same(network, divided(fewer, ways, patience))
 
 

@@ -16,10 +16,10 @@ from edgeseg_converters.partition.tiling.halo import Prices, divide
 from edgeseg_converters.partition.tiling.tiles import _spans
 from edgeseg_converters.rewrite import winograd
 from edgeseg_converters.rewrite.tiles import tile_rows
-from edgeseg_converters.rewrite.winograd import FEWEST_CHANNELS, with_fewer_products
+from edgeseg_converters.rewrite.winograd import MIN_CHANNELS, to_winograd
 from edgeseg_converters.tflite.export import compile_graph
 
-WIDE = FEWEST_CHANNELS
+WIDE = MIN_CHANNELS
 keras = import_keras()
 layers = keras.layers
 
@@ -74,7 +74,7 @@ def conv(**settings: Any) -> Any:
 )
 def test_the_sums_are_the_same(made: list[Any], kinds: list[str]) -> None:
     network = network_of(*made)
-    fewer = with_fewer_products(network)
+    fewer = to_winograd(network)
     assert kinds_of(fewer) == kinds
     assert fewer.graph.outputs == network.graph.outputs
     assert fewer.weights.keys() == {layer.name for layer in fewer.graph.layers if layer.weights}
@@ -98,12 +98,12 @@ def test_the_sums_are_the_same(made: list[Any], kinds: list[str]) -> None:
 )
 def test_other_convolutions_stay(layer: Any) -> None:
     network = network_of(layer)
-    assert with_fewer_products(network).graph == network.graph
+    assert to_winograd(network).graph == network.graph
 
 
 def test_an_odd_number_of_pixels_a_row_stays() -> None:
     network = network_of(conv(), columns=7)
-    assert with_fewer_products(network).graph == network.graph
+    assert to_winograd(network).graph == network.graph
 
 
 def test_a_kernel_with_zeros_stays() -> None:
@@ -111,20 +111,20 @@ def test_a_kernel_with_zeros_stays() -> None:
     ((name, (kernel, bias)),) = network.weights.items()
     pruned = np.where(np.abs(kernel) < np.quantile(np.abs(kernel), 0.2), np.float32(0), kernel)
     sparse = Network(network.graph, {name: (pruned, bias)})
-    assert with_fewer_products(sparse).graph == network.graph
+    assert to_winograd(sparse).graph == network.graph
 
 
 def test_a_third_fewer_products_and_a_third_more_weights_are_counted() -> None:
     network = network_of(conv(use_bias=False))
-    was, became = graph_cost(network.graph), graph_cost(with_fewer_products(network).graph)
+    was, became = graph_cost(network.graph), graph_cost(to_winograd(network).graph)
     assert 3 * became.flops == 2 * was.flops
     assert 3 * (became.parameters - WIDE) == 4 * was.parameters
 
 
 @pytest.mark.parametrize("ways", [2, 3])
 def test_tiles_compute_the_bits_of_the_whole(ways: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(winograd, "FEWEST_CHANNELS", 1)
-    network = with_fewer_products(read_network(zoo.plain(keras, base=8)))
+    monkeypatch.setattr(winograd, "MIN_CHANNELS", 1)
+    network = to_winograd(read_network(zoo.plain(keras, base=8)))
     assert kinds_of(network).count("WinogradConv2D") > 5
     for patience in (0.0, float("inf")):
         span = _spans(network.graph, ways)[0][1]

@@ -37,20 +37,20 @@ class RateSchedule:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class Distillation:
     """What a student learns from: a teacher's answers to batches of one size."""
 
     teacher: Any
     batches: Iterator[Pixels]
     batch: int
-    course: RateSchedule
+    schedule: RateSchedule
     exclusive: bool
     """Whether the channels of the answers sum to 1."""
 
 
 def train(
     student: Any,
-    lesson: Lesson,
+    lesson: Distillation,
     steps: range,
     masks: Masks,
     advance: Callable[[float], None],
@@ -60,18 +60,18 @@ def train(
     Parameters
     ----------
     steps
-        Which of the course's steps these are.
+        Which steps of the schedule these are.
     masks
         Weights that are zero after every step.
     advance
         Called after each step with its loss.
     """
     tensorflow, tf_keras = import_tensorflow(), import_tf_keras()
-    optimizer = tf_keras.optimizers.Adam(lesson.course.highest)
+    optimizer = tf_keras.optimizers.Adam(lesson.schedule.highest)
     optimizer.build(student.trainable_variables)
     step = _compiled_step(tensorflow, student, lesson, optimizer, masks)
     for number in steps:
-        rate = tensorflow.constant(lesson.course.rate(number), tensorflow.float32)
+        rate = tensorflow.constant(lesson.schedule.rate(number), tensorflow.float32)
         advance(float(step(tensorflow.constant(next(lesson.batches)), rate)))
 
 
@@ -91,7 +91,7 @@ def true_graphs() -> Iterator[None]:
 
 
 def _compiled_step(
-    tensorflow: Any, student: Any, lesson: Lesson, optimizer: Any, masks: Masks
+    tensorflow: Any, student: Any, lesson: Distillation, optimizer: Any, masks: Masks
 ) -> Any:
     variables = student.trainable_variables
     held = list(_masked(student, masks))

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from edgeseg.errors import ModelError, UsageError, field_name
-from edgeseg.output.terminal import progress
+from edgeseg.progress import Progress, silent
 from edgeseg_converters.arrays import ModelInput
 from edgeseg_converters.compress.augmentation import batches
 from edgeseg_converters.compress.finetune.awareness import quantization_aware
@@ -17,7 +17,12 @@ from edgeseg_converters.compress.finetune.sparsity import (
     too_dense,
     with_growing_zeros,
 )
-from edgeseg_converters.compress.finetune.training import Lesson, RateSchedule, train, true_graphs
+from edgeseg_converters.compress.finetune.training import (
+    Distillation,
+    RateSchedule,
+    train,
+    true_graphs,
+)
 from edgeseg_converters.compress.recipe import FineTuning
 from edgeseg_converters.keras.logits import decoding
 from edgeseg_converters.network import Network
@@ -30,12 +35,13 @@ _AWARE = 1 / 3
 """Share of the steps that are quantization-aware, where any are: the last ones."""
 
 
-def fine_tune(
+def fine_tune(  # noqa: PLR0913, PLR0917 - two networks and how one learns from the other
     network: Network,
     teacher: Network,
     images: Sequence[ModelInput],
     tuning: FineTuning,
     sparsity: Mapping[str, float] = _NO_SPARSITY,
+    progress: Progress = silent,
 ) -> Network:
     """Train a compressed network to answer as the uncompressed one does.
 
@@ -55,6 +61,8 @@ def fine_tune(
     sparsity
         Share of zeros that the kernels end with, by layer. Where the network has them already
         they stay where they are; elsewhere they grow from the share there is.
+    progress
+        Told how many steps are done, and the loss.
 
     Raises
     ------
@@ -65,7 +73,7 @@ def fine_tune(
     """
     _check(network, teacher, images)
     steps = tuning.epochs * math.ceil(len(images) / tuning.batch)
-    lesson = Lesson(
+    lesson = Distillation(
         to_keras_2(teacher, "teacher"),
         batches(images, tuning.batch, tuning.seed),
         tuning.batch,
@@ -87,7 +95,7 @@ def fine_tune(
 
 def _in_float(
     network: Network,
-    lesson: Lesson,
+    lesson: Distillation,
     steps: range,
     sparsity: Mapping[str, float],
     report: LossCallback,
@@ -108,7 +116,7 @@ def _in_float(
 
 def _quantization_aware(
     network: Network,
-    lesson: Lesson,
+    lesson: Distillation,
     steps: range,
     sparsity: Mapping[str, float],
     report: LossCallback,
@@ -127,10 +135,8 @@ def _check(network: Network, teacher: Network, images: Sequence[ModelInput]) -> 
             f"fine-tuning needs unlabelled slices; give them with {field_name('calibration')}"
         )
     shapes = [
-        tuple(
-            one.graph.tensors[name].shape for name in (one.graph.inputs[0].name, *one.graph.outputs)
-        )
-        for one in (network, teacher)
+        tuple(graph.tensors[name].shape for name in (graph.inputs[0].name, *graph.outputs))
+        for graph in (network.graph, teacher.graph)
     ]
     if shapes[0] != shapes[1]:
         raise ModelError(

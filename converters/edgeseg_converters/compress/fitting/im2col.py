@@ -18,7 +18,7 @@ Matrix: TypeAlias = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Unrolled:
+class KernelMatrix:
     """How the kernel of one layer becomes a matrix (inputs, outputs) and comes back.
 
     A transposed convolution has an output for each place of its kernel: ``places`` of them, next
@@ -102,7 +102,7 @@ class Unrolled:
         return self._layout in {KernelLayout.TRANSPOSED, KernelLayout.MATRIX}
 
 
-def unrolled(layer: Layer, weights: Weights) -> Unrolled | None:
+def kernel_matrix(layer: Layer, weights: Weights) -> KernelMatrix | None:
     """Say how the kernel of a layer can be written as a matrix, or None where it can't.
 
     Depth-wise kernels can't, nor those of convolutions by groups. Of a separable convolution it is
@@ -113,11 +113,11 @@ def unrolled(layer: Layer, weights: Weights) -> Unrolled | None:
     match kind.kernel:
         case KernelLayout.SEPARABLE:
             depthwise = weights[layer.name][names.index("depthwise_kernel")]
-            return Unrolled(layer, names.index("pointwise_kernel"), depthwise)
+            return KernelMatrix(layer, names.index("pointwise_kernel"), depthwise)
         case KernelLayout.SLIDING if kind.binds_channels(layer) is not None:
             return None
         case KernelLayout.SLIDING | KernelLayout.TRANSPOSED | KernelLayout.MATRIX:
-            return Unrolled(layer, names.index("kernel"))
+            return KernelMatrix(layer, names.index("kernel"))
         case _:
             return None
 

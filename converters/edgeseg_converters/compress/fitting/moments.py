@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeseg_converters.compress.fitting.im2col import Matrix, Unrolled
+from edgeseg_converters.compress.fitting.im2col import KernelMatrix, Matrix
 
 _LEAST_SITES, _MOST_SITES = 256, 2048
 """Places of one image that are looked at."""
@@ -27,9 +27,9 @@ class Moments:
     second
         Of inputs times inputs, (K, K).
     cross
-        Of inputs times outputs wanted, (K, O).
+        Of inputs times target outputs, (K, O).
     inputs, outputs
-        Of the inputs and of the outputs wanted, (K,) and (O,).
+        Of the inputs and of the target outputs, (K,) and (O,).
     """
 
     second: Matrix
@@ -49,9 +49,9 @@ class Moments:
         return self.second + self.ridge * np.eye(len(self.second))
 
     def fitted(self, matrix: Matrix) -> Matrix:
-        """Return the weights, (K, O), that make what is wanted; those given where it is open."""
-        made = np.linalg.solve(self.regular(), self.cross + self.ridge * matrix)
-        return np.asarray(made, np.float64)
+        """Return weights, (K, O), by ridge regression of the target outputs towards a matrix."""
+        weights = np.linalg.solve(self.regular(), self.cross + self.ridge * matrix)
+        return np.asarray(weights, np.float64)
 
     def centred(self) -> "Moments":
         """Return covariances instead: those of a layer whose bias takes up any mean."""
@@ -64,13 +64,13 @@ class Moments:
 
 
 def moments(
-    kernel: Unrolled,
+    kernel: KernelMatrix,
     reads: Sequence[NDArray[np.float32]],
-    wanted: Unrolled,
+    target: KernelMatrix,
     matrix: Matrix,
     originals: Sequence[NDArray[np.float32]],
 ) -> Moments:
-    """Take the moments of what a kernel reads, and of what it should make.
+    """Return the moments of a kernel's inputs, and of them with its target outputs.
 
     They are added up in double precision: what varies little around a large mean is what is left
     when its square has been subtracted.
@@ -81,45 +81,45 @@ def moments(
         The one that is chosen anew.
     reads
         What it reads, one array an image.
-    wanted, matrix
-        The kernel that made what is wanted, and its weights that did, (K', O).
+    target, matrix
+        The kernel that makes the target outputs, and its weights, (K', O).
     originals
-        What that one read, one array an image.
+        What the target kernel reads, one array an image.
     """
     second, cross, count = np.zeros(1), np.zeros(1), 0
     sums = np.zeros(1), np.zeros(1)
-    for rows, made in _batches(kernel, reads, wanted, matrix.astype(np.float32), originals):
+    for rows, outputs in _batches(kernel, reads, target, matrix.astype(np.float32), originals):
         second = second + rows.T @ rows
-        cross = cross + rows.T @ made
-        sums = sums[0] + rows.sum(axis=0), sums[1] + made.sum(axis=0)
+        cross = cross + rows.T @ outputs
+        sums = sums[0] + rows.sum(axis=0), sums[1] + outputs.sum(axis=0)
         count += len(rows)
     return Moments(second / count, cross / count, sums[0] / count, sums[1] / count)
 
 
 def _batches(
-    kernel: Unrolled,
+    kernel: KernelMatrix,
     reads: Sequence[NDArray[np.float32]],
-    wanted: Unrolled,
+    target: KernelMatrix,
     matrix: NDArray[np.float32],
     originals: Sequence[NDArray[np.float32]],
 ) -> Iterator[tuple[Matrix, Matrix]]:
-    """Yield what the kernel reads and what it should make, (sites, K) and (sites, O).
+    """Yield inputs and target outputs of the kernel at sampled sites, (sites, K) and (sites, O).
 
-    Of several images together, as adding up many large matrices takes longer than making them.
+    Several images make a batch: adding up many large matrices takes longer than making them.
     """
     rng = np.random.default_rng(0)
-    most = _sites(kernel.inputs, len(reads))
-    rows, made = [], []
+    sites_per_image = _sites(kernel.inputs, len(reads))
+    rows, outputs = [], []
     for read, original in zip(reads, originals, strict=True):
         total = kernel.sites(read)
-        sites = rng.choice(total, min(total, most), replace=False)
+        sites = rng.choice(total, min(total, sites_per_image), replace=False)
         rows.append(kernel.rows(read, sites))
-        made.append(wanted.rows(original, sites) @ matrix)
+        outputs.append(target.rows(original, sites) @ matrix)
         if sum(map(len, rows)) >= _MOST_SITES:
-            yield _joined(rows), _joined(made)
-            rows, made = [], []
+            yield _joined(rows), _joined(outputs)
+            rows, outputs = [], []
     if rows:
-        yield _joined(rows), _joined(made)
+        yield _joined(rows), _joined(outputs)
 
 
 def _sites(inputs: int, images: int) -> int:

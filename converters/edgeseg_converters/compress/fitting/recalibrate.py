@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from edgeseg.errors import UsageError, field_name
 from edgeseg.network.graph import Layer
-from edgeseg.output.terminal import progress
+from edgeseg.progress import Progress, silent
 from edgeseg_converters.arrays import ModelInput
 from edgeseg_converters.compress.fitting.im2col import Matrix
 from edgeseg_converters.compress.forward import Forward
@@ -16,7 +16,9 @@ from edgeseg_converters.layers.registry import kind_of
 from edgeseg_converters.network import Network
 
 
-def recalibrate(network: Network, images: Sequence[ModelInput]) -> Network:
+def recalibrate(
+    network: Network, images: Sequence[ModelInput], progress: Progress = silent
+) -> Network:
     """Set the moving mean and variance of every batch normalization to those of these images.
 
     The layers are taken in order, so that each one's statistics are those of what the layers
@@ -27,6 +29,8 @@ def recalibrate(network: Network, images: Sequence[ModelInput]) -> Network:
     ----------
     images
         Unlabelled slices as model inputs, (1, H, W, C) each.
+    progress
+        Told how far the work is.
 
     Returns
     -------
@@ -62,28 +66,36 @@ def _with_statistics(
     return replace(network, weights={**network.weights, layer.name: (*kept, mean, variance)})
 
 
-def with_moved_statistics(
+def with_shifted_statistics(
     network: Network,
     layer: Layer,
     arrays: Sequence[NDArray[np.float32]],
     originals: Sequence[NDArray[np.float32]],
 ) -> Network:
-    """Move the layer's mean and variance as far as what it reads has moved.
+    """Shift a batch norm's mean and scale its variance as its input has changed on these images.
 
-    What these images have of their own, which those of the training had not, stays out: where
-    nothing has moved the statistics are the layer's own.
+    Statistics of training differ from those of a few images; the difference is kept: where the
+    input has not changed, the statistics stay the layer's own.
 
     Parameters
     ----------
+    layer
+        The batch norm.
     arrays, originals
-        What the layer reads, and what it read when its statistics were right, of the same images.
+        Its input now, and when its statistics were right, of the same images.
     """
     *kept, mean, variance = network.weights[layer.name]
     axis, epsilon = layer.config["axis"], np.float32(layer.config["epsilon"])
-    (now, spread), (before, wide) = (_statistics(some, axis) for some in (arrays, originals))
-    wider = (variance + epsilon) * ((spread + epsilon) / (wide + epsilon)) - epsilon
-    moved = (*kept, mean + (now - before), np.maximum(wider, 0))
-    return replace(network, weights={**network.weights, layer.name: moved})
+    (mean_now, variance_now), (mean_before, variance_before) = (
+        _statistics(batch, axis) for batch in (arrays, originals)
+    )
+    factor = (variance_now + epsilon) / (variance_before + epsilon)
+    shifted = (
+        *kept,
+        mean + (mean_now - mean_before),
+        np.maximum((variance + epsilon) * factor - epsilon, 0),
+    )
+    return replace(network, weights={**network.weights, layer.name: shifted})
 
 
 def _statistics(
@@ -91,7 +103,7 @@ def _statistics(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return mean and variance over all arrays, which have one shape, along every other axis."""
     values = (_two_moments(array, axis) for array in arrays)
-    means, within = (np.stack(some) for some in zip(*values, strict=True))
+    means, within = (np.stack(moments) for moments in zip(*values, strict=True))
     variance = within.mean(axis=0) + means.var(axis=0)
     return means.mean(axis=0).astype(np.float32), variance.astype(np.float32)
 

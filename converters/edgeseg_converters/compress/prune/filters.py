@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edgeseg.errors import UsageError
 from edgeseg.network.graph import Graph
+from edgeseg.progress import Progress, silent
 from edgeseg.text.suggestions import did_you_mean
 from edgeseg_converters.arrays import ModelInput
 from edgeseg_converters.compress.prune.importance import IMPORTANCES, ChannelScores
@@ -19,7 +20,7 @@ from edgeseg_converters.rewrite.shrink import shrink
 
 
 @dataclass(frozen=True)
-class Narrowed:
+class NarrowedGroup:
     """The layers that make a group of channels, and how many there were and are."""
 
     layers: tuple[str, ...]
@@ -28,7 +29,7 @@ class Narrowed:
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptLayer:
     """A layer that lost no filter, and why."""
 
     layer: str
@@ -44,12 +45,15 @@ class FilterPruning:
 
     network: Network
     channels: ChannelMasks
-    narrowed: tuple[Narrowed, ...]
-    kept: tuple[Kept, ...]
+    narrowed: tuple[NarrowedGroup, ...]
+    kept: tuple[KeptLayer, ...]
 
 
 def prune_filters(
-    network: Network, request: Filters, images: Sequence[ModelInput]
+    network: Network,
+    request: Filters,
+    images: Sequence[ModelInput],
+    progress: Progress = silent,
 ) -> FilterPruning:
     """Remove the filters that matter least, with all that reads their channels.
 
@@ -66,6 +70,8 @@ def prune_filters(
         about. A layer with a ratio of its own is outside the ranking.
     images
         Calibration slices, (1, H, W, C) float32 in 0..1; only ``taylor`` looks at them.
+    progress
+        Told how far the ranking is.
 
     Raises
     ------
@@ -75,24 +81,24 @@ def prune_filters(
     """
     channels = trace_channels(network.graph)
     own = _own_ratios(network.graph, channels, request)
-    scores = IMPORTANCES[request.importance](network, channels, images)
-    wanted = _wanted(channels.groups, scores, own, request)
+    scores = IMPORTANCES[request.importance](network, channels, images, progress)
+    targets = _target_widths(channels.groups, scores, own, request)
     sizes = [
-        _rounded(aim, len(group.classes), request.multiple)
-        for aim, group in zip(wanted, channels.groups, strict=True)
+        _rounded(target, len(group.classes), request.multiple)
+        for target, group in zip(targets, channels.groups, strict=True)
     ]
     keep = _kept_classes(channels, scores, sizes)
     narrowed = tuple(
-        Narrowed(group.layers, len(group.classes), size)
+        NarrowedGroup(group.layers, len(group.classes), size)
         for group, size in zip(channels.groups, sizes, strict=True)
         if size < len(group.classes)
     )
     reasons = dict(channels.protected)
-    for group, aim in zip(channels.groups, wanted, strict=True):
-        reasons |= dict.fromkeys(group.layers, _why_whole(len(group.classes), aim, request))
+    for group, target in zip(channels.groups, targets, strict=True):
+        reasons |= dict.fromkeys(group.layers, _why_whole(len(group.classes), target, request))
     touched = {layer for group in narrowed for layer in group.layers}
     whole = [layer.name for layer in network.graph.layers if layer.name in reasons.keys() - touched]
-    kept = tuple(Kept(layer, reasons[layer]) for layer in whole)
+    kept = tuple(KeptLayer(layer, reasons[layer]) for layer in whole)
     left = {name: keep[classes] for name, classes in channels.tensors.items()}
     return FilterPruning(shrink(network, channels, keep), left, narrowed, kept)
 
@@ -129,11 +135,11 @@ def _why_not(graph: Graph, channels: Channels, name: str) -> str:
     return f"the model has no layer {name!r} to give a ratio to{near}"
 
 
-def _wanted(
+def _target_widths(
     groups: Sequence[ClassGroup], scores: ChannelScores, own: Mapping[int, float], request: Filters
 ) -> list[float]:
-    """Say how many channels each group would keep if widths were not rounded."""
-    wanted = [
+    """Return how many channels each group would keep if widths were not rounded."""
+    widths = [
         len(group.classes) * (1 - own.get(place, request.ratio))
         for place, group in enumerate(groups)
     ]
@@ -145,10 +151,10 @@ def _wanted(
     ]
     if request.scope == "global":
         for place in {place for _, place in ranked}:
-            wanted[place] = len(groups[place].classes)
+            widths[place] = len(groups[place].classes)
         for _, place in sorted(ranked)[: round(request.ratio * len(ranked))]:
-            wanted[place] -= 1
-    return wanted
+            widths[place] -= 1
+    return widths
 
 
 def _relative(scores: ChannelScores) -> ChannelScores:
@@ -156,11 +162,11 @@ def _relative(scores: ChannelScores) -> ChannelScores:
     return scores / (scores.mean() or 1.0)
 
 
-def _rounded(wanted: float, size: int, multiple: int) -> int:
+def _rounded(width: float, size: int, multiple: int) -> int:
     """Round to the nearest multiple, up at one half; at least one multiple, at most the size."""
-    if wanted >= size:
+    if width >= size:
         return size
-    return min(max(math.floor(wanted / multiple + 0.5), 1) * multiple, size)
+    return min(max(math.floor(width / multiple + 0.5), 1) * multiple, size)
 
 
 def _kept_classes(
@@ -174,10 +180,10 @@ def _kept_classes(
     return keep
 
 
-def _why_whole(size: int, wanted: float, request: Filters) -> str:
+def _why_whole(size: int, target: float, request: Filters) -> str:
     """Say why a group keeps its width, if it does."""
     if size <= request.multiple:
         return f"it is {size} wide, and a multiple of {request.multiple} must stay"
-    if wanted < size:
+    if target < size:
         return f"rounded to a multiple of {request.multiple}, all of its {size} filters stay"
     return "none of its filters was to go"

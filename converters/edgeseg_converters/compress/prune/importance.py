@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from edgeseg.errors import UsageError, field_name
 from edgeseg.network.graph import Layer, WeightSpec
-from edgeseg.output.terminal import progress
+from edgeseg.progress import Progress, silent
 from edgeseg_converters.arrays import ModelInput
-from edgeseg_converters.compress.calibration import spread
+from edgeseg_converters.compress.calibration import evenly_spaced
 from edgeseg_converters.compress.prune.kernels import is_kernel
 from edgeseg_converters.keras.logits import decoding
 from edgeseg_converters.keras.quiet import import_tensorflow
@@ -32,7 +32,12 @@ ChannelScores: TypeAlias = NDArray[np.float64]
 """The importance of every class of channels, at least 0; comparable within a group alone."""
 
 
-def by_l1(network: Network, channels: Channels, _: Sequence[ModelInput] = ()) -> ChannelScores:
+def by_l1(
+    network: Network,
+    channels: Channels,
+    _: Sequence[ModelInput] = (),
+    __: Progress = silent,
+) -> ChannelScores:
     """Add up the magnitudes of the weights that make a channel, over all layers that make it.
 
     References
@@ -51,7 +56,10 @@ def by_l1(network: Network, channels: Channels, _: Sequence[ModelInput] = ()) ->
 
 
 def by_batch_norm(
-    network: Network, channels: Channels, _: Sequence[ModelInput] = ()
+    network: Network,
+    channels: Channels,
+    _: Sequence[ModelInput] = (),
+    __: Progress = silent,
 ) -> ChannelScores:
     """Add up the magnitudes of the scales (gamma) that batch norm gives a channel.
 
@@ -66,25 +74,30 @@ def by_batch_norm(
     ----------
     Liu et al. 2017, "Learning Efficient Convolutional Networks through Network Slimming".
     """
-    scales, seen = np.zeros(channels.count), np.zeros(channels.count)
+    scales, norms = np.zeros(channels.count), np.zeros(channels.count)
     for layer, spec, array in _arrays(network):
         if kind_of(layer.kind).batch_statistics and spec.name == "gamma":
             for classes in weight_axes(layer, spec, channels.tensors).values():
                 scales += _per_class(channels, classes, np.abs(array))
-                seen += _per_class(channels, classes, np.ones_like(array))
-    if not seen.any():
+                norms += _per_class(channels, classes, np.ones_like(array))
+    if not norms.any():
         raise UsageError(
             "importance 'batch_norm' needs batch norm, and the model scales by none; "
             "use 'l1' or 'taylor'"
         )
     scores = by_l1(network, channels)
     for group in channels.groups:
-        if seen[group.classes].all():
+        if norms[group.classes].all():
             scores[group.classes] = scales[group.classes]
     return scores
 
 
-def by_taylor(network: Network, channels: Channels, images: Sequence[ModelInput]) -> ChannelScores:
+def by_taylor(
+    network: Network,
+    channels: Channels,
+    images: Sequence[ModelInput],
+    progress: Progress = silent,
+) -> ChannelScores:
     """Estimate to first order how the loss changes if a channel becomes zero everywhere.
 
     That is the sum of activation times gradient over a slice, its magnitude added up over the
@@ -95,7 +108,9 @@ def by_taylor(network: Network, channels: Channels, images: Sequence[ModelInput]
     Parameters
     ----------
     images
-        Calibration slices, (1, H, W, C) float32 in 0..1; of many, some evenly spread are taken.
+        Calibration slices, (1, H, W, C) float32 in 0..1; of many, some evenly spaced are taken.
+    progress
+        Told how many slices are done.
 
     Raises
     ------
@@ -112,7 +127,7 @@ def by_taylor(network: Network, channels: Channels, images: Sequence[ModelInput]
             f"importance 'taylor' looks at slices; give {field_name('calibration')} with a "
             "folder of PNG slices or a NIfTI file"
         )
-    images = spread(images, _SLICES)
+    images = evenly_spaced(images, _SLICES)
     makers = tuple(dict.fromkeys(layer for group in channels.groups for layer in group.layers))
     outputs = (*network.graph.outputs, *makers)
     model = build(replace(network, graph=replace(network.graph, outputs=outputs)), "taylor")
@@ -128,7 +143,10 @@ def by_taylor(network: Network, channels: Channels, images: Sequence[ModelInput]
     return scores
 
 
-IMPORTANCES: Mapping[str, Callable[[Network, Channels, Sequence[ModelInput]], ChannelScores]] = {
+Importance: TypeAlias = Callable[[Network, Channels, Sequence[ModelInput], Progress], ChannelScores]
+"""Scores the channels of a network; slices are looked at by some measures alone."""
+
+IMPORTANCES: Mapping[str, Importance] = {
     "l1": by_l1,
     "batch_norm": by_batch_norm,
     "taylor": by_taylor,
@@ -157,12 +175,12 @@ def _effects(model: Any, image: ModelInput, *, softmax: bool) -> list[NDArray[np
     with tensorflow.GradientTape() as tape:
         output, *tensors = tensorflow.nest.flatten(model([image], training=False))
         # The cross-entropy of a decision is the logarithm of its probability.
-        sure = (
+        probability = (
             tensorflow.reduce_max(output, axis=-1)
             if softmax
             else tensorflow.maximum(output, 1 - output)
         )
-        loss = -tensorflow.reduce_mean(tensorflow.math.log(sure))
+        loss = -tensorflow.reduce_mean(tensorflow.math.log(probability))
     zero = tensorflow.UnconnectedGradients.ZERO
     gradients = tape.gradient(loss, tensors, unconnected_gradients=zero)
     return [

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeseg_converters.compress.rounding.gptq import Task, bits_at
+from edgeseg_converters.compress.rounding.gptq import RoundingTask, entropy_bits_at
 
 _NATS = np.geomspace(1e-8, 1e-2, 13)
 """Prices of one bit less for every weight, in nats a pixel of the output."""
@@ -25,21 +25,21 @@ class Budget:
         self._prices = _NATS / weights
         self._bits = np.zeros(len(_NATS))
 
-    def enter(self, task: Task) -> None:
+    def enter(self, task: RoundingTask) -> None:
         """Count what one kernel takes."""
-        self._bits += bits_at(task, self._prices)
+        self._bits += entropy_bits_at(task, self._prices)
 
     def price(self, bits: float) -> float:
         """Return the price at which a weight takes so many bits on average."""
-        return between(bits, self._prices, self._bits / self._weights)
+        return price_of(bits, self._prices, self._bits / self._weights)
 
 
-def between(bits: float, prices: NDArray[np.float64], taken: NDArray[np.float64]) -> float:
+def price_of(bits: float, prices: NDArray[np.float64], bits_taken: NDArray[np.float64]) -> float:
     """Interpolate the price of so many bits, along the logarithm of prices that rise.
 
     More bits than any price takes cost nothing; fewer cost the highest price.
     """
-    if bits >= taken[0]:
+    if bits >= bits_taken[0]:
         return 0.0
-    falling = np.minimum.accumulate(taken)
+    falling = np.minimum.accumulate(bits_taken)
     return float(np.exp(np.interp(-bits, -falling, np.log(prices))))

@@ -1,4 +1,4 @@
-"""How much the output of a network suffers when a channel somewhere inside is off."""
+"""What errors inside a network cost at its output, by the Fisher information of each channel."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -7,21 +7,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeseg.output.terminal import progress
+from edgeseg.progress import Progress, silent
 from edgeseg_converters.arrays import ModelInput
 from edgeseg_converters.keras.logits import decoding
 from edgeseg_converters.keras.quiet import import_tensorflow
 from edgeseg_converters.keras.rebuild import build
 from edgeseg_converters.network import Network
 
-_LEAST = 1e-6
-"""Probabilities nearer to 0 or 1 say nothing."""
+_MIN_PROBABILITY = 1e-6
+"""Probabilities nearer to 0 or 1 are clipped: their logit says nothing."""
 
 
-def worth_of_errors(
-    network: Network, layers: Sequence[str], images: Sequence[ModelInput]
+def fisher_error_costs(
+    network: Network,
+    layers: Sequence[str],
+    images: Sequence[ModelInput],
+    progress: Progress = silent,
 ) -> Mapping[str, NDArray[np.float64]]:
-    """Estimate to second order what errors in the outputs of layers cost, without labels.
+    """Estimate to second order what errors in the outputs of layers cost; no labels are needed.
 
     The cost is the Kullback-Leibler divergence between the probabilities with and without the
     error. Near zero it is half the square of the error times the Fisher information, whose
@@ -35,6 +38,8 @@ def worth_of_errors(
         Names of layers, each inside the network.
     images
         Unlabelled slices as model inputs, (1, H, W, C) each.
+    progress
+        Told how many slices are done.
 
     Returns
     -------
@@ -43,7 +48,7 @@ def worth_of_errors(
     """
     graph = network.graph
     model = build(
-        replace(network, graph=replace(graph, outputs=(*graph.outputs, *layers))), "worth"
+        replace(network, graph=replace(graph, outputs=(*graph.outputs, *layers))), "fisher"
     )
     softmax = decoding(graph)[0].activation == "softmax"
     pixels = graph.tensors[graph.outputs[0]].elements / graph.tensors[graph.outputs[0]].shape[-1]
@@ -69,11 +74,11 @@ def _gradients(
     tensorflow = import_tensorflow()
     with tensorflow.GradientTape() as tape:
         output, *tensors = tensorflow.nest.flatten(model([image], training=False))
-        likely = tensorflow.clip_by_value(output, _LEAST, 1 - _LEAST)
+        probabilities = tensorflow.clip_by_value(output, _MIN_PROBABILITY, 1 - _MIN_PROBABILITY)
         signs = rng.choice([-1.0, 1.0], output.shape).astype(np.float32)
-        logits = tensorflow.math.log(likely)
+        logits = tensorflow.math.log(probabilities)
         if not softmax:
-            logits -= tensorflow.math.log(1 - likely)
+            logits -= tensorflow.math.log(1 - probabilities)
         loss = tensorflow.reduce_sum(logits * _noise(output.numpy(), signs, softmax=softmax))
     zero = tensorflow.UnconnectedGradients.ZERO
     gradients = tape.gradient(loss, tensors, unconnected_gradients=zero)
@@ -86,5 +91,5 @@ def _noise(
     """Turn random signs into a gradient at the logits, its covariance their Fisher information."""
     if not softmax:
         return np.asarray(np.sqrt(output * (1 - output)) * signs, np.float32)
-    spread = np.sqrt(output) * signs
-    return np.asarray(spread - output * spread.sum(axis=-1, keepdims=True), np.float32)
+    noise = np.sqrt(output) * signs
+    return np.asarray(noise - output * noise.sum(axis=-1, keepdims=True), np.float32)

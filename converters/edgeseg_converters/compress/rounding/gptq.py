@@ -1,4 +1,8 @@
-"""The values that the weights of one matrix take: few, many of them zero, and right together."""
+"""GPTQ with an entropy term: weights take few values, and each makes good earlier errors.
+
+Frantar et al. 2022, "GPTQ: accurate post-training quantization for generative pre-trained
+transformers", arXiv:2210.17323, which builds on the optimal brain surgeon (Hassibi and Stork 1993).
+"""
 
 from dataclasses import dataclass, replace
 
@@ -13,25 +17,25 @@ _SWEEPS = 3
 """The first sweep tells how often each value is taken, the next what it costs."""
 _BLOCK = 128
 """Inputs whose errors are passed on to all later ones at once."""
-_MOST = 2**24
+_MAX_WEIGHTS = 2**24
 """Weights that are rounded side by side."""
 _SHRINKING = np.linspace(0.4, 1, 25)
 """Largest values to try, as shares of the largest weight."""
 
 
 @dataclass(frozen=True)
-class Task:
+class RoundingTask:
     """One matrix to be rounded, its inputs in the order in which they are.
 
     Attributes
     ----------
-    wanted
-        Weights before rounding, (K, O).
+    weights
+        Before rounding, (K, O).
     order
         Place of each input in the matrix, (K,).
     factor
         Upper Cholesky factor of the inverse second moments, (K, K).
-    worth
+    error_cost
         Cost of a mean square error of 1, (O,).
     step
         Distance between two values of each output, (O,).
@@ -39,17 +43,17 @@ class Task:
         Values on either side of zero.
     """
 
-    wanted: Matrix
+    weights: Matrix
     order: NDArray[np.int64]
     factor: Matrix
-    worth: Matrix
+    error_cost: Matrix
     step: Matrix
     half: int
 
 
-def task_of(
-    matrix: Matrix, moments: Moments, worth: NDArray[np.float64], levels: int, places: int = 1
-) -> Task:
+def rounding_task(
+    matrix: Matrix, moments: Moments, error_cost: NDArray[np.float64], levels: int, places: int = 1
+) -> RoundingTask:
     """Fit a matrix anew to the inputs that it really gets, and choose its values.
 
     Parameters
@@ -58,7 +62,7 @@ def task_of(
         The original weights, (K, O).
     moments
         Of what it reads and should make.
-    worth
+    error_cost
         Cost of a mean square error of 1, by channel.
     levels
         How many values an output's weights take, an odd number.
@@ -69,10 +73,12 @@ def task_of(
     order = np.argsort(-np.diag(second), kind="stable")
     second, fitted = second[np.ix_(order, order)], fitted[order]
     step = _steps(fitted, np.diag(second), levels // 2, places)
-    return Task(fitted, order, _factor(second), np.repeat(worth, places), step, levels // 2)
+    return RoundingTask(
+        fitted, order, _factor(second), np.repeat(error_cost, places), step, levels // 2
+    )
 
 
-def round_matrix(task: Task, price: float) -> Matrix:
+def round_matrix(task: RoundingTask, price: float) -> Matrix:
     """Round so that outputs stay near what is wanted, and values pack well.
 
     It is done input by input: what an input's rounding spoils, the weights of the inputs after it
@@ -84,7 +90,7 @@ def round_matrix(task: Task, price: float) -> Matrix:
     Parameters
     ----------
     price
-        Cost of a bit, in the unit of ``task.worth``.
+        Cost of a bit, in the unit of ``task.error_cost``.
 
     Returns
     -------
@@ -92,51 +98,51 @@ def round_matrix(task: Task, price: float) -> Matrix:
         (K, O); each output takes at most as many evenly spaced values as the task has levels,
         zero among them.
     """
-    rounded = np.empty_like(task.wanted)
-    (taken,) = _taken(task, np.array([price]))
-    rounded[task.order] = taken * task.step
+    rounded = np.empty_like(task.weights)
+    (steps,) = _rounded_steps(task, np.array([price]))
+    rounded[task.order] = steps * task.step
     return rounded
 
 
-def bits_at(task: Task, prices: NDArray[np.float64]) -> NDArray[np.float64]:
+def entropy_bits_at(task: RoundingTask, prices: NDArray[np.float64]) -> NDArray[np.float64]:
     """Count the bits that an entropy coder spends on the matrix, rounded at each price."""
-    count = max(1, _MOST // task.wanted.size)
+    count = max(1, _MAX_WEIGHTS // task.weights.size)
     parts = [prices[start : start + count] for start in range(0, len(prices), count)]
     return np.concatenate([_bits_at(task, part) for part in parts])
 
 
-def _bits_at(task: Task, prices: NDArray[np.float64]) -> NDArray[np.float64]:
+def _bits_at(task: RoundingTask, prices: NDArray[np.float64]) -> NDArray[np.float64]:
     """Round the matrix once a price, side by side: what takes time is the number of inputs."""
-    taken = _taken(_beside(task, len(prices)), prices)
-    return np.array([_bits(one, task.half)[one + task.half].sum() for one in taken])
+    rounded = _rounded_steps(_repeated(task, len(prices)), prices)
+    return np.array([_value_bits(steps, task.half)[steps + task.half].sum() for steps in rounded])
 
 
-def _beside(task: Task, times: int) -> Task:
-    """Repeat all outputs."""
+def _repeated(task: RoundingTask, times: int) -> RoundingTask:
+    """Return the task with all outputs repeated side by side."""
     return replace(
         task,
-        wanted=np.tile(task.wanted, times),
-        worth=np.tile(task.worth, times),
+        weights=np.tile(task.weights, times),
+        error_cost=np.tile(task.error_cost, times),
         step=np.tile(task.step, times),
     )
 
 
-def _taken(task: Task, prices: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Say how many steps from zero each weight ends, (prices, K, O).
+def _rounded_steps(task: RoundingTask, prices: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return how many steps from zero each weight is rounded to, (prices, K, O).
 
     Parameters
     ----------
     task
         With as many outputs for each price, side by side.
     """
-    levels, count = 2 * task.half + 1, task.wanted.shape[1] // len(prices)
+    levels, count = 2 * task.half + 1, task.weights.shape[1] // len(prices)
     bits = np.full((len(prices), levels), np.log2(levels))
     for _ in range(_SWEEPS):
         cost = np.repeat(prices[:, np.newaxis] * bits, count, axis=0).T
         swept = _sweep(task, cost).reshape(-1, len(prices), count)
-        taken = np.moveaxis(swept, 1, 0)
-        bits = np.array([_bits(one, task.half) for one in taken])
-    return taken
+        rounded = np.moveaxis(swept, 1, 0)
+        bits = np.array([_value_bits(steps, task.half) for steps in rounded])
+    return rounded
 
 
 def _factor(second: Matrix) -> Matrix:
@@ -145,17 +151,17 @@ def _factor(second: Matrix) -> Matrix:
     return np.asarray(solve_triangular(upper, np.eye(len(second))))
 
 
-def _steps(fitted: Matrix, seen: Matrix, half: int, places: int) -> Matrix:
+def _steps(fitted: Matrix, moments: Matrix, half: int, places: int) -> Matrix:
     """Choose how far apart the values of each output are, by the least error of plain rounding."""
     largest = np.abs(fitted).reshape(len(fitted), -1, places).max(axis=(0, 2))
-    least, best = np.full(len(largest), np.inf), largest / half
+    lowest, best = np.full(len(largest), np.inf), largest / half
     for share in _SHRINKING:
         step = largest * share / half
         wide = np.repeat(_no_zero(step), places)
         error = (np.clip(np.round(fitted / wide), -half, half) * wide - fitted) ** 2
-        total = (seen @ error).reshape(-1, places).sum(axis=1)
-        best = np.where(total < least, step, best)
-        least = np.minimum(total, least)
+        total = (moments @ error).reshape(-1, places).sum(axis=1)
+        best = np.where(total < lowest, step, best)
+        lowest = np.minimum(total, lowest)
     return np.repeat(_no_zero(best), places)
 
 
@@ -164,7 +170,7 @@ def _no_zero(steps: Matrix) -> Matrix:
     return np.where(steps > 0, steps, 1.0)
 
 
-def _sweep(task: Task, cost: Matrix) -> NDArray[np.int64]:
+def _sweep(task: RoundingTask, cost: Matrix) -> NDArray[np.int64]:
     """Round every input once, in order; returns how many steps from zero each weight is, (K, O).
 
     Parameters
@@ -172,38 +178,38 @@ def _sweep(task: Task, cost: Matrix) -> NDArray[np.int64]:
     cost
         Of each value, from the lowest to the highest, by output, (levels, O).
     """
-    left = task.wanted.copy()
-    taken = np.zeros(left.shape, np.int64)
-    for start in range(0, len(left), _BLOCK):
-        block = slice(start, min(start + _BLOCK, len(left)))
-        errors = np.zeros((block.stop - start, left.shape[1]))
+    weights = task.weights.copy()
+    steps = np.zeros(weights.shape, np.int64)
+    for start in range(0, len(weights), _BLOCK):
+        block = slice(start, min(start + _BLOCK, len(weights)))
+        errors = np.zeros((block.stop - start, weights.shape[1]))
         for place in range(start, block.stop):
             scale = task.factor[place, place]
-            taken[place], errors[place - start] = _choose(task, left[place], scale, cost)
+            steps[place], errors[place - start] = _choose(task, weights[place], scale, cost)
             later = slice(place + 1, block.stop)
-            left[later] -= np.outer(task.factor[place, later], errors[place - start])
-        left[block.stop :] -= task.factor[block, block.stop :].T @ errors
-    return taken
+            weights[later] -= np.outer(task.factor[place, later], errors[place - start])
+        weights[block.stop :] -= task.factor[block, block.stop :].T @ errors
+    return steps
 
 
 def _choose(
-    task: Task, weights: Matrix, scale: float, cost: Matrix
+    task: RoundingTask, weights: Matrix, scale: float, cost: Matrix
 ) -> tuple[NDArray[np.int64], Matrix]:
     """Choose the values of one input's weights; returns them in steps, and the errors passed on."""
     half, step = task.half, task.step
     nearest = np.clip(np.round(weights / step), -half, half).astype(np.int64)
     options = np.stack([nearest, nearest - np.sign(nearest), np.zeros_like(nearest)])
     errors = (weights - options * step) / scale
-    best = np.argmin(errors**2 * task.worth + np.take_along_axis(cost, options + half, 0), axis=0)[
-        np.newaxis
-    ]
+    best = np.argmin(
+        errors**2 * task.error_cost + np.take_along_axis(cost, options + half, 0), axis=0
+    )[np.newaxis]
     return (
         np.take_along_axis(options, best, axis=0)[0],
         np.take_along_axis(errors, best, axis=0)[0],
     )
 
 
-def _bits(taken: NDArray[np.int64], half: int) -> Matrix:
-    """Return what an entropy coder would spend on each value."""
-    counts = np.bincount((taken + half).ravel(), minlength=2 * half + 1) + 0.5
+def _value_bits(steps: NDArray[np.int64], half: int) -> Matrix:
+    """Return the bits that an entropy coder spends on each value, by how often it occurs."""
+    counts = np.bincount((steps + half).ravel(), minlength=2 * half + 1) + 0.5
     return np.asarray(-np.log2(counts / counts.sum()))

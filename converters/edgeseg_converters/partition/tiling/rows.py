@@ -16,7 +16,7 @@ from edgeseg_converters.partition.channel import in_branches
 from edgeseg_converters.partition.request import Cut, PartitionRequest
 from edgeseg_converters.partition.tiling.tiles import InTiles, in_tiles, tile_count
 from edgeseg_converters.partition.winograd_variant import float32_alone
-from edgeseg_converters.rewrite.winograd import FEWER_PRODUCTS, with_fewer_products
+from edgeseg_converters.rewrite.winograd import WINOGRAD_NOTE, to_winograd
 
 
 def data(network: Network, request: PartitionRequest) -> Cut:
@@ -66,7 +66,7 @@ def _with_channels(network: Network, request: PartitionRequest) -> Iterator[InTi
 
 def _with_fewer_products(network: Network, request: PartitionRequest) -> Iterator[InTiles]:
     """Yield divisions of the network with fewer products, those that fit the boards."""
-    rewritten = with_fewer_products(network)
+    rewritten = to_winograd(network)
     if rewritten.graph == network.graph:
         return
     for divide in (
@@ -76,7 +76,7 @@ def _with_fewer_products(network: Network, request: PartitionRequest) -> Iterato
         with suppress(BudgetError, UsageError):
             tiled = divide()
             if tiled.fits:
-                yield _noted(tiled, FEWER_PRODUCTS)
+                yield _noted(tiled, WINOGRAD_NOTE)
 
 
 def rows_and_channels(
@@ -99,7 +99,7 @@ def rows_and_channels(
     tile_of = {
         name: number % ways for number, names in enumerate(branched.branches) for name in names
     }
-    divided = with_fewer_products(branched.network) if fewer_products else branched.network
+    divided = to_winograd(branched.network) if fewer_products else branched.network
     return _noted(in_tiles(divided, request, tile_of), *branched.divided)
 
 

@@ -55,8 +55,8 @@ def test_certain_answers_have_a_finite_loss_and_gradient(exclusive: bool) -> Non
 
 @given(st.integers(1, 500), st.floats(1e-6, 1))
 def test_rate_rises_and_falls(steps: int, highest: float) -> None:
-    course = RateSchedule(steps, highest)
-    rates = [course.rate(step) for step in range(steps)]
+    schedule = RateSchedule(steps, highest)
+    rates = [schedule.rate(step) for step in range(steps)]
     assert all(0 < rate <= highest * (1 + 1e-9) for rate in rates)
     assert max(rates) == pytest.approx(highest)
     top = int(np.argmax(rates))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import zoo
 
-from edgeseg_converters.compress.fitting.im2col import unrolled
+from edgeseg_converters.compress.fitting.im2col import kernel_matrix
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.quiet import import_keras
 from edgeseg_converters.network import Network
@@ -46,7 +46,7 @@ def test_convolutions(kind: str, settings: Mapping[str, Any]) -> None:
         usual |= {"depth_multiplier": 2}
     network, (read, made) = network_of(getattr(layers, kind)(5, **usual))
     (layer,) = network.graph.layers
-    kernel = unrolled(layer, network.weights)
+    kernel = kernel_matrix(layer, network.weights)
     assert kernel is not None
     matrix = kernel.matrix(network.weights[layer.name][kernel.index])
     sites = np.arange(kernel.sites(read))
@@ -59,7 +59,7 @@ def test_convolutions(kind: str, settings: Mapping[str, Any]) -> None:
 def test_a_transposed_convolution_spreads_every_pixel() -> None:
     network, (read, made) = network_of(layers.Conv2DTranspose(5, 2, strides=2, use_bias=False))
     (layer,) = network.graph.layers
-    kernel = unrolled(layer, network.weights)
+    kernel = kernel_matrix(layer, network.weights)
     assert kernel is not None
     assert kernel.places == 4
     matrix = kernel.matrix(network.weights[layer.name][kernel.index])
@@ -72,7 +72,7 @@ def test_a_transposed_convolution_spreads_every_pixel() -> None:
 def test_dense_layers_see_a_pixel() -> None:
     network, (read, made) = network_of(layers.Dense(5, use_bias=False))
     (layer,) = network.graph.layers
-    kernel = unrolled(layer, network.weights)
+    kernel = kernel_matrix(layer, network.weights)
     assert kernel is not None
     product = kernel.rows(read, np.arange(9 * 12)) @ kernel.matrix(network.weights[layer.name][0])
     np.testing.assert_allclose(product.reshape(made.shape), made, atol=1e-4)
@@ -81,7 +81,7 @@ def test_dense_layers_see_a_pixel() -> None:
 @pytest.mark.parametrize("family", zoo.FAMILIES)
 def test_kernels_come_back_from_their_matrix(family: str) -> None:
     network = read_network(zoo.FAMILIES[family](keras))
-    kernels = [unrolled(layer, network.weights) for layer in network.graph.layers]
+    kernels = [kernel_matrix(layer, network.weights) for layer in network.graph.layers]
     assert any(kernels)
     for kernel in filter(None, kernels):
         array = network.weights[kernel.layer.name][kernel.index]
@@ -92,4 +92,4 @@ def test_kernels_come_back_from_their_matrix(family: str) -> None:
 def test_what_is_no_matrix() -> None:
     for layer in (layers.DepthwiseConv2D(3), layers.Conv2D(6, 3, groups=3), layers.ReLU()):
         network, _ = network_of(layer)
-        assert unrolled(network.graph.layers[0], network.weights) is None
+        assert kernel_matrix(network.graph.layers[0], network.weights) is None

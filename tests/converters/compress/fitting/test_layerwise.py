@@ -5,7 +5,7 @@ import pytest
 import zoo
 
 from edgeseg_converters.compress.fitting import layerwise
-from edgeseg_converters.compress.fitting.layerwise import varied
+from edgeseg_converters.compress.fitting.layerwise import augmented_slices
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.quiet import import_keras
 
@@ -19,7 +19,7 @@ def few_slices() -> None:
 
 
 def test_every_second_slice_is_changed() -> None:
-    many = varied(IMAGES, GRAPH)
+    many = augmented_slices(IMAGES, GRAPH)
     assert len(many) == 128
     assert {one.shape for one in many} == {IMAGES[0].shape}
     for number, one in enumerate(many[::2]):
@@ -28,13 +28,15 @@ def test_every_second_slice_is_changed() -> None:
 
 
 def test_the_same_slices_are_varied_the_same_way() -> None:
-    for one, other in zip(varied(IMAGES, GRAPH), varied(IMAGES, GRAPH), strict=True):
+    for one, other in zip(
+        augmented_slices(IMAGES, GRAPH), augmented_slices(IMAGES, GRAPH), strict=True
+    ):
         np.testing.assert_array_equal(one, other)
 
 
 def test_of_many_slices_some_are_taken() -> None:
     flat = [np.full((1, 32, 32, 1), level, np.float32) for level in np.linspace(0.2, 0.8, 1000)]
-    many = varied(flat, GRAPH)
+    many = augmented_slices(flat, GRAPH)
     assert len(many) == 128
     early, late = (np.mean([one.max() for one in some]) for some in (many[:40], many[-40:]))
     assert early < late
@@ -42,4 +44,4 @@ def test_of_many_slices_some_are_taken() -> None:
 
 def test_large_tensors_leave_room_for_few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(layerwise, "_HELD_BYTES", 1)
-    assert len(varied(IMAGES, GRAPH)) == 2
+    assert len(augmented_slices(IMAGES, GRAPH)) == 2

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgeseg_converters.compress.fitting.im2col import unrolled
+from edgeseg_converters.compress.fitting.im2col import kernel_matrix
 from edgeseg_converters.compress.fitting.moments import Moments, moments
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.quiet import import_keras
@@ -18,7 +18,7 @@ def seen(images: list[np.ndarray]) -> tuple[Moments, np.ndarray]:
     layer = keras.layers.Conv2D(3, 1, use_bias=False)
     network = read_network(keras.Model(image, layer(image)))
     (only,) = network.graph.layers
-    kernel = unrolled(only, network.weights)
+    kernel = kernel_matrix(only, network.weights)
     assert kernel is not None
     matrix = kernel.matrix(network.weights[only.name][0])
     return moments(kernel, images, kernel, matrix, images), matrix

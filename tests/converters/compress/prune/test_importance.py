@@ -8,7 +8,7 @@ import pytest
 import zoo
 
 from edgeseg.errors import UsageError
-from edgeseg_converters.compress.calibration import spread
+from edgeseg_converters.compress.calibration import evenly_spaced
 from edgeseg_converters.compress.prune.importance import (
     ChannelScores,
     by_batch_norm,
@@ -118,7 +118,7 @@ def test_of_many_slices_taylor_looks_at_some() -> None:
     channels = trace_channels(network.graph)
     many = list(zoo.random_images(130, 8)[:, np.newaxis])
     assert np.array_equal(
-        by_taylor(network, channels, many), by_taylor(network, channels, spread(many, 64))
+        by_taylor(network, channels, many), by_taylor(network, channels, evenly_spaced(many, 64))
     )
 
 

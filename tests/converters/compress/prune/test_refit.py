@@ -5,8 +5,8 @@ import pytest
 import zoo
 from numpy.typing import NDArray
 
-from edgeseg_converters.compress.fitting.im2col import Matrix, Unrolled
-from edgeseg_converters.compress.fitting.layerwise import Original, follow
+from edgeseg_converters.compress.fitting.im2col import KernelMatrix, Matrix
+from edgeseg_converters.compress.fitting.layerwise import Original, choose_kernels
 from edgeseg_converters.compress.fitting.moments import Moments
 from edgeseg_converters.compress.fitting.recalibrate import recalibrate
 from edgeseg_converters.compress.prune.filters import FilterPruning, prune_filters
@@ -59,10 +59,10 @@ def test_statistics_stay_where_nothing_moves() -> None:
     network = network_of("batch_norm")
     original = Original(network)
 
-    def choose(kernel: Unrolled, _: Moments) -> Matrix:
+    def choose(kernel: KernelMatrix, _: Moments) -> Matrix:
         return original.outputs(kernel.layer.name)[1]
 
-    same = follow(network, original, IMAGES, choose, "changing nothing")
+    same = choose_kernels(network, original, IMAGES, choose, "changing nothing")
     for name, arrays in network.weights.items():
         for old, new in zip(arrays, same.weights[name], strict=True):
             np.testing.assert_allclose(old, new, atol=1e-5)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgeseg_converters.compress.rounding.fisher import worth_of_errors
+from edgeseg_converters.compress.rounding.fisher import fisher_error_costs
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.quiet import import_keras
 
@@ -33,7 +33,7 @@ def test_noise_in_a_channel_costs_as_much_as_is_said(activation: str) -> None:
     model.set_weights([rng.normal(0, 0.7, one.shape) for one in model.get_weights()])
     images = [rng.random((1, SIZE, SIZE, 1), np.float32) for _ in range(60)]
 
-    said = worth_of_errors(read_network(model), ["inner"], images)["inner"]
+    said = fisher_error_costs(read_network(model), ["inner"], images)["inner"]
 
     outer = keras.Model(model.inputs, inner)
     for channel in range(4):
@@ -55,6 +55,6 @@ def test_a_channel_that_nobody_reads_costs_nothing() -> None:
     last[:, :, 1] = 0
     model.set_weights([first, last])
     images = [np.random.default_rng(1).random((1, SIZE, SIZE, 1), np.float32)]
-    worth = worth_of_errors(read_network(model), ["inner"], images)["inner"]
+    worth = fisher_error_costs(read_network(model), ["inner"], images)["inner"]
     assert worth[0] > 0
     assert worth[1] == 0

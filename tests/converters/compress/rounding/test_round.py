@@ -8,8 +8,8 @@ import zoo
 from numpy.typing import NDArray
 
 from edgeseg.errors import UsageError
-from edgeseg_converters.compress.fitting.im2col import unrolled
-from edgeseg_converters.compress.fitting.layerwise import varied
+from edgeseg_converters.compress.fitting.im2col import kernel_matrix
+from edgeseg_converters.compress.fitting.layerwise import augmented_slices
 from edgeseg_converters.compress.fitting.recalibrate import recalibrate
 from edgeseg_converters.compress.prune.kernels import sparsity
 from edgeseg_converters.compress.recipe import Rounding
@@ -40,7 +40,7 @@ def error(network: Network, other: Network) -> float:
 def channels(network: Network) -> Iterator[NDArray[np.float32]]:
     """Yield the weights of every output channel that may be rounded."""
     for layer in network.graph.layers:
-        kernel = unrolled(layer, network.weights)
+        kernel = kernel_matrix(layer, network.weights)
         if kernel is not None:
             matrix = kernel.matrix(network.weights[layer.name][kernel.index])
             yield from matrix.reshape(len(matrix), -1, kernel.places).transpose(1, 0, 2)
@@ -74,7 +74,7 @@ def test_rounding_to_the_inputs_that_come_is_better_than_to_those_that_came() ->
     together = round_weights(network, IMAGES, Rounding(8, 5))
     weights = dict(network.weights)
     for layer in network.graph.layers:
-        kernel = unrolled(layer, network.weights)
+        kernel = kernel_matrix(layer, network.weights)
         if kernel is not None:
             arrays = list(weights[layer.name])
             matrix = kernel.matrix(arrays[kernel.index])
@@ -87,7 +87,7 @@ def test_rounding_to_the_inputs_that_come_is_better_than_to_those_that_came() ->
 @pytest.mark.parametrize("family", ["batch_norm", "separable"])
 def test_all_else_stays(family: str) -> None:
     plain = network_of(family)
-    seen = varied(IMAGES, plain.graph)
+    seen = augmented_slices(IMAGES, plain.graph)
     network = recalibrate(plain, seen)
     rounded = round_weights(network, IMAGES, Rounding(2.5))
     assert rounded.graph is network.graph

@@ -21,8 +21,8 @@ from edgeseg_converters.partition.banded import banded
 from edgeseg_converters.partition.request import Cut, PartitionRequest
 from edgeseg_converters.partition.tiling.rows import data
 from edgeseg_converters.partition.tiling.tiles import in_tiles
-from edgeseg_converters.rewrite.cse import merge_twins
-from edgeseg_converters.rewrite.winograd import with_fewer_products
+from edgeseg_converters.rewrite.cse import merge_common_subexpressions
+from edgeseg_converters.rewrite.winograd import to_winograd
 from edgeseg_converters.tflite.check import compare, require_same
 from edgeseg_converters.tflite.export import Compiled, compile_graph
 
@@ -35,7 +35,7 @@ WITH_MANY_PIECES = frozenset({"plain", "u_net_3_plus", "up_sampling"})
 
 @cache
 def network_of(family: str) -> Network:
-    return merge_twins(read_network(zoo.FAMILIES[family](import_keras())))
+    return merge_common_subexpressions(read_network(zoo.FAMILIES[family](import_keras())))
 
 
 @cache
@@ -197,7 +197,7 @@ def test_fewer_products_need_boards_that_have_the_memory() -> None:
         entries = (BoardEntry(name=name, memory=f"{memory}MiB") for name in "ab")
         return PartitionRequest(boards=BoardsFile(tuple(entries)))
 
-    fewer = with_fewer_products(wide())
+    fewer = to_winograd(wide())
     assert [in_tiles(fewer, request(memory), {}).fits for memory in (80, 160)] == [False, True]
     assert not takes_fewer_products(data(wide(), request(80)))
     assert takes_fewer_products(data(wide(), request(160)))

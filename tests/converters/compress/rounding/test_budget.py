@@ -25,12 +25,13 @@ def task(seed: int, worth: float) -> RoundingTask:
 @pytest.mark.parametrize("bits", [2.5, 2.0, 1.0])
 def test_weights_take_the_bits_that_are_wanted(bits: float) -> None:
     tasks = [task(0, 1e-6), task(1, 1e-7)]
-    weights = sum(task.weights.size for task in tasks)
-    budget = Budget(weights)
-    for one in tasks:
-        budget.enter(one)
+    budget = Budget(sum(kernel.weights.size for kernel in tasks))
+    for kernel in tasks:
+        budget.enter(kernel)
     price = budget.price(bits)
-    taken = [entropy_bits_at(one, np.array([price]))[0] / task.weights.size for task in tasks]
+    taken = [
+        entropy_bits_at(kernel, np.array([price]))[0] / kernel.weights.size for kernel in tasks
+    ]
     assert np.mean(taken) == pytest.approx(bits, abs=0.2)
     assert taken[0] > taken[1]
 

@@ -60,10 +60,10 @@ class RowMap:
     height: int
     made_height: int
 
-    def reads(self, made: Rows) -> Rows:
+    def reads(self, outputs: Rows) -> Rows:
         """Return the rows of the image's input that output rows depend on."""
-        start = (self.step * made.start + self.low) // self.per
-        stop = (self.step * (made.stop - 1) + self.high) // self.per + 1
+        start = (self.step * outputs.start + self.low) // self.per
+        stop = (self.step * (outputs.stop - 1) + self.high) // self.per + 1
         return Rows(min(max(start, 0), self.height - 1), max(min(stop, self.height), 1))
 
     def align(self, rows: Rows) -> Rows:
@@ -96,5 +96,5 @@ class Shift(RowMap):
 
     def edges(self, tile: Rows) -> tuple[int, int]:
         """Return how many rows go before and behind a tile; negative where they go away."""
-        made = self.makes(tile)
-        return tile.start - self.low - made.start, made.stop - (tile.stop - self.low)
+        outputs = self.makes(tile)
+        return tile.start - self.low - outputs.start, outputs.stop - (tile.stop - self.low)

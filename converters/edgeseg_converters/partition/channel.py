@@ -17,7 +17,7 @@ from edgeseg_converters.network import Network
 from edgeseg_converters.partition.adaptive import DEFAULT_PARTITIONS, adaptive
 from edgeseg_converters.partition.complexity import METRICS, check_budget
 from edgeseg_converters.partition.request import Cut, PartitionRequest, pieces_of
-from edgeseg_converters.rewrite.branches import ConvolutionPair, divide, find_pairs
+from edgeseg_converters.rewrite.branches import ConvolutionPair, divide_pair, find_pairs
 
 TOLERANCE = 1e-5
 """Bound on the difference of a probability."""
@@ -98,7 +98,7 @@ def in_branches(network: Network, ways: int, max_partitions: int | None = None) 
         raise UsageError(_refusal(network.graph, candidates, reasons, ways))
     divided, branches = network, list[tuple[str, ...]]()
     for candidate in taken:
-        step = divide(divided, candidate.pair, ways)
+        step = divide_pair(divided, candidate.pair, ways)
         divided, branches = step.network, [*branches, *step.branches]
     lines = (f"{_line(candidate)}: divided over {ways} branches" for candidate in taken)
     whole = _left_whole(network.graph, taken, reasons, ways)

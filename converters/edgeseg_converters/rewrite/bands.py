@@ -1,4 +1,4 @@
-"""Bands of rows that one file computes one after the other, where a piece's rows allow it."""
+"""Divides the rows of a piece into bands that one file computes one after the other."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -47,7 +47,7 @@ class Banding:
         return Strips(factor * self.rows, tuple(factor * start for start in self.starts))
 
 
-def in_bands(graph: Graph, most: int) -> Banding | None:
+def in_bands(graph: Graph, limit_bytes: int) -> Banding | None:
     """Divide the rows of a piece into the fewest bands with no more than so many bytes alive.
 
     All bands are alike, so that one file makes them all: it pads each as if it were an image, and
@@ -59,7 +59,7 @@ def in_bands(graph: Graph, most: int) -> Banding | None:
     ----------
     graph
         A piece.
-    most
+    limit_bytes
         Bytes that may be alive at once within it.
 
     Returns
@@ -69,7 +69,7 @@ def in_bands(graph: Graph, most: int) -> Banding | None:
         shifts them, or is to compute too many of them twice.
     """
     arithmetic = _arithmetic(graph)
-    if arithmetic is None or peak_live_bytes(graph) <= most:
+    if arithmetic is None or peak_live_bytes(graph) <= limit_bytes:
         return None
     best = None
     for count in range(2, MAX_BANDS + 1):
@@ -77,7 +77,7 @@ def in_bands(graph: Graph, most: int) -> Banding | None:
         if banding is None:
             break
         best = banding
-        if peak_live_bytes(banding.graph) <= most:
+        if peak_live_bytes(banding.graph) <= limit_bytes:
             break
     return best
 
@@ -101,9 +101,9 @@ class _Arithmetic:
             starts = tuple(min(band * (rows - overlap), last) for band in range(count))
             distinct = len(set(starts)) == count
             if distinct and all(self._fits(Rows(start, start + rows)) for start in starts):
-                made = Banding(self._graph_of(rows), rows, starts, self.factors)
-                if self._right(made):
-                    return made
+                banding = Banding(self._graph_of(rows), rows, starts, self.factors)
+                if self._is_right(banding):
+                    return banding
         return None
 
     def _fits(self, band: Rows) -> bool:
@@ -115,12 +115,12 @@ class _Arithmetic:
             for rows in [self.maps[layer.name]]
         )
 
-    def _right(self, made: Banding) -> bool:
+    def _is_right(self, banding: Banding) -> bool:
         """Tell whether the rows that count of every band are those of the image."""
-        for number, start in enumerate(made.starts):
-            right = self._right_rows(Rows(start, start + made.rows))
-            kept = {name: made.strips(name).kept[number] for name in self.graph.outputs}
-            if not all(right[name].holds(Rows(*rows)) for name, rows in kept.items()):
+        for number, start in enumerate(banding.starts):
+            right = self._right_rows(Rows(start, start + banding.rows))
+            strips = {name: banding.strips(name).kept[number] for name in self.graph.outputs}
+            if not all(right[name].holds(Rows(*rows)) for name, rows in strips.items()):
                 return False
         return True
 
@@ -128,11 +128,11 @@ class _Arithmetic:
         """Return the rows of each tensor that a band makes as the whole image would."""
         right = {tensor.name: self._of(tensor.name, band) for tensor in self.graph.inputs}
         for layer in self.graph.layers:
-            rows, made = self.maps[layer.name], self._of(layer.name, band)
-            known = right[layer.inputs[0]]
+            right_inputs = right[layer.inputs[0]]
             for name in layer.inputs[1:]:
-                known = known.meet(right[name])
-            right[layer.name] = _depending(rows, made, known)
+                right_inputs = right_inputs.meet(right[name])
+            rows, outputs = self.maps[layer.name], self._of(layer.name, band)
+            right[layer.name] = _rows_from(rows, outputs, right_inputs)
         return right
 
     def _of(self, tensor: str, band: Rows) -> Rows:
@@ -141,8 +141,8 @@ class _Arithmetic:
 
     def _graph_of(self, rows: int) -> Graph:
         def cropped(tensor: Tensor) -> Tensor:
-            batch, _, *rest = tensor.shape
-            return replace(tensor, shape=(batch, rows * self.factors[tensor.name], *rest))
+            batch, _, *others = tensor.shape
+            return replace(tensor, shape=(batch, rows * self.factors[tensor.name], *others))
 
         layers = (replace(layer, output=cropped(layer.output)) for layer in self.graph.layers)
         return replace(
@@ -150,12 +150,12 @@ class _Arithmetic:
         )
 
 
-def _depending(rows: RowMap, made: Rows, known: Rows) -> Rows:
-    """Return those of the rows made that depend on known rows alone."""
-    start, stop = made.start, made.stop
-    while start < stop and not known.holds(rows.reads(Rows(start, start + 1))):
+def _rows_from(rows: RowMap, outputs: Rows, inputs: Rows) -> Rows:
+    """Return those of the output rows that depend on the given input rows alone."""
+    start, stop = outputs.start, outputs.stop
+    while start < stop and not inputs.holds(rows.reads(Rows(start, start + 1))):
         start += 1
-    while start < stop and not known.holds(rows.reads(Rows(stop - 1, stop))):
+    while start < stop and not inputs.holds(rows.reads(Rows(stop - 1, stop))):
         stop -= 1
     return Rows(start, stop)
 
@@ -163,16 +163,16 @@ def _depending(rows: RowMap, made: Rows, known: Rows) -> Rows:
 def _arithmetic(graph: Graph) -> _Arithmetic | None:
     """Work out how the rows of a piece depend on each other, None if they can't be divided."""
     heights = {name: rows_of(tensor.shape) for name, tensor in graph.tensors.items()}
-    known = [height for height in heights.values() if height is not None]
-    coarsest = min(known, default=0)
-    if len(known) < len(heights) or any(height % coarsest for height in known):
+    image_heights = [height for height in heights.values() if height is not None]
+    coarsest = min(image_heights, default=0)
+    if len(image_heights) < len(heights) or any(height % coarsest for height in image_heights):
         return None
     maps = {layer.name: _plain(graph, layer) for layer in graph.layers}
-    found = {name: rows for name, rows in maps.items() if rows is not None}
-    if len(found) < len(maps):
+    plain = {name: rows for name, rows in maps.items() if rows is not None}
+    if len(plain) < len(maps):
         return None
     factors = {name: (height or 0) // coarsest for name, height in heights.items()}
-    return _Arithmetic(graph, found, factors, coarsest)
+    return _Arithmetic(graph, plain, factors, coarsest)
 
 
 def _plain(graph: Graph, layer: Layer) -> RowMap | None:

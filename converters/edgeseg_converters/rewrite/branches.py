@@ -41,7 +41,7 @@ class ConvolutionPair:
 
 
 @dataclass(frozen=True)
-class Divided:
+class DividedNetwork:
     """A network with a pair divided, and the layers of each branch."""
 
     network: Network
@@ -58,11 +58,11 @@ def find_pairs(graph: Graph) -> tuple[tuple[ConvolutionPair, ...], Mapping[str, 
     mapping
         For each convolution that can't be the first of a pair, by name, the reason.
     """
-    found = {
+    outcomes = {
         layer.name: _follow(graph, layer) for layer in graph.layers if kind_of(layer.kind).divisible
     }
-    pairs = tuple(pair for pair in found.values() if isinstance(pair, ConvolutionPair))
-    return pairs, {name: why for name, why in found.items() if isinstance(why, str)}
+    pairs = tuple(pair for pair in outcomes.values() if isinstance(pair, ConvolutionPair))
+    return pairs, {name: why for name, why in outcomes.items() if isinstance(why, str)}
 
 
 def share_channels(channels: int, ways: int) -> tuple[int, ...]:
@@ -81,7 +81,7 @@ def share_channels(channels: int, ways: int) -> tuple[int, ...]:
     return (*others, last + channels % unit)
 
 
-def divide(network: Network, pair: ConvolutionPair, ways: int) -> Divided:
+def divide_pair(network: Network, pair: ConvolutionPair, ways: int) -> DividedNetwork:
     """Return an equivalent network in which branches stand for the pair.
 
     The tensor of the second convolution keeps its name. The sums of floats are taken in another
@@ -108,7 +108,7 @@ def divide(network: Network, pair: ConvolutionPair, ways: int) -> Divided:
     weights = {name: arrays for name, arrays in network.weights.items() if name not in pair.layers}
     for part in branches:
         weights |= part.weights
-    return Divided(
+    return DividedNetwork(
         Network(Graph(graph.name, graph.inputs, graph.outputs, tuple(layers)), weights),
         tuple(tuple(layer.name for layer in part.graph.layers) for part in branches),
     )

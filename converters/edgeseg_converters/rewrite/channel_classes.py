@@ -1,4 +1,4 @@
-"""Which channels belong together: one class of channels goes from all tensors at once, or stays.
+"""Equivalence classes of channels: a class is removed from all tensors at once, or stays.
 
 Every channel of every tensor gets a number. A layer that makes channels gives out new numbers,
 every other layer hands on those it reads: a concatenation puts them side by side, a sum declares
@@ -72,9 +72,9 @@ def trace_channels(graph: Graph) -> Channels:
     tracer.guarded[:0] = [(tracer.numbers[tensor], output) for tensor in graph.outputs]
     class_of = _connect(tracer.count, tracer.ties)
     tensors = {name: class_of[numbers] for name, numbers in tracer.numbers.items()}
-    made = {layer.name: tensors[layer.name] for layer in graph.layers if makes_channels(layer)}
-    protected = _protect(made, [(class_of[numbers], why) for numbers, why in tracer.guarded])
-    free = {name: classes for name, classes in made.items() if name not in protected}
+    own = {layer.name: tensors[layer.name] for layer in graph.layers if makes_channels(layer)}
+    protected = _protect(own, [(class_of[numbers], why) for numbers, why in tracer.guarded])
+    free = {name: classes for name, classes in own.items() if name not in protected}
     return Channels(int(class_of.max()) + 1, tensors, _groups(free), protected)
 
 
@@ -86,7 +86,7 @@ def makes_channels(layer: Layer) -> bool:
 def weight_axes(
     layer: Layer, spec: WeightSpec, tensors: Mapping[str, Classes]
 ) -> dict[int, Classes]:
-    """Say along which axes of a weight array the channels lie, and which classes they are.
+    """Return the classes of channels along each axis of a weight array that counts channels.
 
     Parameters
     ----------
@@ -199,7 +199,7 @@ def _connect(count: int, ties: Iterable[tuple[Classes, Classes]]) -> Classes:
     return classes
 
 
-def _protect(made: Mapping[str, Classes], guarded: Iterable[tuple[Classes, str]]) -> dict[str, str]:
+def _protect(own: Mapping[str, Classes], guarded: Iterable[tuple[Classes, str]]) -> dict[str, str]:
     """Protect every layer that makes a guarded class, and then all classes that it makes."""
     protected: dict[str, str] = {}
     waiting = list(guarded)
@@ -207,18 +207,18 @@ def _protect(made: Mapping[str, Classes], guarded: Iterable[tuple[Classes, str]]
         classes, reason = waiting.pop(0)
         touched = [
             name
-            for name, own in made.items()
-            if name not in protected and bool(np.isin(own, classes).any())
+            for name, made_classes in own.items()
+            if name not in protected and bool(np.isin(made_classes, classes).any())
         ]
         protected |= dict.fromkeys(touched, reason)
-        waiting[:0] = [(made[name], reason) for name in touched]
+        waiting[:0] = [(own[name], reason) for name in touched]
     return protected
 
 
-def _groups(made: Mapping[str, Classes]) -> tuple[ClassGroup, ...]:
+def _groups(own: Mapping[str, Classes]) -> tuple[ClassGroup, ...]:
     """Put together the classes that come from the same layers, equally often from each."""
     makers: dict[int, list[str]] = {}
-    for name, classes in made.items():
+    for name, classes in own.items():
         for number in classes.tolist():
             makers.setdefault(number, []).append(name)
     groups: dict[tuple[str, ...], list[int]] = {}

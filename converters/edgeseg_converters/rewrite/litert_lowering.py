@@ -1,4 +1,4 @@
-"""The same sums in the order that LiteRT's kernels are quickest at: equal bits, less time.
+"""Lowers convolutions to the forms that LiteRT computes fastest, with the same bits.
 
 XNNPACK reads a kernel anew for every few pixels. Measured with LiteRT 2.3 on one x86 core, with
 1 MiB of second-level and 32 MiB of third-level cache, on the paper's U-Net at 256 x 256: its
@@ -27,7 +27,7 @@ _Arrays = tuple[NDArray[np.float32], ...]
 
 
 def lower_for_litert(network: Network) -> Network:
-    """Rewrite what LiteRT is slow at; every output value is the same sum, bit by bit.
+    """Replace convolutions that LiteRT is slow at; every output value is the same sum, bit by bit.
 
     A transposed convolution whose windows do not overlap becomes a convolution of one pixel that
     makes the channels of all pixels of a window, which then move to their places. A convolution
@@ -37,33 +37,43 @@ def lower_for_litert(network: Network) -> Network:
     ----------
     network
         A graph, whole or a piece, and at least its weights.
+
+    Returns
+    -------
+    Network
+        More layers; tensors that leave a group of fused layers keep their names.
     """
     layers: list[Layer] = []
     weights = dict(network.weights)
     graph = network.graph
     for names in fused_groups(graph):
         group = [graph.layer(name) for name in names]
-        made = _at_its_places(group, weights) or _in_parts(group, weights) or group
-        layers.extend(made)
+        layers.extend(_as_depth_to_space(group, weights) or _in_parts(group, weights) or group)
     return Network(replace(graph, layers=tuple(layers)), weights)
 
 
-def _at_its_places(group: Sequence[Layer], weights: dict[str, _Arrays]) -> list[Layer] | None:
-    """Rewrite a transposed convolution, with the activation behind it if there is one."""
+def _as_depth_to_space(group: Sequence[Layer], weights: dict[str, _Arrays]) -> list[Layer] | None:
+    """Replace a transposed convolution, and the ReLU behind it, by one of one pixel."""
     first, end = group[0], group[-1]
-    if not _apart(first) or [layer.kind for layer in group[1:]] not in ([], ["ReLU"]):
+    if not _has_separate_windows(first) or [layer.kind for layer in group[1:]] not in (
+        [],
+        ["ReLU"],
+    ):
         return None
     factor = first.config["strides"][0]
     batch, height, width, filters = first.output.shape
     shape = (batch, height // factor, width // factor, filters * factor**2)
-    made, source = list[Layer](), first.inputs[0]
+    replacement, source = list[Layer](), first.inputs[0]
     for layer in group:
         name = f"{layer.name}.pixels"
         output = replace(layer.output, name=name, shape=shape)
-        made.append(replace(layer, name=name, inputs=(source,), output=output))
+        replacement.append(replace(layer, name=name, inputs=(source,), output=output))
         source = name
-    made[0] = _of_one_pixel(made[0], weights[first.name], weights)
-    return [*made, Layer(end.name, "DepthToSpace", (source,), end.output, {"block_size": factor})]
+    replacement[0] = _of_one_pixel(replacement[0], weights[first.name], weights)
+    return [
+        *replacement,
+        Layer(end.name, "DepthToSpace", (source,), end.output, {"block_size": factor}),
+    ]
 
 
 def _of_one_pixel(layer: Layer, arrays: _Arrays, weights: dict[str, _Arrays]) -> Layer:
@@ -71,13 +81,13 @@ def _of_one_pixel(layer: Layer, arrays: _Arrays, weights: dict[str, _Arrays]) ->
     kernel, *bias = arrays
     pixels = kernel.shape[0] * kernel.shape[1]
     flat = np.transpose(kernel, (3, 0, 1, 2)).reshape(1, 1, kernel.shape[3], -1)
-    weights[layer.name] = (flat, *(np.tile(one, pixels) for one in bias))
+    weights[layer.name] = (flat, *(np.tile(array, pixels) for array in bias))
     config = {key: value for key, value in layer.config.items() if key != "output_padding"}
     config |= {"filters": flat.shape[-1], "kernel_size": [1, 1], "strides": [1, 1], "groups": 1}
     return replace(layer, kind="Conv2D", config=config, weights=_specs(layer, weights[layer.name]))
 
 
-def _apart(layer: Layer) -> bool:
+def _has_separate_windows(layer: Layer) -> bool:
     """Tell whether a layer is a transposed convolution of whose windows no two overlap."""
     if layer.kind != "Conv2DTranspose":
         return False
@@ -93,31 +103,33 @@ def _apart(layer: Layer) -> bool:
 
 def _in_parts(group: Sequence[Layer], weights: dict[str, _Arrays]) -> list[Layer] | None:
     """Divide a convolution by its output channels, with what is computed of each of them."""
-    layer = group[0]
-    if layer.kind != "Conv2D" or layer.config["groups"] != 1:
+    first = group[0]
+    if first.kind != "Conv2D" or first.config["groups"] != 1:
         return None
-    if layer.config["activation"] not in _BY_VALUE or not all(map(_each_channel, group[1:])):
+    if first.config["activation"] not in _BY_VALUE or not all(
+        map(_keeps_channels_apart, group[1:])
+    ):
         return None
-    filters = layer.output.shape[-1]
-    count = _parts(ITEM_SIZE["float32"] * weights[layer.name][0].size, filters)
+    filters = first.output.shape[-1]
+    count = _parts(ITEM_SIZE["float32"] * weights[first.name][0].size, filters)
     if count == 1:
         return None
     step = filters // count
-    made: list[Layer] = []
+    parts: list[Layer] = []
     ends = []
     for number in range(count):
-        source = layer.inputs[0]
-        for one in group:
-            part = _part(one, source, number, step, weights)
-            made.append(part)
+        source = first.inputs[0]
+        for layer in group:
+            part = _part(layer, source, number, step, weights)
+            parts.append(part)
             source = part.name
         ends.append(source)
     end = group[-1]
-    return [*made, Layer(end.name, "Concatenate", tuple(ends), end.output, {"axis": -1})]
+    return [*parts, Layer(end.name, "Concatenate", tuple(ends), end.output, {"axis": -1})]
 
 
 def _parts(size: int, filters: int) -> int:
-    """Return the fewest equal parts of a kernel that are none too heavy; 1 if there are none.
+    """Return the smallest number of equal parts of a kernel that fit a cache; 1 if there is none.
 
     Of fewer than a vector's channels TensorFlow folds a batch norm to other last bits.
     """
@@ -133,16 +145,16 @@ def _part(layer: Layer, source: str, number: int, step: int, weights: dict[str, 
     config = dict(layer.config)
     if "filters" in config:
         config["filters"] = step
-    made = replace(layer, name=name, inputs=(source,), output=output, config=config)
+    part = replace(layer, name=name, inputs=(source,), output=output, config=config)
     if not layer.weights:
-        return made
-    some = slice(number * step, (number + 1) * step)
-    weights[name] = tuple(array[..., some] for array in weights[layer.name])
-    return replace(made, weights=_specs(layer, weights[name]))
+        return part
+    channels = slice(number * step, (number + 1) * step)
+    weights[name] = tuple(array[..., channels] for array in weights[layer.name])
+    return replace(part, weights=_specs(layer, weights[name]))
 
 
-def _each_channel(layer: Layer) -> bool:
-    """Tell whether a layer makes each channel of that of its input."""
+def _keeps_channels_apart(layer: Layer) -> bool:
+    """Tell whether each channel of a layer depends on the same channel of its input alone."""
     if layer.kind == "BatchNormalization":
         return list(np.ravel(layer.config.get("axis", -1))) in ([-1], [len(layer.output.shape) - 1])
     by_value = layer.kind == "Activation" and layer.config["activation"] in _BY_VALUE

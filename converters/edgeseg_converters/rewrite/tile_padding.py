@@ -7,12 +7,12 @@ from edgeseg.network.graph import Layer
 from edgeseg_converters.layers.registry import kind_of
 from edgeseg_converters.layers.rows import RowMap, Rows
 
-Margins: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
+Padding: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
 """Rows above and below, columns left and right."""
 
 
-def margins(layer: Layer, rows: RowMap, tile: Rows) -> Margins | None:
-    """Return the padding that lets a convolution do without its own, where rows are spared by it.
+def explicit_padding(layer: Layer, rows: RowMap, tile: Rows) -> Padding | None:
+    """Return the padding before a convolution that then has none of its own, if that saves rows.
 
     TFLite pads all sides or none. With its own padding a convolution makes rows at the edges
     between tiles that nobody may read; without, its input is padded before. XNNPACK takes both
@@ -29,8 +29,8 @@ def margins(layer: Layer, rows: RowMap, tile: Rows) -> Margins | None:
 
     Returns
     -------
-    Margins or None
-        None where the layer is to pad.
+    Padding or None
+        None where the layer pads by itself.
     """
     slides = kind_of(layer.kind).kernel.slides
     if not slides or layer.config["padding"] != "same" or rows.step > 1:
@@ -48,7 +48,7 @@ def without_padding(config: Mapping[str, Any]) -> dict[str, Any]:
     return {**config, "padding": "valid"}
 
 
-def rows_made(rows: RowMap, tile: Rows) -> Rows:
-    """Return the output rows of a tile that is padded with its margins."""
+def rows_of_padded(rows: RowMap, tile: Rows) -> Rows:
+    """Return the output rows of a tile that is padded so."""
     start = 0 if tile.start == 0 else tile.start - rows.low
     return Rows(start, rows.made_height if tile.stop == rows.height else tile.stop - rows.high)

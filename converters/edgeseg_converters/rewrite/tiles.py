@@ -9,7 +9,12 @@ from edgeseg.network.graph import Graph, Layer, Tensor
 from edgeseg_converters.layers.rows import RowMap, Rows, Shift
 from edgeseg_converters.network import Network
 from edgeseg_converters.rewrite.row_maps import row_map, rows_of
-from edgeseg_converters.rewrite.tile_padding import Margins, margins, rows_made, without_padding
+from edgeseg_converters.rewrite.tile_padding import (
+    Padding,
+    explicit_padding,
+    rows_of_padded,
+    without_padding,
+)
 
 
 @dataclass(frozen=True)
@@ -22,9 +27,9 @@ class Tiling:
         Number of tiles.
     own
         Of each tensor that is made in tiles: ranges that follow one another and cover it.
-    made
+    computed
         Of the same tensors: the rows that a tile computes.
-    held
+    needed
         Of each tensor that a tile reads: the rows that its readers need. What a tile needs and
         does not compute comes from the tiles that own it.
     homes
@@ -33,8 +38,8 @@ class Tiling:
 
     ways: int
     own: Mapping[str, tuple[Rows, ...]]
-    made: Mapping[str, tuple[Rows, ...]]
-    held: Mapping[str, tuple[Rows, ...]]
+    computed: Mapping[str, tuple[Rows, ...]]
+    needed: Mapping[str, tuple[Rows, ...]]
     homes: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -87,8 +92,8 @@ def tile_rows(network: Network, tiling: Tiling) -> Tiled:
     weights = dict(network.weights)
     for layer, original in builder.origins.items():
         weights[layer] = network.weights[original]
-    kept = {layer.name: weights[layer.name] for layer in layers if layer.weights}
-    return Tiled(Network(graph, kept), {name: builder.places[name] for name in graph.position})
+    own = {layer.name: weights[layer.name] for layer in layers if layer.weights}
+    return Tiled(Network(graph, own), {name: builder.places[name] for name in graph.position})
 
 
 class _Builder:
@@ -99,9 +104,9 @@ class _Builder:
         self._layers: dict[str, Layer] = {}
         self._rows: dict[str, Rows] = {}
         self._maps = {
-            layer.name: found
+            layer.name: rows
             for layer in graph.layers
-            if layer.name in tiling.made and isinstance(found := row_map(graph, layer), RowMap)
+            if layer.name in tiling.computed and isinstance(rows := row_map(graph, layer), RowMap)
         }
         self._tensors = {tensor.name: tensor for tensor in graph.inputs}
         self.places: dict[str, Place] = {}
@@ -138,34 +143,36 @@ class _Builder:
     def _tile(self, layer: Layer, tile: int) -> None:
         """Append what one tile computes of a layer."""
         rows = self._maps[layer.name]
-        spread = [self._is_spread(tensor, rows) for tensor in layer.inputs]
+        whole = [self._is_spread(tensor, rows) for tensor in layer.inputs]
         held = [
-            self._gather(tensor, self._tiling.ways) if one else self._held(tensor, tile)
-            for tensor, one in zip(layer.inputs, spread, strict=True)
+            self._gather(tensor, self._tiling.ways) if is_whole else self._held(tensor, tile)
+            for tensor, is_whole in zip(layer.inputs, whole, strict=True)
         ]
         reads = self._fitting(
-            [name for name, one in zip(held, spread, strict=True) if not one], layer.name, tile
+            [name for name, is_whole in zip(held, whole, strict=True) if not is_whole],
+            layer.name,
+            tile,
         )
         inputs = tuple(
-            name if one else self._crop(name, reads, tile)
-            for name, one in zip(held, spread, strict=True)
+            name if is_whole else self._crop(name, reads, tile)
+            for name, is_whole in zip(held, whole, strict=True)
         )
-        name, made = _name(layer.name, tile), rows.makes(reads)
+        name, makes = _name(layer.name, tile), rows.makes(reads)
         settings = _settings(layer, rows, reads)
-        around = margins(layer, rows, reads)
-        if around is not None:
-            inputs = (self._pad(f"{name}.padded", inputs[0], around, tile),)
-            made, settings = rows_made(rows, reads), without_padding(settings)
-        tensor = Tensor(name, _shape(layer.output, made), layer.output.dtype)
+        padding = explicit_padding(layer, rows, reads)
+        if padding is not None:
+            inputs = (self._pad(f"{name}.padded", inputs[0], padding, tile),)
+            makes, settings = rows_of_padded(rows, reads), without_padding(settings)
+        tensor = Tensor(name, _shape(layer.output, makes), layer.output.dtype)
         self._append(replace(layer, name=name, inputs=inputs, output=tensor, config=settings), tile)
-        self._rows[name] = made
+        self._rows[name] = makes
         if layer.weights:
             self.origins[name] = layer.name
 
-    def _pad(self, name: str, source: str, around: Margins, tile: int) -> str:
+    def _pad(self, name: str, source: str, padding: Padding, tile: int) -> str:
         tensor = self._tensors[source]
         batch, height, width, channels = tensor.shape
-        (above, below), (left, right) = around
+        (above, below), (left, right) = padding
         shape = (batch, height + above + below, width + left + right, channels)
         config = {"padding": [[above, below], [left, right]]}
         output = Tensor(name, shape, tensor.dtype)
@@ -180,7 +187,7 @@ class _Builder:
             common = common.meet(self._rows[name])
         if rows.align(common) == common:
             return common
-        return rows.align(rows.reads(self._tiling.made[layer][tile]))
+        return rows.align(rows.reads(self._tiling.computed[layer][tile]))
 
     def _is_spread(self, tensor: str, reader: RowMap) -> bool:
         """Say whether a tensor's one row meets all rows of the others."""
@@ -188,15 +195,15 @@ class _Builder:
 
     def _held(self, tensor: str, tile: int) -> str:
         """Name the tensor of a tile that has all rows its readers need."""
-        wanted = self._tiling.held[tensor][tile]
+        needed = self._tiling.needed[tensor][tile]
         if tensor not in self._maps:
             self._rows[tensor] = Rows(0, rows_of(self._graph.tensors[tensor].shape) or 1)
             maker = self.places.get(tensor)
-            return self._crop(tensor, wanted, maker.tile if maker else tile)
-        if self._tiling.made[tensor][tile].holds(wanted):
+            return self._crop(tensor, needed, maker.tile if maker else tile)
+        if self._tiling.computed[tensor][tile].holds(needed):
             return _name(tensor, tile)
         owners = enumerate(self._tiling.own[tensor])
-        shares = [(owner, rows.meet(wanted)) for owner, rows in owners]
+        shares = [(owner, rows.meet(needed)) for owner, rows in owners]
         parts = [
             self._crop(_name(tensor, owner), rows, owner) for owner, rows in shares if rows.count
         ]
@@ -205,17 +212,17 @@ class _Builder:
         joined = f"{_name(tensor, tile)}.joined"
         if joined not in self._tensors:
             self._join(joined, parts, tile)
-            self._rows[joined] = wanted
+            self._rows[joined] = needed
         return joined
 
     def _crop(self, source: str, rows: Rows, tile: int) -> str:
         """Name a tensor that has just these rows of another."""
-        there = self._rows[source]
-        if there == rows:
+        present = self._rows[source]
+        if present == rows:
             return source
         name = f"{source}.{rows.start}-{rows.stop}"
         if name not in self._tensors:
-            cropping = [[rows.start - there.start, there.stop - rows.stop], [0, 0]]
+            cropping = [[rows.start - present.start, present.stop - rows.stop], [0, 0]]
             tensor = self._tensors[source]
             output = Tensor(name, _shape(tensor, rows), tensor.dtype)
             self._append(Layer(name, "Cropping2D", (source,), output, {"cropping": cropping}), tile)
@@ -229,8 +236,8 @@ class _Builder:
         self._append(Layer(name, "Concatenate", tuple(parts), output, {"axis": ROW_AXIS}), tile)
 
     def _append(self, layer: Layer, tile: int) -> None:
-        made = [self.places[name] for name in layer.inputs if name in self.places]
-        stage = max((place.stage + (place.tile != tile) for place in made), default=0)
+        sources = [self.places[name] for name in layer.inputs if name in self.places]
+        stage = max((place.stage + (place.tile != tile) for place in sources), default=0)
         self._layers[layer.name] = layer
         self._tensors[layer.name] = layer.output
         self.places[layer.name] = Place(stage, tile)

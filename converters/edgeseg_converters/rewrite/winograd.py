@@ -1,8 +1,9 @@
-"""Convolutions of many channels by a third fewer multiplications, equal but for rounding.
+"""Replaces 3x3 convolutions by Winograd's F(2, 3) along rows: a third fewer multiplications.
 
-Two neighbouring pixels of a row share four products that would be six; see
-:mod:`edgeseg_converters.keras.winograd_conv2d`. Rows stay apart, so that a tile of rows computes
-the very bits that the whole image does. The kernels take a third more bytes.
+Lavin and Gray 2016, "Fast algorithms for convolutional neural networks", arXiv:1509.09308. Results
+are equal but for rounding. Two neighbouring pixels of a row share four products that would be six;
+see :mod:`edgeseg_converters.keras.winograd_conv2d`. Rows stay apart, so that a tile of rows
+computes the very bits that the whole image does. The kernels take a third more bytes.
 """
 
 from collections.abc import Sequence
@@ -31,7 +32,7 @@ _Arrays: TypeAlias = tuple[NDArray[np.float32], ...]
 
 
 def to_winograd(network: Network) -> Network:
-    """Rewrite 3x3 convolutions of many channels, with the batch norm and the ReLU behind them.
+    """Replace 3x3 convolutions of many channels, with the batch norm and the ReLU behind them.
 
     Parameters
     ----------
@@ -50,8 +51,8 @@ def to_winograd(network: Network) -> Network:
             else:
                 layers.append(group[0])
             group = group[count:]
-    kept = {layer.name: weights[layer.name] for layer in layers if layer.weights}
-    return Network(replace(network.graph, layers=tuple(layers)), kept)
+    own = {layer.name: weights[layer.name] for layer in layers if layer.weights}
+    return Network(replace(network.graph, layers=tuple(layers)), own)
 
 
 def _suits(network: Network, layer: Layer) -> bool:
@@ -94,10 +95,10 @@ def _is_relu(layer: Layer) -> bool:
 
 
 def _rewritten(group: Sequence[Layer], weights: dict[str, _Arrays]) -> Layer:
-    """Make one layer of a convolution and what it absorbs; it bears the name of the last."""
+    """Return one layer for a convolution and the layers it absorbs, by the name of the last."""
     first, last = group[0], group[-1]
-    kernel, *given = (array.astype(np.float64) for array in weights[first.name])
-    bias = given[0] if given else np.zeros(kernel.shape[-1])
+    kernel, *biases = (array.astype(np.float64) for array in weights[first.name])
+    bias = biases[0] if biases else np.zeros(kernel.shape[-1])
     for layer in filter(_scales, group):
         scale, shift = _affine(layer, weights[layer.name])
         kernel, bias = kernel * scale, bias * scale + shift

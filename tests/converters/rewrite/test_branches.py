@@ -17,7 +17,7 @@ from edgeseg_converters.layers.table import LAYER_KINDS
 from edgeseg_converters.network import Network
 from edgeseg_converters.rewrite.branches import (
     ConvolutionPair,
-    divide,
+    divide_pair,
     find_pairs,
     share_channels,
 )
@@ -118,7 +118,7 @@ def test_any_two_convolutions_with_anything_between(
         assume(False)  # A crop, or a kernel without padding, took more than there was.
     (pair,), _ = find_pairs(network.graph)
     assert (pair.first, pair.second) == ("one", "two")
-    divided = divide(network, pair, ways)
+    divided = divide_pair(network, pair, ways)
     check_shapes(divided.network)
     assert len(divided.branches) == ways
     np.testing.assert_allclose(run(divided.network), run(network), rtol=1e-5, atol=1e-5)
@@ -131,7 +131,7 @@ def test_every_kind_between(kind: str) -> None:
     one, two = layers.Conv2D(5, 3, name="one"), layers.Conv2D(4, 1, name="two")
     network = network_of(one, BETWEEN[kind](), two)
     (pair,), _ = find_pairs(network.graph)
-    divided = divide(network, pair, 2).network
+    divided = divide_pair(network, pair, 2).network
     check_shapes(divided)
     np.testing.assert_array_equal(values(divided), values(network))
     np.testing.assert_allclose(run(divided), run(network), rtol=1e-5, atol=1e-5)
@@ -154,7 +154,7 @@ def test_all_pairs_of_every_family_at_once(family: str, ways: int) -> None:
     for pair in pairs:
         if busy.isdisjoint(pair.layers):
             busy.update(pair.layers)
-            divided = divide(divided, pair, ways).network
+            divided = divide_pair(divided, pair, ways).network
             spec = graph.layer(pair.first).weights[0]
             repeated += (ways - 1) * spec.elements if spec.name == "depthwise_kernel" else 0
     assert bool(busy) == (family not in {"residual", "recurrent_residual", "operators"})
@@ -171,7 +171,7 @@ def test_one_pair_by_hand() -> None:
     )
     (pair,), _ = find_pairs(network.graph)
     assert pair == ConvolutionPair(("one", "two"))
-    divided = divide(network, pair, 2)
+    divided = divide_pair(network, pair, 2)
     assert divided.branches == (("one_branch_0", "two_branch_0"), ("one_branch_1", "two_branch_1"))
     graph, weights = divided.network.graph, divided.network.weights
     names = [layer.name for layer in graph.layers]
@@ -196,7 +196,7 @@ def test_a_name_that_is_taken_is_not_taken_twice() -> None:
     )
     pairs, _ = find_pairs(network.graph)
     for pair in pairs:
-        divided = divide(network, pair, 2).network
+        divided = divide_pair(network, pair, 2).network
         assert len(divided.graph.position) == len(divided.graph.layers)
         np.testing.assert_allclose(run(divided), run(network), atol=1e-5)
 
@@ -243,7 +243,7 @@ def test_a_softmax_after_the_sum_is_exact() -> None:
     head = layers.Conv2D(3, 1, activation="softmax", name="head")
     network = network_of(layers.Conv2D(8, 3, name="one"), head)
     (pair,), _ = find_pairs(network.graph)
-    np.testing.assert_allclose(run(divide(network, pair, 3).network), run(network), atol=1e-6)
+    np.testing.assert_allclose(run(divide_pair(network, pair, 3).network), run(network), atol=1e-6)
 
 
 @given(channels=st.integers(1, 2000), ways=st.integers(1, 64))

@@ -120,7 +120,7 @@ def _candidates(
     prices = _prices(estimate((graph,), request))
     for rows, span in spans:
         tilings = (divide(graph, span, ways, prices, patience) for patience in _PATIENCE)
-        distinct = {str(tiling.made): tiling for tiling in tilings}
+        distinct = {str(tiling.computed): tiling for tiling in tilings}
         for tiling in distinct.values():
             tiled = tile_rows(network, replace(tiling, homes=homes))
             pieces = _pieces(tiled)

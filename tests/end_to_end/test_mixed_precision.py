@@ -21,7 +21,7 @@ from edgeseg_converters.keras.quiet import import_keras
 from edgeseg_converters.network import Network
 from edgeseg_converters.partition import PartitionRequest
 from edgeseg_converters.partition.adaptive import adaptive
-from edgeseg_converters.precision.quantize import setups
+from edgeseg_converters.precision.quantize import converter_setups
 from edgeseg_converters.tflite.chain import outputs_of
 from edgeseg_converters.tflite.export import Compiled, compile_graph
 from edgeseg_runtime.coordination.backlog import PendingSlice
@@ -44,7 +44,7 @@ def mixed_pieces(network: Network, precisions: Sequence[Precision]) -> list[Comp
     request = PartitionRequest(max_partitions=len(precisions))
     partition = adaptive(network.graph, request)
     exact = [compile_graph(piece, network.weights) for piece in partition]
-    lower = setups(precisions, exact, IMAGES)
+    lower = converter_setups(precisions, exact, IMAGES)
     return [
         compile_graph(piece, network.weights, setup)
         for piece, setup in zip(partition, lower, strict=True)

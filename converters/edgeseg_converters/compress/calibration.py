@@ -24,7 +24,7 @@ Item = TypeVar("Item")
 
 
 def real_images(
-    path: Path, preprocessing: Preprocessing, most: int = MAX_SLICES
+    path: Path, preprocessing: Preprocessing, limit: int = MAX_SLICES
 ) -> list[ModelInput]:
     """Read slices, evenly spread over a scan, as model inputs (1, H, W, C).
 
@@ -32,8 +32,8 @@ def real_images(
     ----------
     path
         A NIfTI volume, an 8-bit PNG slice, or a folder of them.
-    most
-        How many slices are read at most.
+    limit
+        Most slices that are read.
 
     Raises
     ------
@@ -41,14 +41,14 @@ def real_images(
         If the scan can't be used, or shows next to nothing in the model's window.
     """
     scan = read_scan(path)
-    chosen = evenly_spaced(range(len(scan)), most)
+    indices = evenly_spaced(range(len(scan)), limit)
     levels = [
         to_model(scan.slice(index), scan.geometry(index), preprocessing, windowed=scan.windowed)
-        for index in chosen
+        for index in indices
     ]
     flaw = _flaw(levels)
     if flaw is not None:
-        remedy = _remedy(scan, chosen, preprocessing.window)
+        remedy = _remedy(scan, indices, preprocessing.window)
         raise VolumeError(f"the slices in {path} can't calibrate: they {flaw}; {remedy}")
     return [to_input(grey, preprocessing) for grey in levels]
 
@@ -61,9 +61,9 @@ def noise_images(preprocessing: Preprocessing, count: int) -> list[ModelInput]:
 
 
 def evenly_spaced(items: Sequence[Item], count: int) -> list[Item]:
-    """Take so many of the items at most, evenly spread, the first and the last among them."""
-    chosen = np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int)
-    return [items[index] for index in chosen.tolist()]
+    """Return ``count`` of the items at most, evenly spaced, the first and the last included."""
+    places = np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int)
+    return [items[index] for index in places.tolist()]
 
 
 def _flaw(levels: Sequence[Grey]) -> str | None:
@@ -79,14 +79,14 @@ def _flaw(levels: Sequence[Grey]) -> str | None:
     return "are all but black and white" if inside < _LEAST_GREY else None
 
 
-def _remedy(scan: Slices, chosen: Sequence[int], window: tuple[float, float]) -> str:
-    """Say what values there are and what is wanted instead."""
+def _remedy(scan: Slices, indices: Sequence[int], window: tuple[float, float]) -> str:
+    """Say which values the slices have and which they should have."""
     if scan.windowed:
         return "give CT slices windowed to 8-bit grey, not masks"
-    slices = [scan.slice(index) for index in chosen]
+    slices = [scan.slice(index) for index in indices]
     lowest, highest = (
-        np.min([np.min(one) for one in slices]),
-        np.max([np.max(one) for one in slices]),
+        np.min([np.min(pixels) for pixels in slices]),
+        np.max([np.max(pixels) for pixels in slices]),
     )
     low, high = window
     return (

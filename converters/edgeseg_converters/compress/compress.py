@@ -113,7 +113,7 @@ def _with_zeros_and_training(
 def _notes(pruning: FilterPruning) -> Iterator[str]:
     """Say which layers kept their filters, reason by reason."""
     by_reason: dict[str, list[str]] = {}
-    for kept in pruning.kept:
-        by_reason.setdefault(kept.reason, []).append(kept.layer)
+    for whole in pruning.kept:
+        by_reason.setdefault(whole.reason, []).append(whole.layer)
     for reason, layers in by_reason.items():
         yield f"filters of {', '.join(layers)} are kept: {reason}"

@@ -1,4 +1,4 @@
-"""A network run layer by layer on all images at once, so that weights can follow what they read."""
+"""Runs a network layer by layer on all images at once; weights may change on the way."""
 
 import math
 from collections.abc import Sequence
@@ -60,14 +60,14 @@ class Forward:
             self._alive[index] = _advance(model, stage, tensors, needed)
         self._place = place
         reads = (np.asarray(tensors[layer.inputs[0]]) for tensors in self._alive)
-        return [image[np.newaxis] for some in reads for image in some]
+        return [image[np.newaxis] for batch in reads for image in batch]
 
 
 def _advance(model: Any, stage: Graph, alive: _Alive, needed: set[str]) -> _Alive:
     """Run a stage, None if empty, on the tensors of some images; returns those still needed."""
     if model is not None:
-        made = model([alive[tensor.name] for tensor in stage.inputs], training=False)
+        outputs = model([alive[tensor.name] for tensor in stage.inputs], training=False)
         alive = alive | dict(
-            zip(stage.outputs, made if isinstance(made, list) else [made], strict=True)
+            zip(stage.outputs, outputs if isinstance(outputs, list) else [outputs], strict=True)
         )
     return {name: tensor for name, tensor in alive.items() if name in needed}

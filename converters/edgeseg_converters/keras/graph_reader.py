@@ -1,4 +1,4 @@
-"""Reads a Keras 3 or tf_keras model into a graph and its weights; the framework ends here."""
+"""Reads a Keras 3 or tf_keras model into a graph and its weights."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -88,11 +88,11 @@ class _Step:
 
 @dataclass
 class _Reader:
-    """Walks nested models; knows under which name each symbolic tensor goes."""
+    """Reads nested models layer by layer, and keeps the name of each symbolic tensor."""
 
     steps: list[_Step] = field(default_factory=list)
     names: dict[TensorKey, str] = field(default_factory=dict)
-    seen: set[int] = field(default_factory=set)
+    read_layers: set[int] = field(default_factory=set)
 
     def read(self, functional: Any, prefix: str, entering: tuple[str, ...]) -> tuple[str, ...]:
         """Append the layers of a model that reads the entering tensors; return what leaves it."""
@@ -102,15 +102,15 @@ class _Reader:
             if type(layer).__name__ == "InputLayer":
                 continue
             name = prefix + layer.name
-            if id(layer) in self.seen:
+            if id(layer) in self.read_layers:
                 raise _shared(name)
-            self.seen.add(id(layer))
-            made = self._made(layer, node, name)
-            for tensor, label in zip(outputs_of(node), made, strict=True):
+            self.read_layers.add(id(layer))
+            leaving = self._leaving(layer, node, name)
+            for tensor, label in zip(outputs_of(node), leaving, strict=True):
                 self.names[key_of(tensor)] = label
         return tuple(self.names[key_of(tensor)] for tensor in functional.outputs)
 
-    def _made(self, layer: Any, node: Any, name: str) -> tuple[str, ...]:
+    def _leaving(self, layer: Any, node: Any, name: str) -> tuple[str, ...]:
         read = tensors_in(arguments_of(node))
         entering = tuple(self.names[key_of(tensor)] for tensor in read)
         inner = graph_of(layer)
@@ -143,10 +143,10 @@ def _functional(model: Any, input_shape: KerasShape | None) -> Any:
 
 def _image(functional: Any, input_shape: KerasShape | None) -> Tensor:
     """Settle on the graph's one input tensor."""
-    for what, tensors in (("inputs", functional.inputs), ("outputs", functional.outputs)):
+    for side, tensors in (("inputs", functional.inputs), ("outputs", functional.outputs)):
         if len(tensors) != 1:
             raise ModelError(
-                f"the model has {len(tensors)} {what}, one is needed; save "
+                f"the model has {len(tensors)} {side}, one is needed; save "
                 "keras.Model(model.inputs[i], model.outputs[j]) with the ones that segment"
             )
     tensor = functional.inputs[0]
@@ -186,13 +186,13 @@ def _kind_and_settings(layer: Any, node: Any, name: str) -> tuple[str, dict[str,
     operator = operator_of(layer)
     if operator is not None:
         args, kwargs = arguments_of(node)
-        found = equivalent_layer(operator, args, {**vars(layer), **kwargs})
-        if found is None:
+        equivalent = equivalent_layer(operator, args, {**vars(layer), **kwargs})
+        if equivalent is None:
             raise ModelError(
                 f"the operator {name!r} ({operator}) can't be compiled; use the Keras layer that "
                 "does the same and save the model again"
             )
-        return found
+        return equivalent
     kind = type(layer).__name__
     if not _can_be_compiled(layer):
         raise ModelError(
@@ -216,7 +216,7 @@ def _shape(steps: list[_Step], image: Tensor) -> tuple[tuple[Layer, ...], dict[s
     layers: list[Layer] = []
     for step in steps:
         built, output = apply(
-            step.kind, step.name, step.config, [tensors[tensor] for tensor in step.inputs]
+            step.kind, step.name, step.config, [tensors[name] for name in step.inputs]
         )
         tensors[step.name] = output
         specs = tuple(WeightSpec(w.name, tuple(map(int, w.shape))) for w in built.weights)
@@ -226,8 +226,8 @@ def _shape(steps: list[_Step], image: Tensor) -> tuple[tuple[Layer, ...], dict[s
                 f"{'x'.join(map(str, image.shape[1:]))} asks for; give the size the model was "
                 f"trained at with {field_name('input_shape')}"
             )
-        made = Tensor(step.name, tuple(map(int, output.shape)))
-        if made.elements < 1:
+        tensor = Tensor(step.name, tuple(map(int, output.shape)))
+        if tensor.elements < 1:
             # Some versions of Keras let such a layer pass.
             read = "x".join(map(str, tensors[step.inputs[0]].shape[1:]))
             raise ModelError(
@@ -235,7 +235,7 @@ def _shape(steps: list[_Step], image: Tensor) -> tuple[tuple[Layer, ...], dict[s
                 f"would have an extent of zero or negative; give a larger "
                 f"{field_name('input_shape')}"
             )
-        layers.append(Layer(step.name, step.kind, step.inputs, made, step.config, specs))
+        layers.append(Layer(step.name, step.kind, step.inputs, tensor, step.config, specs))
     return tuple(layers), {step.name: step.weights for step in steps if step.weights}
 
 

@@ -99,14 +99,14 @@ def _axis(axis: Any, rank: int) -> Any:
 
 
 def _activation(name: str, activation: Any, *, keras_2: bool) -> str:
-    known = _SYNONYMS.get(activation, activation) if isinstance(activation, str) else None
-    if known not in _ACTIVATIONS or (keras_2 and known in _KERAS_2_MEANS_ELSE):
+    canonical = _SYNONYMS.get(activation, activation) if isinstance(activation, str) else None
+    if canonical not in _ACTIVATIONS or (keras_2 and canonical in _KERAS_2_MEANS_ELSE):
         shown = activation if isinstance(activation, str) else _class_name(activation)
         raise ModelError(
             f"layer {name!r} uses the activation {shown!r}, which can't be compiled; use a "
             "built-in one by its name, or put it into a layer of its own"
         )
-    return known
+    return canonical
 
 
 def _class_name(activation: Any) -> str:

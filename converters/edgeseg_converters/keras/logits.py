@@ -1,4 +1,4 @@
-"""The end of a model: the activation a linear one lacks, and what its channels mean."""
+"""The end of a model: adds the activation that logits lack, and tells what channels mean."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -42,12 +42,12 @@ def complete_logits(graph: Graph) -> tuple[Graph, str | None]:
         If the model ends in an activation that makes no probabilities.
     """
     (end,) = graph.outputs
-    found = _activation_of(graph, end)
-    if found in ("sigmoid", "softmax"):
+    activation = _activation_of(graph, end)
+    if activation in ("sigmoid", "softmax"):
         return graph, None
-    if found != "linear":
+    if activation != "linear":
         raise ModelError(
-            f"the model ends in {found} ({end}), which makes no probabilities; "
+            f"the model ends in {activation} ({end}), which makes no probabilities; "
             "end it in sigmoid, softmax or a linear layer"
         )
     logits = graph.tensors[end]
@@ -61,7 +61,7 @@ def complete_logits(graph: Graph) -> tuple[Graph, str | None]:
 def decoding(
     graph: Graph, labels: Sequence[str] | None = None
 ) -> tuple[Decoding, tuple[Label, ...]]:
-    """Decide how the output channels become labels.
+    """Return how the output channels become labels, and the labels.
 
     Three sigmoid channels without names are the nested KiTS regions; a softmax has the
     background as its first channel.
@@ -94,17 +94,18 @@ def decoding(
         )
     nested = labels is None and count == len(KITS) and not softmax
     painted = _NESTED if nested else tuple(range(1, count + 1))
-    how = Decoding("softmax", (0, *painted)) if softmax else Decoding("sigmoid", painted)
-    return how, _labels(count, labels)
+    channel_labels = (0, *painted) if softmax else painted
+    output = Decoding("softmax" if softmax else "sigmoid", channel_labels)
+    return output, _labels(count, labels)
 
 
 def _labels(count: int, names: Sequence[str] | None) -> tuple[Label, ...]:
     if names is None and count == len(KITS):
         return KITS
-    chosen = names or [f"label {value}" for value in range(1, count + 1)]
+    label_names = names or [f"label {value}" for value in range(1, count + 1)]
     return tuple(
         Label(value, name, _COLORS.get(name, _PALETTE[(value - 1) % len(_PALETTE)]))
-        for value, name in enumerate(chosen, start=1)
+        for value, name in enumerate(label_names, start=1)
     )
 
 

@@ -92,8 +92,8 @@ def _load_hdf5(path: Path) -> Any:
 def _load_saved_model(path: Path) -> Any:
     metadata = path / "keras_metadata.pb"
     if not metadata.is_file():
-        what = "a SavedModel without a Keras graph" if _is_saved_model(path) else "no SavedModel"
-        raise ModelError(f"the folder {path} is {what}; {_SAVE_AGAIN}")
+        finding = "a SavedModel without a Keras graph" if _is_saved_model(path) else "no SavedModel"
+        raise ModelError(f"the folder {path} is {finding}; {_SAVE_AGAIN}")
     import_tf_keras()
     from google.protobuf.message import DecodeError
     from tf_keras.protobuf.saved_metadata_pb2 import SavedMetadata
@@ -178,9 +178,10 @@ def _is_registered(layer: dict[str, Any]) -> bool:
 
     Keras looks a class up by its registered name before it imports the module of the description.
     """
-    known = _registered()
-    kind, registered_name = layer.get("class_name"), layer.get("registered_name")
-    return kind in known and registered_name in known and known[kind] is known[registered_name]
+    classes = _registered()
+    kind, registered_name = str(layer.get("class_name")), str(layer.get("registered_name"))
+    same = kind in classes and registered_name in classes
+    return same and classes[kind] is classes[registered_name]
 
 
 def _registered() -> dict[str, Any]:

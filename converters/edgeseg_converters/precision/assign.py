@@ -12,7 +12,7 @@ from edgeseg_converters.arrays import ModelInput
 from edgeseg_converters.compress.calibration import evenly_spaced
 from edgeseg_converters.compress.recipe import Precision, Recipe
 from edgeseg_converters.partition import Cut
-from edgeseg_converters.precision.quantize import setups, sparse
+from edgeseg_converters.precision.quantize import converter_setups, sparse
 from edgeseg_converters.precision.sensitivity import dice_losses
 from edgeseg_converters.precision.sparse_encoding import where_smaller
 from edgeseg_converters.tflite.export import Compiled, ConverterSetup, compile_graph
@@ -81,13 +81,13 @@ def compile_pieces(
         If a piece can't be compiled.
     """
 
-    def compiled(how: Iterable[ConverterSetup | None], note: str) -> tuple[Compiled, ...]:
-        made = []
-        for piece, setup in zip(cut.pieces, how, strict=True):
+    def compiled(setups: Iterable[ConverterSetup | None], note: str) -> tuple[Compiled, ...]:
+        pieces = []
+        for piece, setup in zip(cut.pieces, setups, strict=True):
             banding = cut.bandings.get(piece.name)
-            made.append(compile_graph(piece, cut.network.weights, setup, banding))
+            pieces.append(compile_graph(piece, cut.network.weights, setup, banding))
             advance(note=note)
-        return tuple(made)
+        return tuple(pieces)
 
     count = len(cut.pieces)
     plain: Precision = "none"
@@ -95,17 +95,19 @@ def compile_pieces(
     chosen = Chosen(exact, exact, (plain,) * count, (None,) * count)
     if recipe.quantize != "none":
         lower = (recipe.quantize,) * count
-        rough = compiled(setups(lower, exact, images), f"compiling pieces in {recipe.quantize}")
+        rough = compiled(
+            converter_setups(lower, exact, images), f"compiling pieces in {recipe.quantize}"
+        )
         chosen = replace(chosen, compiled=rough, precisions=lower)
     if recipe.quantize != "none" and recipe.dice_tolerance is not None:
-        few = evenly_spaced(images, SENSITIVITY_SLICES)
+        slices = evenly_spaced(images, SENSITIVITY_SLICES)
         losses = []
-        for loss in dice_losses(exact, chosen.compiled, few, decoding, {}):
+        for loss in dice_losses(exact, chosen.compiled, slices, decoding, {}):
             losses.append(loss)
             advance(note="measuring what quantizing costs")
         chosen = _worthwhile(chosen, losses, recipe.dice_tolerance)
     if recipe.sparse_encoding:
-        again = map(sparse, setups(chosen.precisions, exact, images))
+        again = map(sparse, converter_setups(chosen.precisions, exact, images))
         encoding = where_smaller(chosen.compiled, compiled(again, "encoding zeros"))
         chosen = replace(chosen, compiled=encoding.pieces, notes=(*chosen.notes, encoding.note))
     return chosen

@@ -1,4 +1,4 @@
-"""What the whole compression of each piece costs: its filters, weights and precision together."""
+"""Dice that the whole compression of each piece costs: filters, weights and precision together."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -61,8 +61,8 @@ def measure_losses(  # noqa: PLR0913, PLR0917 - a network before and after
         advance(len(cut.pieces))
         note = "what compression costs each piece is not known: the strategy divides its layers"
         return PieceLosses(unknown, (note,))
-    few, losses = evenly_spaced(images, SENSITIVITY_SLICES), []
-    for loss in dice_losses(whole, chosen.compiled, few, decoding, compressed.left):
+    losses, slices = [], evenly_spaced(images, SENSITIVITY_SLICES)
+    for loss in dice_losses(whole, chosen.compiled, slices, decoding, compressed.left):
         losses.append(loss)
         advance(note="measuring what compression costs")
     return PieceLosses(tuple(losses))

@@ -50,7 +50,7 @@ def sparse(setup: ConverterSetup | None) -> ConverterSetup:
     return partial(_sparse, setup)
 
 
-def setups(
+def converter_setups(
     precisions: Sequence[Precision], exact: Sequence[Compiled], images: Sequence[ModelInput]
 ) -> Iterator[ConverterSetup | None]:
     """Yield for each piece what brings it to its precision; None leaves it in float32.

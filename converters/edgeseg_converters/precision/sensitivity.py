@@ -66,12 +66,12 @@ def _exchanged(
     """Yield what is alive behind a piece, its tensors as this version of it makes them."""
     runner = runner_of(piece, open_engine(piece.model))
     for before, after in zip(entering, leaving, strict=True):
-        made = runner.run(
+        outputs = runner.run(
             narrowed(before[port.tensor].at(port), port.tensor, left) for port in piece.inputs
         )
         fresh = {
             port.tensor: _widened(Value(port, array), after[port.tensor], left)
-            for port, array in zip(piece.outputs, made, strict=True)
+            for port, array in zip(piece.outputs, outputs, strict=True)
             if port.tensor in after
         }
         yield after | fresh
@@ -79,11 +79,11 @@ def _exchanged(
 
 def _widened(rough: Value, exact: Value, left: ChannelMasks) -> Value:
     """Put the channels that a rough piece made among those of the exact one."""
-    made, tensor = rough.at(exact.port), exact.port.tensor
+    array, tensor = rough.at(exact.port), exact.port.tensor
     if tensor not in left:
-        return Value(exact.port, made)
+        return Value(exact.port, array)
     whole = exact.array.copy()
-    whole[..., left[tensor]] = made
+    whole[..., left[tensor]] = array
     return Value(exact.port, whole)
 
 
@@ -100,11 +100,11 @@ def regions_of(outputs: Sequence[ModelInput], decoding: Decoding) -> RegionMasks
     """
     levels = np.stack([to_probabilities(output) for output in outputs])
     if decoding.activation == "softmax":
-        found = levels.argmax(axis=-1)[..., np.newaxis] == np.arange(len(decoding.channels))
+        masks = levels.argmax(axis=-1)[..., np.newaxis] == np.arange(len(decoding.channels))
     else:
-        found = levels >= HALF
+        masks = levels >= HALF
     labels = np.array(decoding.channels) > 0
-    regions: RegionMasks = np.moveaxis(found[..., labels], -1, 0)
+    regions: RegionMasks = np.moveaxis(masks[..., labels], -1, 0)
     return regions
 
 
@@ -117,4 +117,4 @@ def dice_loss(truth: RegionMasks, prediction: RegionMasks) -> float:
     pairs = [pair for pair in zip(truth, prediction, strict=True) if pair[0].any()]
     if not pairs:
         return float(np.mean(truth != prediction))
-    return 1 - float(np.mean([dice(one, other) for one, other in pairs]))
+    return 1 - float(np.mean([dice(region, predicted) for region, predicted in pairs]))

@@ -91,8 +91,8 @@ def needed_after(pieces: Sequence[Ported], index: int) -> set[str]:
 
 def advance(piece: Ported, runner: Runner, alive: LiveTensors, needed: set[str]) -> LiveTensors:
     """Run one piece on the tensors of a slice; returns those that are still needed."""
-    made = runner.run([alive[port.tensor].at(port) for port in piece.inputs])
+    outputs = runner.run([alive[port.tensor].at(port) for port in piece.inputs])
     fresh = {
-        port.tensor: Value(port, array) for port, array in zip(piece.outputs, made, strict=True)
+        port.tensor: Value(port, array) for port, array in zip(piece.outputs, outputs, strict=True)
     }
     return {name: value for name, value in (alive | fresh).items() if name in needed}

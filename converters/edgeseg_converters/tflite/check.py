@@ -1,4 +1,4 @@
-"""The check that is part of every conversion: the whole model against its chained pieces."""
+"""Compares the uncut model with its chained pieces, in every conversion."""
 
 from collections.abc import Sequence
 
@@ -41,12 +41,24 @@ def compare(
     preprocessing: Preprocessing,
     decoding: Decoding,
 ) -> Check:
-    """Run the images through the uncut model and through the pieces in order."""
+    """Run images through the uncut model and through the pieces, and compare the outputs.
+
+    Parameters
+    ----------
+    uncut, pieces
+        The model as one file, and as a chain.
+    images
+        Model inputs, (1, H, W, C) each; at least one.
+    preprocessing, decoding
+        How an output becomes a mask.
+    """
     expected = outputs_of([uncut], images)
     actual = outputs_of(pieces, images)
     agreement = [
-        np.mean(_mask(one, preprocessing, decoding) == _mask(other, preprocessing, decoding))
-        for one, other in zip(expected, actual, strict=True)
+        np.mean(
+            _mask(uncut_output, preprocessing, decoding) == _mask(output, preprocessing, decoding)
+        )
+        for uncut_output, output in zip(expected, actual, strict=True)
     ]
     differences = [np.abs(a - b).max() for a, b in zip(expected, actual, strict=True)]
     return Check(

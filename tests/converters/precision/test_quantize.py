@@ -14,7 +14,7 @@ from edgeseg_converters.keras.quiet import import_keras
 from edgeseg_converters.network import Network
 from edgeseg_converters.partition import PartitionRequest
 from edgeseg_converters.partition.adaptive import adaptive
-from edgeseg_converters.precision.quantize import SETUPS, int8, setups
+from edgeseg_converters.precision.quantize import SETUPS, converter_setups, int8
 from edgeseg_converters.tflite.chain import outputs_of, stages
 from edgeseg_converters.tflite.export import Compiled, compile_graph
 
@@ -75,7 +75,7 @@ def test_each_piece_may_have_a_precision_of_its_own() -> None:
     precisions: list[Precision] = ["int8", "none", "float16", "int8"]
     mixed = [
         compile_graph(piece.graph, network.weights, setup)
-        for piece, setup in zip(pieces, setups(precisions, pieces, IMAGES), strict=True)
+        for piece, setup in zip(pieces, converter_setups(precisions, pieces, IMAGES), strict=True)
     ]
     for piece, exact, precision in zip(mixed, pieces, precisions, strict=True):
         dtypes = {port.dtype for port in (*piece.inputs, *piece.outputs)}
@@ -91,7 +91,7 @@ def test_neighbours_calibrated_alike_agree_or_are_requantized() -> None:
     same: list[Precision] = ["int8"] * len(pieces)
     quantized = [
         compile_graph(piece.graph, network.weights, setup)
-        for piece, setup in zip(pieces, setups(same, pieces, IMAGES), strict=True)
+        for piece, setup in zip(pieces, converter_setups(same, pieces, IMAGES), strict=True)
     ]
     makers = {port.tensor: port for piece in quantized for port in piece.outputs}
     readers = [port for piece in quantized for port in piece.inputs if port.tensor in makers]

@@ -23,7 +23,7 @@ from edgeseg_converters.network import Network
 from edgeseg_converters.partition import PartitionRequest, cut_network, strategies
 from edgeseg_converters.partition.banded import alive_bytes, computed_flops, slimmed
 from edgeseg_converters.partition.estimate import Sketch
-from edgeseg_converters.precision.quantize import setups
+from edgeseg_converters.precision.quantize import converter_setups
 from edgeseg_converters.rewrite.bands import MAX_OVERLAP, Banding, in_bands
 from edgeseg_converters.rewrite.row_maps import rows_of
 from edgeseg_converters.tflite.chain import outputs_of
@@ -201,7 +201,7 @@ def test_int8_is_calibrated_on_every_band() -> None:
     images = [np.zeros((1, *piece.inputs[0].shape[1:]), np.float32) for _ in range(2)]
     images[0][:, -1] = 8.0  # in the last rows alone
     exact = compile_graph(piece, network.weights, banding=banding)
-    (setup,) = setups(["int8"], [exact], images)
+    (setup,) = converter_setups(["int8"], [exact], images)
     rough = compile_graph(piece, network.weights, setup, banding)
     (port,) = rough.inputs
     assert port.shape == piece.inputs[0].shape

@@ -33,8 +33,8 @@ def quantization_aware(model: Any, graph: Graph) -> Any:
     scheme.get_quantize_registry = lambda: registry
 
     def annotate(layer: Any) -> Any:
-        known = registry.supports(layer) or _is_norm(fit.get(layer.name))
-        return quantization.quantize_annotate_layer(layer) if known else layer
+        quantizable = registry.supports(layer) or _is_norm(fit.get(layer.name))
+        return quantization.quantize_annotate_layer(layer) if quantizable else layer
 
     annotated = tf_keras.models.clone_model(model, clone_function=annotate)
     with tf_keras.utils.custom_object_scope(custom_activations()):

@@ -80,7 +80,9 @@ def weights_of(model: Any, graph: Graph) -> Weights:
 def variables_of(model: Any) -> dict[str, dict[str, Any]]:
     """Return all variables of a model by the name of the layer, without its wrapper, and theirs."""
     return {
-        getattr(layer, "layer", layer).name: {variable_name(one): one for one in layer.weights}
+        getattr(layer, "layer", layer).name: {
+            variable_name(variable): variable for variable in layer.weights
+        }
         for layer in model.layers
     }
 

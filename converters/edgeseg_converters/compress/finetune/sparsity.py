@@ -101,18 +101,18 @@ def _reachable(kernels: Iterable[Any], share: float) -> float:
     rounds the right way. One weight stays in every kernel: the schedule can't end at all zeros.
     """
     sizes = [math.prod(map(int, kernel.shape)) for kernel in kernels]
-    kept = [max(1, math.floor(size * (1 - share) + _ROUNDING)) for size in sizes]
-    return max(1 - (keep - 0.25) / size for keep, size in zip(kept, sizes, strict=True))
+    counts = [max(1, math.floor(size * (1 - share) + _ROUNDING)) for size in sizes]
+    return max(1 - (keep - 0.25) / size for keep, size in zip(counts, sizes, strict=True))
 
 
 def _present(model: Any, name: str) -> float:
     """Return the share of zeros among a layer's kernel weights."""
     arrays = [kernel.numpy() for kernel in _kernels(model.get_layer(scope_name(name)))]
-    kept = sum(int(np.count_nonzero(array)) for array in arrays)
+    nonzero = sum(int(np.count_nonzero(array)) for array in arrays)
     total: int = sum(array.size for array in arrays)
-    return 1 - kept / total
+    return 1 - nonzero / total
 
 
 def _kernels(layer: Any) -> Iterator[Any]:
     """Yield the kernels of a layer of tf_keras, where separable ones have two."""
-    return (one for one in layer.weights if variable_name(one).endswith("kernel"))
+    return (variable for variable in layer.weights if variable_name(variable).endswith("kernel"))

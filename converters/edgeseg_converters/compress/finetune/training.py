@@ -50,7 +50,7 @@ class Distillation:
 
 def train(
     student: Any,
-    lesson: Distillation,
+    distillation: Distillation,
     steps: range,
     masks: Masks,
     advance: Callable[[float], None],
@@ -67,12 +67,12 @@ def train(
         Called after each step with its loss.
     """
     tensorflow, tf_keras = import_tensorflow(), import_tf_keras()
-    optimizer = tf_keras.optimizers.Adam(lesson.schedule.highest)
+    optimizer = tf_keras.optimizers.Adam(distillation.schedule.highest)
     optimizer.build(student.trainable_variables)
-    step = _compiled_step(tensorflow, student, lesson, optimizer, masks)
+    step = _compiled_step(tensorflow, student, distillation, optimizer, masks)
     for number in steps:
-        rate = tensorflow.constant(lesson.schedule.rate(number), tensorflow.float32)
-        advance(float(step(tensorflow.constant(next(lesson.batches)), rate)))
+        rate = tensorflow.constant(distillation.schedule.rate(number), tensorflow.float32)
+        advance(float(step(tensorflow.constant(next(distillation.batches)), rate)))
 
 
 @contextmanager
@@ -91,22 +91,24 @@ def true_graphs() -> Iterator[None]:
 
 
 def _compiled_step(
-    tensorflow: Any, student: Any, lesson: Distillation, optimizer: Any, masks: Masks
+    tensorflow: Any, student: Any, distillation: Distillation, optimizer: Any, masks: Masks
 ) -> Any:
     variables = student.trainable_variables
     held = list(_masked(student, masks))
 
     def step(images: Any, rate: Any) -> Any:
-        answers = lesson.teacher(images, training=False)
+        answers = distillation.teacher(images, training=False)
         with tensorflow.GradientTape() as tape:
-            loss = distance(student(images, training=True), answers, exclusive=lesson.exclusive)
+            loss = distance(
+                student(images, training=True), answers, exclusive=distillation.exclusive
+            )
         optimizer.learning_rate.assign(rate)
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         for variable, mask in held:
             variable.assign(variable * mask)
         return loss
 
-    shape = (lesson.batch, *student.inputs[0].shape[1:])
+    shape = (distillation.batch, *student.inputs[0].shape[1:])
     specs = (tensorflow.TensorSpec(shape), tensorflow.TensorSpec(()))
     with quiet():
         return tensorflow.function(step, autograph=False).get_concrete_function(*specs)

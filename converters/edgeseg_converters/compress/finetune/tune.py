@@ -73,7 +73,7 @@ def fine_tune(  # noqa: PLR0913, PLR0917 - two networks and how one learns from 
     """
     _check(network, teacher, images)
     steps = tuning.epochs * math.ceil(len(images) / tuning.batch)
-    lesson = Distillation(
+    distillation = Distillation(
         to_keras_2(teacher, "teacher"),
         batches(images, tuning.batch, tuning.seed),
         tuning.batch,
@@ -86,16 +86,16 @@ def fine_tune(  # noqa: PLR0913, PLR0917 - two networks and how one learns from 
         def report(loss: float) -> None:
             advance(note=f"fine-tuning, loss {loss:.3f}")
 
-        network = _in_float(network, lesson, range(turn), sparsity, report)
+        network = _in_float(network, distillation, range(turn), sparsity, report)
         if tuning.quantization_aware:
-            rest = range(turn, steps)
-            return _quantization_aware(network, lesson, rest, sparsity, report)
+            last_steps = range(turn, steps)
+            return _quantization_aware(network, distillation, last_steps, sparsity, report)
         return network
 
 
 def _in_float(
     network: Network,
-    lesson: Distillation,
+    distillation: Distillation,
     steps: range,
     sparsity: Mapping[str, float],
     report: LossCallback,
@@ -107,16 +107,16 @@ def _in_float(
     if growing:
         shares = {name: sparsity[name] for name in growing}
         wrapped = with_growing_zeros(student, shares, len(steps))
-        train(wrapped, lesson, steps, masks, report)
+        train(wrapped, distillation, steps, masks, report)
         apply_masks(wrapped)
     else:
-        train(student, lesson, steps, masks, report)
+        train(student, distillation, steps, masks, report)
     return Network(network.graph, weights_of(student, network.graph))
 
 
 def _quantization_aware(
     network: Network,
-    lesson: Distillation,
+    distillation: Distillation,
     steps: range,
     sparsity: Mapping[str, float],
     report: LossCallback,
@@ -125,7 +125,7 @@ def _quantization_aware(
     student = to_keras_2(network, "student")
     masks = masks_of(student, sparsity)
     aware = quantization_aware(student, network.graph)
-    train(aware, lesson, steps, masks, report)
+    train(aware, distillation, steps, masks, report)
     return Network(network.graph, weights_of(aware, network.graph))
 
 

@@ -157,8 +157,8 @@ def choose_kernels(  # noqa: PLR0913, PLR0917 - two networks, and what is said o
                 same = original.tensors(target_layer.inputs[0], target_reads)
                 network = with_shifted_statistics(network, layer, reads, same)
             else:
-                seen = _moments_at(network.graph, kernel, reads, original, target_reads)
-                network = _with_kernel(network, kernel, seen, choose(kernel, seen))
+                statistics = _moments_at(network.graph, kernel, reads, original, target_reads)
+                network = _with_kernel(network, kernel, statistics, choose(kernel, statistics))
             advance()
     return network
 
@@ -193,17 +193,19 @@ def _stops(network: Network) -> Iterator[tuple[Layer, KernelMatrix | None]]:
             yield layer, kernel
 
 
-def _with_kernel(network: Network, kernel: KernelMatrix, seen: Moments, values: Matrix) -> Network:
+def _with_kernel(
+    network: Network, kernel: KernelMatrix, statistics: Moments, values: Matrix
+) -> Network:
     """Put a kernel into the network, and let its bias take up what the mean lacks."""
     layer = kernel.layer
     arrays = list(network.weights[layer.name])
     arrays[kernel.index] = kernel.kernel(values)
     if layer.config["use_bias"]:
-        arrays[-1] = (arrays[-1] + _lacking(seen, values, kernel.places)).astype(np.float32)
+        arrays[-1] = (arrays[-1] + _lacking(statistics, values, kernel.places)).astype(np.float32)
     return replace(network, weights={**network.weights, layer.name: tuple(arrays)})
 
 
-def _lacking(seen: Moments, values: Matrix, places: int) -> Matrix:
+def _lacking(statistics: Moments, values: Matrix, places: int) -> Matrix:
     """Return what each channel lacks in the mean."""
-    lacking = seen.outputs - seen.inputs @ values
+    lacking = statistics.outputs - statistics.inputs @ values
     return np.asarray(lacking.reshape(-1, places).mean(axis=1))

@@ -40,9 +40,9 @@ class Moments:
     @property
     def ridge(self) -> float:
         """What is added to every second moment, more than zero."""
-        seen = float(np.mean(np.diag(self.second)))
+        mean_square = float(np.mean(np.diag(self.second)))
         constant = float(np.mean(self.inputs**2))
-        return _RIDGE * seen + _LEAST_SPREAD * constant + float(np.finfo(float).tiny)
+        return _RIDGE * mean_square + _LEAST_SPREAD * constant + float(np.finfo(float).tiny)
 
     def regular(self) -> Matrix:
         """Return the second moments of inputs with the ridge added: they can be inverted."""

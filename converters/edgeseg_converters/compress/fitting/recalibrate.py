@@ -1,4 +1,4 @@
-"""Gives batch normalization the statistics of what really reaches it, without any training."""
+"""Recalibrates batch normalization: statistics of what reaches it, without training."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -62,8 +62,8 @@ def _with_statistics(
 ) -> Network:
     """Put the mean and variance of what the layer reads in place of its last two arrays."""
     mean, variance = _statistics(arrays, layer.config["axis"])
-    kept = network.weights[layer.name][:-2]
-    return replace(network, weights={**network.weights, layer.name: (*kept, mean, variance)})
+    trained = network.weights[layer.name][:-2]
+    return replace(network, weights={**network.weights, layer.name: (*trained, mean, variance)})
 
 
 def with_shifted_statistics(
@@ -84,14 +84,14 @@ def with_shifted_statistics(
     arrays, originals
         Its input now, and when its statistics were right, of the same images.
     """
-    *kept, mean, variance = network.weights[layer.name]
+    *trained, mean, variance = network.weights[layer.name]
     axis, epsilon = layer.config["axis"], np.float32(layer.config["epsilon"])
     (mean_now, variance_now), (mean_before, variance_before) = (
         _statistics(batch, axis) for batch in (arrays, originals)
     )
     factor = (variance_now + epsilon) / (variance_before + epsilon)
     shifted = (
-        *kept,
+        *trained,
         mean + (mean_now - mean_before),
         np.maximum((variance + epsilon) * factor - epsilon, 0),
     )

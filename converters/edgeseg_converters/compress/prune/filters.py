@@ -98,9 +98,9 @@ def prune_filters(
         reasons |= dict.fromkeys(group.layers, _why_whole(len(group.classes), target, request))
     touched = {layer for group in narrowed for layer in group.layers}
     whole = [layer.name for layer in network.graph.layers if layer.name in reasons.keys() - touched]
-    kept = tuple(KeptLayer(layer, reasons[layer]) for layer in whole)
+    kept_layers = tuple(KeptLayer(layer, reasons[layer]) for layer in whole)
     left = {name: keep[classes] for name, classes in channels.tensors.items()}
-    return FilterPruning(shrink(network, channels, keep), left, narrowed, kept)
+    return FilterPruning(shrink(network, channels, keep), left, narrowed, kept_layers)
 
 
 def _own_ratios(graph: Graph, channels: Channels, request: Filters) -> dict[int, float]:

@@ -1,4 +1,4 @@
-"""The kernels of a network: what pruning changes, and what sparsity is counted on."""
+"""The kernels of a network, which pruning changes, and their sparsity."""
 
 from collections.abc import Callable, Iterator
 
@@ -37,8 +37,8 @@ def sparsity(graph: Graph, weights: Weights) -> float:
     """Return the share of zeros among the kernel weights of a graph, 0 where it has none."""
     kernels = [kernel for layer in graph.layers for kernel in kernels_of(layer, weights)]
     total = sum(kernel.size for kernel in kernels)
-    kept = sum(int(np.count_nonzero(kernel)) for kernel in kernels)
-    return 1 - kept / total if total else 0.0
+    nonzero = sum(int(np.count_nonzero(kernel)) for kernel in kernels)
+    return 1 - nonzero / total if total else 0.0
 
 
 def sparsity_by_layer(network: Network) -> dict[str, float]:

@@ -39,8 +39,8 @@ def refit(
     """
     weights = pruning.network.weights
 
-    def choose(kernel: KernelMatrix, seen: Moments) -> Matrix:
-        return seen.fitted(kernel.matrix(weights[kernel.layer.name][kernel.index]))
+    def choose(kernel: KernelMatrix, statistics: Moments) -> Matrix:
+        return statistics.fitted(kernel.matrix(weights[kernel.layer.name][kernel.index]))
 
     original = Original(whole, pruning.channels)
     slices = augmented_slices(images, whole.graph)

@@ -9,7 +9,7 @@ from edgeseg_converters.network import Network
 
 
 def prune_below_threshold(network: Network, ratio: float) -> Network:
-    """Set to zero what is small in each kernel: magnitudes below ``ratio`` standard deviations.
+    """Zero the weights of each kernel whose magnitude is below ``ratio`` standard deviations.
 
     The print removes "weights below the threshold", which taken literally zeroes every negative
     weight; the magnitude is meant. Biases and batch-norm statistics are left alone.

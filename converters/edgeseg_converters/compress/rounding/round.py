@@ -63,17 +63,17 @@ def round_weights(
     error_costs = fisher_error_costs(network, list(kernels), pilot, progress)
     budget = Budget(sum(kernel.elements for kernel in kernels.values()))
 
-    def task(kernel: KernelMatrix, seen: Moments) -> RoundingTask:
+    def task(kernel: KernelMatrix, statistics: Moments) -> RoundingTask:
         name = kernel.layer.name
         _, matrix = original.outputs(name)
-        return rounding_task(matrix, seen, error_costs[name], request.levels, kernel.places)
+        return rounding_task(matrix, statistics, error_costs[name], request.levels, kernel.places)
 
     visit_kernels(
         network, pilot, lambda *kernel: budget.enter(task(*kernel)), "pricing bits", progress
     )
     price = budget.price(request.bits)
 
-    def rounded(kernel: KernelMatrix, seen: Moments) -> Matrix:
-        return round_matrix(task(kernel, seen), price)
+    def rounded(kernel: KernelMatrix, statistics: Moments) -> Matrix:
+        return round_matrix(task(kernel, statistics), price)
 
     return choose_kernels(network, original, images, rounded, "rounding weights", progress)

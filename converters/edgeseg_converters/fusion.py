@@ -16,6 +16,16 @@ def fused_groups(graph: Graph) -> tuple[tuple[str, ...], ...]:
     may fuse the two: padding + convolution, anything + activation, convolution + scaling, and
     scaling + the convolution behind it. A group is therefore a chain that only its last tensor
     leaves; it is convex, and groups ordered by their last layer are ordered topologically.
+
+    Parameters
+    ----------
+    graph
+        The network or a piece.
+
+    Returns
+    -------
+    tuple of tuple of str
+        Names of the layers of each group.
     """
     group: dict[str, list[str]] = {}
     for layer in graph.layers:

@@ -25,5 +25,15 @@ class Network:
 
 
 def narrowed(array: NDArray[Any], tensor: str, left: ChannelMasks) -> NDArray[Any]:
-    """Return an array of a tensor, (..., C), with the channels alone that are left."""
+    """Return an array of a tensor, (..., C), with the channels alone that are left.
+
+    Parameters
+    ----------
+    array
+        Of a tensor with all of its channels, (..., C).
+    tensor
+        Its name.
+    left
+        Channels that are left.
+    """
     return array[..., left[tensor]] if tensor in left else array

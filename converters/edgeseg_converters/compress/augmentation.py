@@ -30,7 +30,20 @@ def batches(images: Sequence[ModelInput], size: int, seed: int) -> Iterator[Pixe
 
 
 def augment(image: Pixels, rng: np.random.Generator) -> Pixels:
-    """Move, turn, scale and perhaps mirror a slice, then vary its contrast and noise."""
+    """Move, turn, scale and perhaps mirror a slice, then vary its contrast and noise.
+
+    Parameters
+    ----------
+    image
+        Pixels, (H, W, C) in 0..1.
+    rng
+        Draws what is changed.
+
+    Returns
+    -------
+    ndarray
+        Pixels of the same shape, in 0..1.
+    """
     pixels = _warp(image, rng)
     gain, gamma = np.exp(rng.normal(0, _CONTRAST, 2))
     pixels = (pixels * np.float32(gain)).clip(0, 1) ** np.float32(gamma)

@@ -61,7 +61,15 @@ def noise_images(preprocessing: Preprocessing, count: int) -> list[ModelInput]:
 
 
 def evenly_spaced(items: Sequence[Item], count: int) -> list[Item]:
-    """Return ``count`` of the items at most, evenly spaced, the first and the last included."""
+    """Return ``count`` of the items at most, evenly spaced, the first and the last included.
+
+    Parameters
+    ----------
+    items
+        At least one.
+    count
+        How many are taken, or all if there are fewer.
+    """
     places = np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int)
     return [items[index] for index in places.tolist()]
 

@@ -141,6 +141,15 @@ def chosen_recipe(
 ) -> Recipe:
     """Return the recipe, or the one that the two shorthands mean.
 
+    Parameters
+    ----------
+    recipe
+        A recipe, the name of a preset, or a TOML file.
+    prune_ratio
+        Threshold of Algorithm II in standard deviations of a kernel.
+    quantize
+        Name of a precision.
+
     Raises
     ------
     UsageError
@@ -185,6 +194,11 @@ def with_sparse_encoding(recipe: Recipe) -> Recipe:
 
 def read_recipe(name: str) -> Recipe:
     """Return the preset of that name, or the recipe in a TOML file.
+
+    Parameters
+    ----------
+    name
+        Of a preset, or the path of a file.
 
     Raises
     ------

@@ -29,6 +29,11 @@ def complete_logits(graph: Graph) -> tuple[Graph, str | None]:
 
     One channel gets a sigmoid, several get a softmax.
 
+    Parameters
+    ----------
+    graph
+        A graph with one output, (1, H, W, channels).
+
     Returns
     -------
     Graph

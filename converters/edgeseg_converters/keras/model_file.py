@@ -28,6 +28,11 @@ def load_model(path: Path) -> Any:
     The generation that wrote the file reads it: Keras 3, or tf_keras for everything older. The
     model's description is checked before, so a Lambda in it is never executed.
 
+    Parameters
+    ----------
+    path
+        The file or folder.
+
     Returns
     -------
     keras.Model or tf_keras.Model

@@ -65,6 +65,17 @@ def apply(kind: str, name: str, config: Mapping[str, Any], inputs: Sequence[Any]
 
     Its weights are zero until they are set. A merge reads a list, every other kind one tensor.
 
+    Parameters
+    ----------
+    kind
+        Name of the kind of layer.
+    name
+        Name of the layer.
+    config
+        Its settings.
+    inputs
+        Symbolic Keras tensors.
+
     Raises
     ------
     ModelError

@@ -74,7 +74,13 @@ def graph_cost(graph: Graph) -> LayerCost:
 
 
 def live_bytes(graph: Graph) -> tuple[int, ...]:
-    """Bytes of the crossing set after each layer, in the order of the layers."""
+    """Bytes of the crossing set after each layer, in the order of the layers.
+
+    Parameters
+    ----------
+    graph
+        The network or a piece.
+    """
     return tuple(sum(tensor.nbytes for tensor in alive) for alive in live_tensors(graph))
 
 

@@ -30,7 +30,18 @@ def each_row_with_shared_slopes(config: Config, height: int, made_height: int) -
 
 
 def sliding(size: str) -> Callable[[Config, int, int], RowMap]:
-    """Slide a kernel, whose extents the setting ``size`` holds, over the rows."""
+    """Slide a kernel, whose extents the setting ``size`` holds, over the rows.
+
+    Parameters
+    ----------
+    size
+        Name of the setting with the extents, such as ``kernel_size``.
+
+    Returns
+    -------
+    callable
+        The choice for ``LayerKind.rows``.
+    """
 
     def flow(config: Config, height: int, made_height: int) -> RowMap:
         stride, dilation = config["strides"][0], config.get("dilation_rate", [1])[0]
@@ -65,7 +76,20 @@ def enlarged(config: Config, height: int, made_height: int) -> RowMap | str:
 
 
 def shifted(key: str, sign: int) -> Callable[[Config, int, int], Shift]:
-    """Take away rows at the edges (``sign`` 1) or add them (-1), as the setting ``key`` says."""
+    """Take away rows at the edges (``sign`` 1) or add them (-1), as the setting ``key`` says.
+
+    Parameters
+    ----------
+    key
+        Name of the setting with rows and columns at each edge.
+    sign
+        1 where they go away, -1 where they are added.
+
+    Returns
+    -------
+    callable
+        The choice for ``LayerKind.rows``.
+    """
 
     def flow(config: Config, height: int, made_height: int) -> Shift:
         low = sign * config[key][0][0]

@@ -113,6 +113,11 @@ def dice_loss(truth: RegionMasks, prediction: RegionMasks) -> float:
 
     Where the truth is empty, as on noise, Dice says nothing: then it is the share of pixels that
     differ.
+
+    Parameters
+    ----------
+    truth, prediction
+        Masks of each region, (regions, slices, H, W).
     """
     pairs = [pair for pair in zip(truth, prediction, strict=True) if pair[0].any()]
     if not pairs:

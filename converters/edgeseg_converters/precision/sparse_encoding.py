@@ -20,6 +20,11 @@ def where_smaller(dense: Sequence[Compiled], sparse: Sequence[Compiled]) -> Enco
     """Take the sparse version of each piece whose file it makes smaller.
 
     Below half of zeros it does not: indices take room too.
+
+    Parameters
+    ----------
+    dense, sparse
+        The same pieces without and with sparse encoding.
     """
     pairs = list(zip(dense, sparse, strict=True))
     pieces = tuple(min(pair, key=lambda piece: len(piece.model)) for pair in pairs)

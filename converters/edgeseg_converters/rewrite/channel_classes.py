@@ -61,6 +61,11 @@ def trace_channels(graph: Graph) -> Channels:
 
     A layer whose channels depend on each other in another way than one by one protects them.
     One protected channel protects all that its layers make, so that no width is half-free.
+
+    Parameters
+    ----------
+    graph
+        A whole network.
     """
     tracer = _Tracer()
     for tensor in graph.inputs:

@@ -49,6 +49,14 @@ def without_padding(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def rows_of_padded(rows: RowMap, tile: Rows) -> Rows:
-    """Return the output rows of a tile that is padded so."""
+    """Return the output rows of a tile that is padded so.
+
+    Parameters
+    ----------
+    rows
+        Arithmetic of the layer.
+    tile
+        Rows that it reads, without the padding.
+    """
     start = 0 if tile.start == 0 else tile.start - rows.low
     return Rows(start, rows.made_height if tile.stop == rows.height else tile.stop - rows.high)

@@ -47,6 +47,13 @@ def stages(pieces: Sequence[Compiled], images: Sequence[ModelInput]) -> Iterator
     """Yield, before the first piece and after each one, the tensors alive for every slice.
 
     One piece is loaded at a time, and a tensor is dropped after its last reader.
+
+    Parameters
+    ----------
+    pieces
+        In order; the first reads the image.
+    images
+        Model inputs, (1, H, W, C) each.
     """
     image = pieces[0].graph.inputs[0]
     port = Port(image.name, image.shape)
@@ -69,7 +76,20 @@ def stages_after(
 def outputs_of(
     pieces: Sequence[Compiled], images: Sequence[ModelInput]
 ) -> list[NDArray[np.float32]]:
-    """Run every image through all pieces; returns probabilities, (1, H, W, C) each."""
+    """Run every image through all pieces.
+
+    Parameters
+    ----------
+    pieces
+        In order.
+    images
+        Model inputs, (1, H, W, C) each.
+
+    Returns
+    -------
+    list of ndarray
+        Probabilities, (1, H, W, channels) float32, one array an image.
+    """
     *_, last = stages(pieces, images)
     return probabilities(pieces, last)
 
@@ -90,7 +110,24 @@ def needed_after(pieces: Sequence[Ported], index: int) -> set[str]:
 
 
 def advance(piece: Ported, runner: Runner, alive: LiveTensors, needed: set[str]) -> LiveTensors:
-    """Run one piece on the tensors of a slice; returns those that are still needed."""
+    """Run one piece on the tensors of a slice.
+
+    Parameters
+    ----------
+    piece
+        What is run.
+    runner
+        Its engine.
+    alive
+        Tensors of the slice that are still needed, by name.
+    needed
+        Names of those needed afterwards.
+
+    Returns
+    -------
+    LiveTensors
+        Those still needed, new ones included.
+    """
     outputs = runner.run([alive[port.tensor].at(port) for port in piece.inputs])
     fresh = {
         port.tensor: Value(port, array) for port, array in zip(piece.outputs, outputs, strict=True)

@@ -107,6 +107,13 @@ def kernel_matrix(layer: Layer, weights: Weights) -> KernelMatrix | None:
 
     Depth-wise kernels can't, nor those of convolutions by groups. Of a separable convolution it is
     the point-wise one.
+
+    Parameters
+    ----------
+    layer
+        A layer of any kind.
+    weights
+        Those of its network.
     """
     names = [spec.name for spec in layer.weights]
     kind = kind_of(layer.kind)

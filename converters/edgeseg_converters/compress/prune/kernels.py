@@ -21,7 +21,15 @@ def kernels_of(layer: Layer, weights: Weights) -> Iterator[Kernel]:
 
 
 def with_kernels(network: Network, change: Callable[[Layer, Kernel], Kernel]) -> Network:
-    """Replace every kernel; biases and statistics are left alone."""
+    """Replace every kernel; biases and statistics are left alone.
+
+    Parameters
+    ----------
+    network
+        Graph and weights.
+    change
+        Takes a layer and a kernel of it; returns a kernel of the same shape.
+    """
     weights = {
         layer.name: tuple(
             change(layer, array) if is_kernel(spec) else array

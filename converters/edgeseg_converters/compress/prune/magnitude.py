@@ -54,6 +54,17 @@ def keep_largest(kernel: Kernel, kept: int, group: int, axis: int) -> Kernel:
     """Zero all but the largest magnitudes of each group of neighbours along an axis.
 
     Of equal magnitudes the earlier one is kept.
+
+    Parameters
+    ----------
+    kernel
+        Of any shape.
+    kept
+        How many weights of a group stay.
+    group
+        How many neighbours make a group.
+    axis
+        Axis along which they are neighbours.
     """
     lanes = np.moveaxis(np.abs(kernel), axis, -1)
     count = lanes.shape[-1]

@@ -38,6 +38,15 @@ def price_of(bits: float, prices: NDArray[np.float64], bits_taken: NDArray[np.fl
     """Interpolate the price of so many bits, along the logarithm of prices that rise.
 
     More bits than any price takes cost nothing; fewer cost the highest price.
+
+    Parameters
+    ----------
+    bits
+        Bits a weight.
+    prices
+        Rising prices of a bit, (P,).
+    bits_taken
+        Bits a weight that are taken at each, (P,).
     """
     if bits >= bits_taken[0]:
         return 0.0

@@ -105,7 +105,20 @@ def round_matrix(task: RoundingTask, price: float) -> Matrix:
 
 
 def entropy_bits_at(task: RoundingTask, prices: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Count the bits that an entropy coder spends on the matrix, rounded at each price."""
+    """Count the bits that an entropy coder spends on the matrix, rounded at each price.
+
+    Parameters
+    ----------
+    task
+        The matrix and its values.
+    prices
+        Cost of a bit, (P,).
+
+    Returns
+    -------
+    ndarray
+        Bits of the whole matrix, (P,).
+    """
     count = max(1, _MAX_WEIGHTS // task.weights.size)
     parts = [prices[start : start + count] for start in range(0, len(prices), count)]
     return np.concatenate([_bits_at(task, part) for part in parts])

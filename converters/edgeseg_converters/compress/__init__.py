@@ -1,1 +1,1 @@
-"""Compression of the whole network before it is cut."""
+"""Compression of the whole network before it is cut: pruning, fine-tuning, rounding."""

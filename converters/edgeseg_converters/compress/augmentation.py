@@ -1,4 +1,4 @@
-"""Random changes that keep a slice a slice: geometry, contrast and noise, no label to follow."""
+"""Augments slices without labels: random geometry, contrast and noise."""
 
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
@@ -53,7 +53,7 @@ def augment(image: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def _warp(image: Pixels, rng: np.random.Generator) -> Pixels:
-    """Take every pixel from where a random affine map around the middle puts it."""
+    """Resample a slice by a random affine map around its middle."""
     height, width, channels = image.shape
     angle = np.deg2rad(rng.normal(0, _DEGREES))
     zoom = np.exp(rng.uniform(-1, 1) * np.log(_ZOOM))

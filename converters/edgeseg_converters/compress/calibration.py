@@ -75,7 +75,7 @@ def evenly_spaced(items: Sequence[Item], count: int) -> list[Item]:
 
 
 def _flaw(levels: Sequence[Grey]) -> str | None:
-    """Say what makes all slices together useless, or None; single slices may be empty."""
+    """Say why all slices together are useless, or None; single slices may be empty."""
     lowest, highest = min(map(np.min, levels)), max(map(np.max, levels))
     if lowest == highest == 0:
         return "are all black"

@@ -1,4 +1,4 @@
-"""The compression of a whole network before it is cut: filters, weights, learning, rounding."""
+"""Compresses a whole network before it is cut: filters, zeros, fine-tuning, rounding."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -40,7 +40,7 @@ def compress(
     images: Sequence[ModelInput],
     progress: Progress = silent,
 ) -> Compressed:
-    """Prune filters, then weights, let the network learn back what it lost, and round it.
+    """Prune filters, then weights, fine-tune the network, and round it.
 
     Channels run across pieces through the skips, so all this is done before the network is cut.
     Batch statistics follow after every step: those of the unpruned network are wrong.
@@ -96,7 +96,7 @@ def _with_zeros_and_training(
     images: Sequence[ModelInput],
     progress: Progress,
 ) -> Network:
-    """Set weights to zero, and let the network learn back what it lost by that and before."""
+    """Set weights to zero, and fine-tune what that and pruned filters have changed."""
     zeroed = network
     if recipe.zeros is not None:
         zeroed = recalibrate(zero_weights(network, recipe.zeros), images, progress)

@@ -1,4 +1,4 @@
-"""Channels that move to the pixels of a window, as a layer of Keras, which has none."""
+"""Depth to space, TFLite's rearrangement of channels into blocks of pixels, as a Keras layer."""
 
 from functools import cache
 from typing import Any
@@ -10,7 +10,7 @@ from edgeseg_converters.keras.quiet import import_keras, import_tensorflow
 def depth_to_space() -> Any:
     """Return the class of the layer; one operation in TFLite.
 
-    Of C * B * B channels, pixel (y, x) of a window of B * B gets those from (B * y + x) * C on.
+    Of C * B * B channels, pixel (y, x) of a block of B * B gets those from (B * y + x) * C on.
     """
     keras, tensorflow = import_keras(), import_tensorflow()
 

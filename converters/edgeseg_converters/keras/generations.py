@@ -1,4 +1,4 @@
-"""Where Keras 3 and tf_keras keep the same facts under different names, and how to read both."""
+"""Reads what Keras 3 and tf_keras keep under different names."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -84,7 +84,7 @@ def operator_of(layer: Any) -> str | None:
 
 
 def reason_of(error: Exception) -> str:
-    """Boil an exception of Keras down to its one telling line."""
+    """Return the one line of a Keras exception that tells the reason."""
     text = re.sub(r"\x1b\[\d*m", "", str(error)).rpartition("Exception encountered: ")[2]
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     telling = [line for line in lines if not line.startswith("Exception encountered")]

@@ -142,7 +142,7 @@ def _functional(model: Any, input_shape: KerasShape | None) -> Any:
 
 
 def _image(functional: Any, input_shape: KerasShape | None) -> Tensor:
-    """Settle on the graph's one input tensor."""
+    """Return the graph's one input tensor, of a fixed shape."""
     for side, tensors in (("inputs", functional.inputs), ("outputs", functional.outputs)):
         if len(tensors) != 1:
             raise ModelError(

@@ -119,7 +119,7 @@ def _is_saved_model(path: Path) -> bool:
 
 
 def _open(path: Path, version: str, *suffixes: str) -> Any:
-    """Load with the generation of Keras that wrote the file; it goes by the suffix."""
+    """Load with the generation of Keras that wrote the file; Keras tells formats by the suffix."""
     if suffixes and path.suffix not in suffixes:
         raise ModelError(f"{path} has the wrong suffix; rename it to {path.stem}{suffixes[0]}")
     keras = import_keras() if version.startswith("3") else import_tf_keras()

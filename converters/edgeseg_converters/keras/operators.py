@@ -1,4 +1,4 @@
-"""Operators written straight into a model (``x + y``, ``ops.relu(x)``) as the layers they equal."""
+"""Replaces operators in a model (``x + y``, ``ops.relu(x)``) by the layers they equal."""
 
 import numbers
 from collections.abc import Callable, Mapping

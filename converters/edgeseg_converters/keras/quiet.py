@@ -1,4 +1,4 @@
-"""Keeps TensorFlow's chatter off the terminal, from its import to the end of a conversion."""
+"""Imports TensorFlow and Keras, and keeps their messages off the terminal."""
 
 import importlib
 import io

@@ -1,4 +1,4 @@
-"""A 3x3 convolution that makes two pixels of a row at a time of four products instead of six."""
+"""A 3x3 convolution by Winograd's F(2, 3): two pixels of a row take four products, not six."""
 
 from functools import cache
 from typing import Any

@@ -1,4 +1,4 @@
-"""When channels of a layer depend on each other, and what settings say how many there are.
+"""Which settings make channels of a layer depend on each other, or count them.
 
 The choices for ``LayerKind.binds_channels`` and ``LayerKind.resized``.
 """

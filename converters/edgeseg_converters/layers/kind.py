@@ -1,4 +1,4 @@
-"""What the compiler knows of a kind of layer: one record, a field an aspect, none optional."""
+"""The record of a layer kind: what the compiler knows of it, a required field an aspect."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Arithmetic of rows: which of its input a layer reads, and which it makes of a part of them."""
+"""Row arithmetic: the input rows that a layer reads, and the output rows of a part of them."""
 
 from dataclasses import dataclass
 

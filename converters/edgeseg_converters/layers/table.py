@@ -1,4 +1,4 @@
-"""The table of layer kinds: a row a kind, whose parts are the families that it belongs to."""
+"""The table of layer kinds, a row a kind; partial rows hold what a family has in common."""
 
 import pkgutil
 from functools import partial

@@ -1,4 +1,4 @@
-"""Lower precision: float16 weights, int8 weights, or full int8 calibrated piece by piece."""
+"""Converter setups for float16 weights, int8 weights, and full int8 calibrated piece by piece."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial

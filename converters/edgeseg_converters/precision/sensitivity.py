@@ -1,4 +1,4 @@
-"""How much Dice each piece alone costs when it is changed and all others stay as they are."""
+"""Dice that changing one piece costs while all others stay exact, piece by piece."""
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""TFLite's sparse encoding: taken where it makes a file smaller, with what it costs in memory."""
+"""Takes TFLite's sparse encoding where it makes a file smaller, and measures its memory."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

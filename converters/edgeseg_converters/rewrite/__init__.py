@@ -1,1 +1,1 @@
-"""Passes that turn a graph into an equivalent or completed graph."""
+"""Passes that replace a network by an equivalent one, or by one with fewer channels."""

@@ -48,7 +48,7 @@ class Banding:
 
 
 def in_bands(graph: Graph, limit_bytes: int) -> Banding | None:
-    """Divide the rows of a piece into the fewest bands with no more than so many bytes alive.
+    """Divide the rows of a piece into the fewest bands that keep to a limit of live bytes.
 
     All bands are alike, so that one file makes them all: it pads each as if it were an image, and
     the rows at an edge that is none of the image's are not those of the image. Bands overlap by
@@ -107,7 +107,7 @@ class _Arithmetic:
         return None
 
     def _fits(self, band: Rows) -> bool:
-        """Tell whether every layer makes of the band's rows the band's rows."""
+        """Tell whether every layer maps the rows of the band to the rows of the band."""
         return all(
             rows.align(self._of(layer.inputs[0], band)) == self._of(layer.inputs[0], band)
             and rows.makes(self._of(layer.inputs[0], band)) == self._of(layer.name, band)
@@ -116,7 +116,7 @@ class _Arithmetic:
         )
 
     def _is_right(self, banding: Banding) -> bool:
-        """Tell whether the rows that count of every band are those of the image."""
+        """Tell whether the rows kept of every band are those that the whole image gives."""
         for number, start in enumerate(banding.starts):
             right = self._right_rows(Rows(start, start + banding.rows))
             strips = {name: banding.strips(name).kept[number] for name in self.graph.outputs}

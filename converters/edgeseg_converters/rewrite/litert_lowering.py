@@ -29,9 +29,9 @@ _Arrays = tuple[NDArray[np.float32], ...]
 def lower_for_litert(network: Network) -> Network:
     """Replace convolutions that LiteRT is slow at; every output value is the same sum, bit by bit.
 
-    A transposed convolution whose windows do not overlap becomes a convolution of one pixel that
-    makes the channels of all pixels of a window, which then move to their places. A convolution
-    of a heavy kernel becomes several, each of some of its output channels.
+    A transposed convolution whose kernel does not overlap itself becomes a 1x1 convolution that
+    makes the channels of a block of pixels, which depth-to-space then moves to their places. A
+    convolution of a heavy kernel becomes several, each of some of its output channels.
 
     Parameters
     ----------
@@ -53,9 +53,9 @@ def lower_for_litert(network: Network) -> Network:
 
 
 def _as_depth_to_space(group: Sequence[Layer], weights: dict[str, _Arrays]) -> list[Layer] | None:
-    """Replace a transposed convolution, and the ReLU behind it, by one of one pixel."""
+    """Replace a transposed convolution, and the ReLU behind it, by 1x1 and depth-to-space."""
     first, end = group[0], group[-1]
-    if not _has_separate_windows(first) or [layer.kind for layer in group[1:]] not in (
+    if not _has_separate_outputs(first) or [layer.kind for layer in group[1:]] not in (
         [],
         ["ReLU"],
     ):
@@ -77,7 +77,7 @@ def _as_depth_to_space(group: Sequence[Layer], weights: dict[str, _Arrays]) -> l
 
 
 def _of_one_pixel(layer: Layer, arrays: _Arrays, weights: dict[str, _Arrays]) -> Layer:
-    """Make a convolution of one pixel of the kernel (H, W, out, in) of a transposed one."""
+    """Return the 1x1 convolution of the kernel (H, W, out, in) of a transposed one."""
     kernel, *bias = arrays
     pixels = kernel.shape[0] * kernel.shape[1]
     flat = np.transpose(kernel, (3, 0, 1, 2)).reshape(1, 1, kernel.shape[3], -1)
@@ -87,8 +87,8 @@ def _of_one_pixel(layer: Layer, arrays: _Arrays, weights: dict[str, _Arrays]) ->
     return replace(layer, kind="Conv2D", config=config, weights=_specs(layer, weights[layer.name]))
 
 
-def _has_separate_windows(layer: Layer) -> bool:
-    """Tell whether a layer is a transposed convolution of whose windows no two overlap."""
+def _has_separate_outputs(layer: Layer) -> bool:
+    """Tell whether a layer is a transposed convolution whose outputs do not overlap."""
     if layer.kind != "Conv2DTranspose":
         return False
     (height, width), config = layer.config["kernel_size"], layer.config

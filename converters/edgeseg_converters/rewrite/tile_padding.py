@@ -1,4 +1,4 @@
-"""Pads a tile only where the image is padded, so that a convolution makes no rows of no use."""
+"""Padding of row tiles: only where the image is padded, so that no useless rows are computed."""
 
 from collections.abc import Mapping
 from typing import Any, TypeAlias
@@ -49,7 +49,7 @@ def without_padding(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def rows_of_padded(rows: RowMap, tile: Rows) -> Rows:
-    """Return the output rows of a tile that is padded so.
+    """Return the output rows of a tile with explicit padding.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Divides the rows of layers among tiles: every tile becomes layers of its own."""
+"""Replaces layers by row tiles: every tile becomes layers of its own."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -190,7 +190,7 @@ class _Builder:
         return rows.align(rows.reads(self._tiling.computed[layer][tile]))
 
     def _is_spread(self, tensor: str, reader: RowMap) -> bool:
-        """Say whether a tensor's one row meets all rows of the others."""
+        """Tell whether a tensor's one row is spread over all rows of the others."""
         return (rows_of(self._graph.tensors[tensor].shape) or 1) < reader.height
 
     def _held(self, tensor: str, tile: int) -> str:

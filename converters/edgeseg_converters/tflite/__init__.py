@@ -1,1 +1,1 @@
-"""TFLite out: export of pieces, and the check against the uncut model."""
+"""Export of graphs to TFLite, and the check of pieces against the uncut model."""

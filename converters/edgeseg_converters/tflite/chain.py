@@ -1,4 +1,4 @@
-"""Pieces run one after the other, as boards will run them, on a few slices at once."""
+"""Runs pieces one after the other, as boards will, on a few slices at once."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A graph, whole or a piece, as TFLite bytes, with its ports in the order of the file."""
+"""Compiles a graph, whole or a piece, to TFLite bytes, with its ports in the order of the file."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -18,14 +18,14 @@ from edgeseg_converters.rewrite.bands import Banding
 from edgeseg_converters.rewrite.litert_lowering import lower_for_litert
 
 ConverterSetup: TypeAlias = Callable[[Any, Graph], None]
-"""Tells a TFLite converter what to do with a graph besides converting it, such as quantizing."""
+"""Sets up a TFLite converter for a graph, such as for quantizing."""
 
 _MISSING = re.compile(r"'tf\.(\w+)' op")
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """A graph as a TFLite file, what its inputs and outputs are, and what a slice computes."""
+    """A graph as a TFLite file, with its inputs and outputs and the FLOPs of a slice."""
 
     graph: Graph
     model: bytes
@@ -61,7 +61,7 @@ def compile_graph(
     banding
         The band of rows that one run computes; all rows where it is None.
     plain
-        Convert the layers as they are, not as LiteRT is quickest at.
+        Convert the layers as they are, without lowering them for LiteRT.
 
     Raises
     ------

@@ -1,1 +1,1 @@
-"""Lets a pruned network learn back what it lost, from the answers of the uncompressed one."""
+"""Fine-tuning of a compressed network by distillation from the uncompressed one."""

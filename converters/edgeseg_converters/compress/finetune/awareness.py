@@ -1,4 +1,4 @@
-"""Quantization-aware training: a model that computes as if in int8; its weights stay float."""
+"""Quantization-aware training: weights and activations are rounded as in int8, but stay float."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Turns a network into a model of tf_keras, where tensorflow-model-optimization works, and back."""
+"""Turns a network into a tf_keras model, as tensorflow-model-optimization needs, and back."""
 
 from typing import Any
 

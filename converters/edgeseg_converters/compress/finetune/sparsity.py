@@ -1,4 +1,4 @@
-"""Zeros during a training: shares that grow by a polynomial schedule, and masks that hold."""
+"""Sparsity during training: a polynomial schedule of zeros, and masks that stay."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""The training itself: batches through teacher and student, one compiled step after the other."""
+"""The training loop: batches through teacher and student, step by compiled step."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ class RateSchedule:
     highest: float
 
     def rate(self, step: int) -> float:
-        """Rise in a straight line, then fall along a cosine."""
+        """Return the rate of a step: a linear warm-up, then a cosine decay."""
         warm_up = max(1, round(_WARM_UP * self.steps))
         if step < warm_up:
             return self.highest * (step + 1) / warm_up
@@ -38,7 +38,7 @@ class RateSchedule:
 
 @dataclass(frozen=True)
 class Distillation:
-    """What a student learns from: a teacher's answers to batches of one size."""
+    """What a student is trained on: a teacher's probabilities for batches of one size."""
 
     teacher: Any
     batches: Iterator[Pixels]

@@ -1,4 +1,7 @@
-"""Fine-tuning without labels: a compressed network learns the uncompressed one's answers."""
+"""Fine-tuning without labels: distillation from the uncompressed network.
+
+Hinton et al. 2015, "Distilling the knowledge in a neural network", arXiv:1503.02531.
+"""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -43,7 +46,7 @@ def fine_tune(  # noqa: PLR0913, PLR0917 - two networks and how one learns from 
     sparsity: Mapping[str, float] = _NO_SPARSITY,
     progress: Progress = silent,
 ) -> Network:
-    """Train a compressed network to answer as the uncompressed one does.
+    """Train a compressed network to give the probabilities of the uncompressed one.
 
     No labels are needed: the teacher answers on the augmented slices themselves. Same seed, same
     weights. Batch statistics are those of the training; recalibrate them afterwards.

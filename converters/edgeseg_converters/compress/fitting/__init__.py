@@ -1,1 +1,1 @@
-"""Kernels chosen anew, so that a changed network computes nearly what the original did."""
+"""Fitting of kernels, so that a changed network computes nearly what the original does."""

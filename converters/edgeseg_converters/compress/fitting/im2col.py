@@ -1,4 +1,4 @@
-"""A kernel as a matrix, and what it is multiplied with as rows: a convolution is a product."""
+"""im2col: kernels as matrices, and their input patches as rows; a convolution is a product."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ Matrix: TypeAlias = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class KernelMatrix:
-    """How the kernel of one layer becomes a matrix (inputs, outputs) and comes back.
+    """The kernel of one layer as a matrix (inputs, outputs), and back.
 
     A transposed convolution has an output for each place of its kernel: ``places`` of them, next
     to each other, make one channel.
@@ -81,8 +81,8 @@ class KernelMatrix:
         """
         if self._sees_one_pixel:
             return np.ascontiguousarray(read.reshape(-1, read.shape[-1])[sites])
-        windows = _windows(read[0], self.layer.config)
-        patches = windows[np.unravel_index(sites, windows.shape[:2])]
+        views = _patches(read[0], self.layer.config)
+        patches = views[np.unravel_index(sites, views.shape[:2])]
         if self.depthwise is not None:
             patches = np.einsum("schw,hwcm->scm", patches, self.depthwise)
         else:
@@ -93,17 +93,17 @@ class KernelMatrix:
         """Count the places at which the kernel is applied to one image."""
         if self._sees_one_pixel:
             return int(read.size // read.shape[-1])
-        height, width = _windows(read[0], self.layer.config).shape[:2]
+        height, width = _patches(read[0], self.layer.config).shape[:2]
         return int(height * width)
 
     @property
     def _sees_one_pixel(self) -> bool:
-        """Tell kernels that need no window; a transposed convolution spreads one pixel."""
+        """Whether the kernel reads one pixel; a transposed convolution spreads it."""
         return self._layout in {KernelLayout.TRANSPOSED, KernelLayout.MATRIX}
 
 
 def kernel_matrix(layer: Layer, weights: Weights) -> KernelMatrix | None:
-    """Say how the kernel of a layer can be written as a matrix, or None where it can't.
+    """Return how the kernel of a layer is written as a matrix, or None where it can't be.
 
     Depth-wise kernels can't, nor those of convolutions by groups. Of a separable convolution it is
     the point-wise one.
@@ -129,14 +129,14 @@ def kernel_matrix(layer: Layer, weights: Weights) -> KernelMatrix | None:
             return None
 
 
-def _windows(image: NDArray[np.float32], config: Mapping[str, Any]) -> NDArray[np.float32]:
-    """View an image (H, W, C) as its windows (rows, columns, C, kernel rows, kernel columns)."""
+def _patches(image: NDArray[np.float32], config: Mapping[str, Any]) -> NDArray[np.float32]:
+    """View an image (H, W, C) as its patches (rows, columns, C, kernel rows, kernel columns)."""
     size, step, gap = config["kernel_size"], config["strides"], config["dilation_rate"]
     reach = [(extent - 1) * between + 1 for extent, between in zip(size, gap, strict=True)]
     if config["padding"] == "same":
         image = np.pad(image, [*map(_same, image.shape[:2], reach, step), (0, 0)])
-    windows = np.lib.stride_tricks.sliding_window_view(image, reach, axis=(0, 1))
-    return windows[:: step[0], :: step[1], :, :: gap[0], :: gap[1]]
+    patches = np.lib.stride_tricks.sliding_window_view(image, reach, axis=(0, 1))
+    return patches[:: step[0], :: step[1], :, :: gap[0], :: gap[1]]
 
 
 def _same(extent: int, reach: int, step: int) -> tuple[int, int]:

@@ -166,7 +166,7 @@ def choose_kernels(  # noqa: PLR0913, PLR0917 - two networks, and what is said o
 def _moments_at(
     graph: Graph, kernel: KernelMatrix, reads: Tensors, original: Original, target_reads: Tensors
 ) -> Moments:
-    """Take the moments that a kernel is chosen by.
+    """Return the moments that a kernel is chosen by.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ def _moments_at(
 
 
 def _mean_is_free(graph: Graph, layer: Layer) -> bool:
-    """Say whether a bias, or batch normalization, gives every output the mean it needs."""
+    """Tell whether a bias, or batch normalization, corrects the mean of every output."""
     readers = [graph.layer(name).kind for name in graph.consumers[layer.name]]
     normalized = bool(readers) and all(kind_of(kind).batch_statistics for kind in readers)
     normalized = normalized and layer.name not in graph.outputs
@@ -186,7 +186,7 @@ def _mean_is_free(graph: Graph, layer: Layer) -> bool:
 
 
 def _stops(network: Network) -> Iterator[tuple[Layer, KernelMatrix | None]]:
-    """Yield what is to change, in order: kernels, and batch normalization, which has none."""
+    """Yield the layers to change, in order: with kernels, and batch normalization without."""
     for layer in network.graph.layers:
         kernel = kernel_matrix(layer, network.weights)
         if kernel is not None or kind_of(layer.kind).batch_statistics:
@@ -196,7 +196,7 @@ def _stops(network: Network) -> Iterator[tuple[Layer, KernelMatrix | None]]:
 def _with_kernel(
     network: Network, kernel: KernelMatrix, statistics: Moments, values: Matrix
 ) -> Network:
-    """Put a kernel into the network, and let its bias take up what the mean lacks."""
+    """Put a kernel into the network, and correct the mean of its outputs by the bias."""
     layer = kernel.layer
     arrays = list(network.weights[layer.name])
     arrays[kernel.index] = kernel.kernel(values)
@@ -206,6 +206,6 @@ def _with_kernel(
 
 
 def _lacking(statistics: Moments, values: Matrix, places: int) -> Matrix:
-    """Return what each channel lacks in the mean."""
+    """Return the mean error of each channel."""
     lacking = statistics.outputs - statistics.inputs @ values
     return np.asarray(lacking.reshape(-1, places).mean(axis=1))

@@ -1,4 +1,4 @@
-"""What a matrix is multiplied with, and what it should give: second moments over sampled sites."""
+"""Second moments of a kernel's inputs, and of them with its target outputs, at sampled sites."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

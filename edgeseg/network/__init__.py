@@ -1,1 +1,1 @@
-"""The network as data, and what it costs."""
+"""The network as data: layers, tensors and the order between them."""

@@ -43,7 +43,7 @@ def test_volume_is_windowed_for_the_model() -> None:
     if data is None:
         pytest.skip("EDGESEG_DATA is not set: no real CT here")
     scan = Path(data) / "totalsegmentator" / "example_ct.nii.gz"
-    images = real_images(scan, Preprocessing((0.0, 255.0), (64, 64)), most=3)
+    images = real_images(scan, Preprocessing((0.0, 255.0), (64, 64)), limit=3)
     assert len(images) == 3
     for image in images:
         assert image.dtype == np.float32
@@ -96,7 +96,7 @@ def test_empty_slices_among_others_are_fine(tmp_path: Path) -> None:
         (0.0, 1.0, "from 0 to 1 where the window is 0 to 255 HU"),  # scaled already
         (-3.0, 3.0, "from -3 to 3 where"),  # standardized
         (-1000.0, -100.0, "are all black; its values run from -1000 to -100"),
-        (1100.0, 1200.0, "are all white; .* or another --window"),  # stored without its intercept
+        (1100.0, 1200.0, "are all white; .* or another window"),  # stored without its intercept
     ],
 )
 def test_volumes_out_of_range_are_refused(

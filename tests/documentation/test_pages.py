@@ -1,5 +1,6 @@
 """README, ``docs/`` and the files at a repository's door: sizes, links, what none may leave out."""
 
+import pkgutil
 import re
 import shlex
 from importlib.metadata import entry_points, version
@@ -14,6 +15,10 @@ from edgeseg.boards.boards_file import read_boards
 
 MOST_README_BYTES = 10_240
 KINDS = ("Added", "Changed", "Deprecated", "Removed", "Fixed", "Security")
+GROUPS = {"edgeseg.commands", "edgeseg.engines", "edgeseg.layer_kinds", "edgeseg.scan_formats"} | {
+    "edgeseg.partition_strategies"
+}
+"""Entry points, which are called like modules."""
 COMMANDS = sorted(entry.name for entry in entry_points(group="edgeseg.commands"))
 
 
@@ -28,6 +33,19 @@ def test_links_lead_somewhere(name: str) -> None:
         assert path.exists(), path
         if anchor:
             assert anchor in Page(path).anchors, (path, anchor)
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in pages() if "CHANGELOG" not in str(page)], ids=str
+)
+def test_names_and_files_exist(page: Page) -> None:
+    prose = re.sub(r"^```.*?^```$", "", page.text, flags=re.DOTALL | re.MULTILINE)
+    for name in re.findall(r"`(edgeseg(?:_\w+)?(?:\.\w+)+)`", prose):
+        if name not in GROUPS:
+            assert pkgutil.resolve_name(name) is not None
+    for folder, path in re.findall(r"`(docs|examples|tests|runtime|edgeseg\w*)/([\w./-]+)`", prose):
+        above = {"edgeseg_converters": "converters", "edgeseg_runtime": "runtime"}.get(folder, "")
+        assert (ROOT / above / folder / path).exists(), path
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -123,7 +123,8 @@ def plan(
     folded = local_search(usable, objective, deadline=until(_SEARCHING))
     if costs(usable, folded[None], objective)[0] >= INFEASIBLE:
         feasible = feasible_start(problem, usable, time_limit / 2)
-        again = Deadline.after(time_limit * _SEARCHING, clock)
+        latest = max(until(_BOUNDING).moment, clock() + time_limit * _SEARCHING)
+        again = Deadline(latest, clock)
         folded = local_search(usable, objective, (feasible,), deadline=again)
     lanes = {
         "whole": whole_slice_lanes(usable, objective),

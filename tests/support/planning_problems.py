@@ -76,7 +76,7 @@ def small_problem(seed: int, most_pieces: int = 6, most_boards: int = 3) -> Prob
     ]
     work = [draw.uniform(0.2, 5) for _ in range(count)]
     resident = [draw.randint(1, 60) for _ in range(count)]
-    memory = [(kept + draw.randint(0, 80), kept) for kept in resident]
+    memory = [(resident_bytes + draw.randint(0, 80), resident_bytes) for resident_bytes in resident]
     seconds = [[load / speed for speed in speeds] for load in work]
     return make_problem(seconds, flows, machines, links, memory=memory)
 
@@ -108,15 +108,17 @@ def reference(problem: Problem, boards: Sequence[int]) -> Reference:
         pieces = [p for p, b in enumerate(boards) if b == board]
         machine = problem.boards[board]
         busy.append(sum(problem.pieces[p].seconds[board] for p in pieces) / machine.cores)
-        kept = peak = machine.base_memory
+        resident_bytes = peak = machine.base_memory
         for p in problem.loading:
             if p in pieces:
-                peak = max(peak, kept + problem.pieces[p].peak_bytes)
-                kept += problem.pieces[p].resident_bytes
+                peak = max(peak, resident_bytes + problem.pieces[p].peak_bytes)
+                resident_bytes += problem.pieces[p].resident_bytes
         held = sum(f.held_bytes for f in problem.flows if set(f.touched_by) & set(pieces))
-        fits = (machine.memory_limit - kept) // held if peak <= machine.memory_limit else 0
+        fits = (
+            (machine.memory_limit - resident_bytes) // held if peak <= machine.memory_limit else 0
+        )
         windows = min(windows, max(fits, 0))
-        largest = max(largest, peak, kept + held)
+        largest = max(largest, peak, resident_bytes + held)
     return Reference(max(busy), reference_latency(problem, boards), windows, largest)
 
 
@@ -141,24 +143,24 @@ def reference_latency(problem: Problem, boards: Sequence[int]) -> float:
     cores = [[0.0] * board.cores for board in problem.boards]
     there: dict[tuple[int, int], float] = {}
     for piece in (None, *range(len(problem.pieces))):
-        here, end = home, 0.0
+        machine, end = home, 0.0
         if piece is not None:
-            here = boards[piece]
+            machine = boards[piece]
             read = [n for n, flow in enumerate(problem.flows) if piece in flow.readers]
-            ready = max(there[number, here] for number in read)
-            core = cores[here].index(min(cores[here]))
-            end = max(ready, cores[here][core]) + problem.pieces[piece].seconds[here]
-            cores[here][core] = end
+            ready = max(there[number, machine] for number in read)
+            core = cores[machine].index(min(cores[machine]))
+            end = max(ready, cores[machine][core]) + problem.pieces[piece].seconds[machine]
+            cores[machine][core] = end
         for number, flow in enumerate(problem.flows):
             if flow.producer != piece:
                 continue
-            there[number, here] = end
+            there[number, machine] = end
             for target in [boards[r] for r in flow.readers] + [home] * flow.returns:
                 if (number, target) not in there:
-                    rate = min(links[here].up, links[target].down)
-                    through = max(end, up[here], down[target]) + flow.wire_bytes / rate
-                    up[here] = down[target] = through
-                    delay = links[here].latency + links[target].latency
+                    rate = min(links[machine].up, links[target].down)
+                    through = max(end, up[machine], down[target]) + flow.wire_bytes / rate
+                    up[machine] = down[target] = through
+                    delay = links[machine].latency + links[target].latency
                     there[number, target] = through + delay
     return max(there[n, home] for n, flow in enumerate(problem.flows) if flow.returns)
 
@@ -226,13 +228,13 @@ class _UNet:
     def conv(self, inputs: list[int], weights: int, side: int, channels: int) -> int:
         """Add a convolution as a piece of its own and return the tensor that it makes."""
         piece = len(self.flops)
-        made = side * side * channels * 4
+        tensor_bytes = side * side * channels * 4
         self.flops.append(2 * weights * side * side)
-        kept = weights * 4 + made + 2 * MIB
-        self.memory.append((kept + made + MIB, kept))
+        resident_bytes = weights * 4 + tensor_bytes + 2 * MIB
+        self.memory.append((resident_bytes + tensor_bytes + MIB, resident_bytes))
         for tensor in inputs:
             self._readers[tensor].append(piece)
-        return self.make(made, made, piece)
+        return self.make(tensor_bytes, tensor_bytes, piece)
 
     def problem(self, boards: Sequence[Board], links: Sequence[Link], rate: float) -> Problem:
         """Make the problem; the last tensor is the mask."""

@@ -33,13 +33,13 @@ def _best(problem: Problem, objective: Objective) -> float:
 def _check(problem: Problem, objective: Objective, part: float) -> None:
     """Below a part of the best there is nothing, and below more than it the best itself."""
     best = _best(problem, objective)
-    found = branch_and_bound(problem, objective, best * part, Deadline.after(30))
-    assert found.complete
+    result = branch_and_bound(problem, objective, best * part, Deadline.after(30))
+    assert result.complete
     if math.isinf(best) or part <= 1:
-        assert found.assignment is None
+        assert result.assignment is None
         return
-    assert found.assignment is not None
-    cost = reference(problem, found.assignment.tolist()).cost(objective)
+    assert result.assignment is not None
+    cost = reference(problem, result.assignment.tolist()).cost(objective)
     assert cost == pytest.approx(best, rel=1e-9)
 
 
@@ -67,11 +67,11 @@ def test_small_u_nets_are_solved_whatever_the_memory(limit: int, link: Link) -> 
     rows = np.array(list(assignments(problem)))
     best = float(costs(problem, rows, "throughput").min())
     fits = best < 1e17
-    found = branch_and_bound(problem, "throughput", math.inf, Deadline.after(30))
-    assert found.complete
-    assert (found.assignment is not None) == fits
-    if found.assignment is not None:
-        cost = costs(problem, found.assignment[None], "throughput")[0]
+    result = branch_and_bound(problem, "throughput", math.inf, Deadline.after(30))
+    assert result.complete
+    assert (result.assignment is not None) == fits
+    if result.assignment is not None:
+        cost = costs(problem, result.assignment[None], "throughput")[0]
         assert cost == pytest.approx(best, rel=1e-9)
 
 
@@ -81,9 +81,9 @@ def test_proves_within_a_second_that_eight_tight_boards_do_no_better() -> None:
     problem = unet_problem(4, boards, [GIGABIT] * 8)
     chain = local_search(problem.only(range(4)), "throughput")
     cost = float(costs(problem, chain[None], "throughput")[0])
-    found = branch_and_bound(problem, "throughput", cost / 2, Deadline.after(20))
-    assert found.complete
-    assert found.assignment is None
+    result = branch_and_bound(problem, "throughput", cost / 2, Deadline.after(20))
+    assert result.complete
+    assert result.assignment is None
 
 
 def test_stops_when_the_time_is_up() -> None:

@@ -57,17 +57,17 @@ def _best_rate(problem: Problem, pair: tuple[tuple[int, ...], tuple[int, ...]]) 
     best = 0.0
     for windows in itertools.product(range(5), repeat=2):
         if (resident + np.array(windows) @ loads.held <= t.limit).all():
-            most = np.minimum(np.array(windows) / latency, 1 / busy.max(axis=1))
-            first = most[0] * np.linspace(0, 1, 21)
+            limits = np.minimum(np.array(windows) / latency, 1 / busy.max(axis=1))
+            first = limits[0] * np.linspace(0, 1, 21)
             rest = ((1 - first[:, None] * busy[0]) / busy[1]).min(axis=1)
-            best = max(best, float((first + np.clip(rest, 0, most[1])).max()))
+            best = max(best, float((first + np.clip(rest, 0, limits[1])).max()))
     return best
 
 
-def _loading(problem: Problem, here: np.ndarray, board: int) -> float:
-    kept = peak = float(problem.boards[board].base_memory) if here.any() else 0.0
+def _loading(problem: Problem, placed: np.ndarray, board: int) -> float:
+    resident = peak = float(problem.boards[board].base_memory) if placed.any() else 0.0
     for piece in problem.loading:
-        if here[piece]:
-            peak = max(peak, kept + problem.pieces[piece].peak_bytes)
-            kept += problem.pieces[piece].resident_bytes
+        if placed[piece]:
+            peak = max(peak, resident + problem.pieces[piece].peak_bytes)
+            resident += problem.pieces[piece].resident_bytes
     return peak

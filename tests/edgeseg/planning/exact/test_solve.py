@@ -21,14 +21,14 @@ def test_no_assignment_costs_less(
     if solver == "highs":
         monkeypatch.setattr(solve, "MOST_ENUMERATED", 0)
     problem = small_problem(seed, most_pieces=5)
-    found = {row: reference(problem, row).cost(objective) for row in assignments(problem)}
-    feasible = [row for row, cost in found.items() if np.isfinite(cost)]
+    costs = {row: reference(problem, row).cost(objective) for row in assignments(problem)}
+    feasible = [row for row, cost in costs.items() if np.isfinite(cost)]
     if not feasible:
         return
-    worst = max(feasible, key=lambda row: found[row])
+    worst = max(feasible, key=lambda row: costs[row])
     answer = solve_lane(problem, np.array(worst), objective, Deadline.after(20))
     assert answer.assignment is not None
-    best, reached = min(found.values()), found[tuple(answer.assignment.tolist())]
+    best, reached = min(costs.values()), costs[tuple(answer.assignment.tolist())]
     assert answer.cost == pytest.approx(reached)
     assert answer.bound <= best * (1 + 1e-9)
     if solver == "enumeration" or objective == "memory":

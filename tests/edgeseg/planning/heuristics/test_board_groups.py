@@ -20,13 +20,13 @@ def test_no_division_has_a_higher_rate(seed: int) -> None:
     rates = {counts: draw.uniform(0, sum(counts)) for counts in candidate_groups(full)}
     chosen = best_division(full, rates)
     assert all(
-        sum(taken) <= there for taken, there in zip(zip(*chosen, strict=True), full, strict=True)
+        sum(used) <= count for used, count in zip(zip(*chosen, strict=True), full, strict=True)
     )
     best = max(
-        sum(rates[counts] for counts in some)
+        sum(rates[counts] for counts in groups)
         for count in range(sum(full) + 1)
-        for some in itertools.combinations_with_replacement(rates, count)
-        if all(sum(c[k] for c in some) <= full[k] for k in range(len(full)))
+        for groups in itertools.combinations_with_replacement(rates, count)
+        if all(sum(c[k] for c in groups) <= full[k] for k in range(len(full)))
     )
     assert sum(rates[counts] for counts in chosen) == pytest.approx(best)
 

@@ -21,17 +21,17 @@ from edgeseg.planning.problem.problem import Flow
 def test_plans_are_sorted_and_as_good_as_the_best_single_lane_but_for_a_tenth(seed: int) -> None:
     problem = small_problem(seed)
     try:
-        found = heuristic_plans(problem)
+        placements = heuristic_plans(problem)
     except PlacementError:
         return
-    if not found:
+    if not placements:
         return
-    order = [rounded_period(one) for one in found]
+    order = [rounded_period(placement) for placement in placements]
     assert order == sorted(order)
     count, boards = len(problem.pieces), len(problem.boards)
     rows = np.array(list(itertools.product(range(boards), repeat=count)), np.int64)
     assert order[0] <= costs(problem, rows, "throughput").min() * 1.1
-    assert [one.lanes for one in heuristic_plans(problem)] == [one.lanes for one in found]
+    assert [p.lanes for p in heuristic_plans(problem)] == [p.lanes for p in placements]
 
 
 def test_two_branches_are_done_soonest_on_two_boards_and_in_the_room_there_is() -> None:
@@ -59,4 +59,4 @@ def test_many_pieces_are_placed_at_a_look() -> None:
     ]
     boards = [Board(name, 10**6) for name in "ab"]
     problem = make_problem([[1.0, 1.0]] * count, flows, boards, [NO_LIMIT] * 2)
-    assert {one.name for one in heuristic_plans(problem)} == {"whole", "folded"}
+    assert {p.name for p in heuristic_plans(problem)} == {"whole", "folded"}

@@ -39,19 +39,19 @@ def test_the_chain_of_least_memory_is_the_best_of_all_chains(seed: int) -> None:
     problem = small_problem(seed, most_pieces=5)
     contiguous_lanes = filter(_is_chain, assignments(problem))
     best = min(reference(problem, row).cost("memory") for row in contiguous_lanes)
-    found = contiguous_assignment(problem, "memory")
-    assert (found is None) == np.isinf(best)
-    if found is not None:
-        assert _is_chain(tuple(found.tolist()))
-        assert reference(problem, found.tolist()).cost("memory") == pytest.approx(best)
+    chain = contiguous_assignment(problem, "memory")
+    assert (chain is None) == np.isinf(best)
+    if chain is not None:
+        assert _is_chain(tuple(chain.tolist()))
+        assert reference(problem, chain.tolist()).cost("memory") == pytest.approx(best)
 
 
 def test_many_different_boards_are_chained_too() -> None:
     boards = [Board(f"b{n}", (300 + n) * MIB, speed=1 + n / 10) for n in range(12)]
     problem = unet_problem(2, boards, [FAST_ETHERNET] * 12)
-    found = contiguous_assignment(problem, "throughput")
-    assert found is not None
-    assert _is_chain(tuple(found.tolist()))
+    chain = contiguous_assignment(problem, "throughput")
+    assert chain is not None
+    assert _is_chain(tuple(chain.tolist()))
 
 
 def test_the_same_problem_has_the_same_answer() -> None:

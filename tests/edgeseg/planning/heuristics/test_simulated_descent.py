@@ -19,9 +19,9 @@ from edgeseg.planning.problem.problem import Problem
 
 
 def _rate(problem: Problem, row: Assignments) -> float:
-    found = evaluate_placement(problem, "", [row], "throughput")
-    assert found is not None
-    return steady_rate(problem, found.lanes[0])
+    placement = evaluate_placement(problem, "", [row], "throughput")
+    assert placement is not None
+    return steady_rate(problem, placement.lanes[0])
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -44,8 +44,8 @@ def test_of_few_lanes_none_over_the_same_boards_does_better(seed: int) -> None:
     members = problem.only(np.unique(start).tolist())
     (settled,) = simulated_descent(problem, [start], Deadline.after(20))
     rows = itertools.product(range(len(members.boards)), repeat=len(members.pieces))
-    lanes = [evaluate_placement(members, "", [np.array(row)], "throughput") for row in rows]
-    best = max(steady_rate(members, one.lanes[0]) for one in lanes if one is not None)
+    placements = [evaluate_placement(members, "", [np.array(row)], "throughput") for row in rows]
+    best = max(steady_rate(members, p.lanes[0]) for p in placements if p is not None)
     assert _rate(problem, settled) >= best * (1 - 2e-3)
 
 
@@ -61,8 +61,8 @@ def test_lanes_over_boards_alike_are_changed_alike() -> None:
     boards = [Board(f"b{n}", 450 * MIB, 60 * MIB) for n in range(4)]
     problem = unet_problem(4, boards, [GIGABIT] * 4)
     start = local_search(problem.only([0, 1]), "throughput")
-    one, other = simulated_descent(problem, [start, start + 2], Deadline.after(20))
-    assert np.array_equal(one + 2, other)
+    first, second = simulated_descent(problem, [start, start + 2], Deadline.after(20))
+    assert np.array_equal(first + 2, second)
 
 
 def test_a_lane_stays_as_it_is_without_time() -> None:

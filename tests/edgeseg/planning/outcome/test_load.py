@@ -40,5 +40,5 @@ def test_memory_is_what_the_worker_counts(manifest: Manifest, data: st.DataObjec
     needs = loads_of(problem_of(manifest.pieces, boards), np.array([row])).memory(window)[0]
     for place, board in enumerate(boards):
         pieces = zip(manifest.pieces, row, strict=True)
-        here = frozenset(piece.name for piece, chosen in pieces if chosen == place)
-        assert needs[place] == (memory_need(manifest, board, here, window) if here else 0)
+        names = frozenset(piece.name for piece, chosen in pieces if chosen == place)
+        assert needs[place] == (memory_need(manifest, board, names, window) if names else 0)

@@ -26,15 +26,15 @@ def _whole(board: str, window: int) -> Lane:
 
 def test_a_pipeline_sends_a_tensor_once_to_each_board_that_reads_it() -> None:
     problem = make_problem(SECONDS, FLOWS, BOARDS, [Link(10, 5), Link(10, 10)], Link(100, 100))
-    found = predict(problem, [PIPELINE])
-    assert found.compute == {"a": 1.0, "b": 2.5}
-    assert found.up == {"a": 3.0, "b": 1.0, COORDINATOR: 0.1}
-    assert found.down == {"a": 2.0, "b": 3.0, COORDINATOR: 0.1}
+    prediction = predict(problem, [PIPELINE])
+    assert prediction.compute == {"a": 1.0, "b": 2.5}
+    assert prediction.up == {"a": 3.0, "b": 1.0, COORDINATOR: 0.1}
+    assert prediction.down == {"a": 2.0, "b": 3.0, COORDINATOR: 0.1}
     # Image 2 s, piece 1 s, skip 3 s, two pieces 5 s, mask 1 s.
-    assert found.latency == pytest.approx(12.0)
-    assert found.rate == pytest.approx(3 / 12)
-    assert found.bottleneck.startswith("the window")
-    assert found.memory == {"a": 5 + 10 + 3 * 70, "b": 20 + 3 * 90}
+    assert prediction.latency == pytest.approx(12.0)
+    assert prediction.rate == pytest.approx(3 / 12)
+    assert prediction.bottleneck.startswith("the window")
+    assert prediction.memory == {"a": 5 + 10 + 3 * 70, "b": 20 + 3 * 90}
     wide = predict(problem, [Lane(PIPELINE.boards, window=4)])
     assert wide.rate == pytest.approx(1 / 3)
     assert wide.bottleneck == "a up"
@@ -43,10 +43,10 @@ def test_a_pipeline_sends_a_tensor_once_to_each_board_that_reads_it() -> None:
 def test_lanes_add_up_and_share_the_coordinators_link() -> None:
     lanes = [_whole("a", 1), _whole("b", 2)]
     fast = make_problem(SECONDS, FLOWS, BOARDS, [NO_LIMIT] * 2)
-    found = predict(fast, lanes)
-    assert found.lane_rates == (pytest.approx(1 / 7), pytest.approx(2 / 7))
-    assert found.rate == pytest.approx(3 / 7)
-    assert found.compute["a"] == pytest.approx(7 / 3)
+    prediction = predict(fast, lanes)
+    assert prediction.lane_rates == (pytest.approx(1 / 7), pytest.approx(2 / 7))
+    assert prediction.rate == pytest.approx(3 / 7)
+    assert prediction.compute["a"] == pytest.approx(7 / 3)
     slow = make_problem(SECONDS, FLOWS, BOARDS, [NO_LIMIT] * 2, coordinator=Link(2, 1e9))
     starved = predict(slow, [_whole("a", 2), _whole("b", 4)])
     assert starved.rate == pytest.approx(1 / 5)

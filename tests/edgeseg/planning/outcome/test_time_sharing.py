@@ -32,18 +32,18 @@ def _need(problem: Problem, board: int, group: range) -> int:
     """Bytes of one group and one slice, followed piece by piece."""
     machine = problem.boards[board]
     images = sum(flow.wire_bytes for flow in problem.flows if flow.producer is None)
-    kept = peak = 0
+    resident = peak = 0
     for piece in problem.loading:
         if piece in group:
-            peak = max(peak, kept + problem.pieces[piece].peak_bytes)
-            kept += problem.pieces[piece].resident_bytes
-    alive, most = set[int](), 0
+            peak = max(peak, resident + problem.pieces[piece].peak_bytes)
+            resident += problem.pieces[piece].resident_bytes
+    alive, largest = set[int](), 0
     for piece in group:
         alive |= {n for n, f in enumerate(problem.flows) if piece in (f.producer, *f.readers)}
-        most = max(most, sum(problem.flows[n].held_bytes for n in alive))
+        largest = max(largest, sum(problem.flows[n].held_bytes for n in alive))
         alive = {n for n in alive if any(piece < r < group.stop for r in problem.flows[n].readers)}
     base = machine.base_memory + machine.cores * problem.working_bytes
-    return base + max(peak, kept + images + most)
+    return base + max(peak, resident + images + largest)
 
 
 def _disk(problem: Problem, groups: tuple[range, ...]) -> int:
@@ -67,18 +67,18 @@ def test_no_groups_are_better(seed: int) -> None:
             for groups in _cuts(len(problem.pieces))
             if all(_need(problem, number, g) <= board.memory_limit for g in groups)
         ]
-        found = best_groups(problem, number)
+        groups = best_groups(problem, number)
         if not costs:
-            assert found is None
+            assert groups is None
             assert time_sharing_of(problem, number) is None
             continue
-        assert found is not None
-        assert sum(disk_bytes(problem, group) for group in found) == _disk(problem, found)
-        needs = [_need(problem, number, group) for group in found]
-        assert (len(found), _disk(problem, found), max(needs)) == min(costs)
-        shifts = time_sharing_of(problem, number)
-        assert shifts is not None
-        assert max(needs) <= shifts.need <= board.memory_limit
+        assert groups is not None
+        assert sum(disk_bytes(problem, group) for group in groups) == _disk(problem, groups)
+        needs = [_need(problem, number, group) for group in groups]
+        assert (len(groups), _disk(problem, groups), max(needs)) == min(costs)
+        sharing = time_sharing_of(problem, number)
+        assert sharing is not None
+        assert max(needs) <= sharing.need <= board.memory_limit
 
 
 @settings(deadline=None, max_examples=40)
@@ -86,26 +86,26 @@ def test_no_groups_are_better(seed: int) -> None:
 def test_a_batch_keeps_to_memory_disk_and_patience(limit: int, cores: int, speed: float) -> None:
     board = Board("b", limit * MIB, 60 * MIB, cores, speed)
     problem = unet_problem(4, [board], [GIGABIT])
-    shifts = time_sharing_of(problem, 0)
-    if shifts is None:
+    sharing = time_sharing_of(problem, 0)
+    if sharing is None:
         return
-    assert 1 <= shifts.batch <= MOST_SLICES
-    assert shifts.need <= board.memory_limit
-    assert shifts.batch == 1 or (shifts.batch + cores) * shifts.waiting <= SPOOL_BYTES
-    assert shifts.period > shifts.compute
+    assert 1 <= sharing.batch <= MOST_SLICES
+    assert sharing.need <= board.memory_limit
+    assert sharing.batch == 1 or (sharing.batch + cores) * sharing.waiting <= SPOOL_BYTES
+    assert sharing.period > sharing.compute
     alone = time_sharing_of(problem, 0, most_slices=1)
     assert alone is not None
-    assert (len(alone.groups) <= len(shifts.groups), alone.batch) == (True, 1)
+    assert (len(alone.groups) <= len(sharing.groups), alone.batch) == (True, 1)
     assert alone.period == pytest.approx(alone.latency)
 
 
 def test_a_slow_board_loads_for_a_tenth_of_its_time_at_most() -> None:
     board = Board("b", 250 * MIB, 60 * MIB)
-    shifts = time_sharing_of(unet_problem(4, [board], [GIGABIT]), 0)
-    assert shifts is not None
-    assert 1 < shifts.batch < MOST_SLICES
-    assert shifts.loading / shifts.batch <= 0.1 * shifts.period
-    fewer = replace(shifts, batch=shifts.batch - 1)
+    sharing = time_sharing_of(unet_problem(4, [board], [GIGABIT]), 0)
+    assert sharing is not None
+    assert 1 < sharing.batch < MOST_SLICES
+    assert sharing.loading / sharing.batch <= 0.1 * sharing.period
+    fewer = replace(sharing, batch=sharing.batch - 1)
     assert fewer.loading / fewer.batch > 0.1 * fewer.period
 
 

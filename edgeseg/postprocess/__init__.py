@@ -1,0 +1,1 @@
+"""Post-processing in three dimensions: rules on the bodies of labels, and what they changed."""

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
+from edgeseg.bundle.rules import Rule, Rules, labels_named
 from edgeseg.errors import BundleError
 
 FORMAT = 2
@@ -203,6 +204,12 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pieces: Annotated[tuple[Piece, ...], msgspec.Meta(max_length=MAX_PIECES)]
     settings: dict[Name, Name | int | float | bool | None]
     versions: dict[Name, Name]
+    postprocess: Rules | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """Rules of post-processing; an older bundle has none."""
+        return () if self.postprocess is msgspec.UNSET else self.postprocess
 
     @property
     def input(self) -> Port:
@@ -303,4 +310,7 @@ def _decoding_contradiction(manifest: Manifest) -> str | None:
         return "its output shape does not fit the labels"
     if not values.issuperset(set(manifest.decoding.channels) - {0}):
         return "a channel decodes to a label that has no entry"
+    names = {label.name for label in manifest.labels}
+    if not names.issuperset(name for rule in manifest.rules for name in labels_named(rule)):
+        return "post-processing names a label that has no entry"
     return None

@@ -86,3 +86,17 @@ def labels_named(rule: Rule) -> tuple[str, ...]:
     for field in ("labels", "ranked_by", "others"):
         names += getattr(rule, field, ())
     return names
+
+
+def rule_name(rule: Rule) -> str:
+    """Return the kind of a rule as files spell it."""
+    return str(rule.__struct_config__.tag)
+
+
+def describe(rule: Rule) -> str:
+    """Return a rule in a few words: its kind, its labels, its values."""
+    words = []
+    for key, value in msgspec.structs.asdict(rule).items():
+        text = ", ".join(value) if isinstance(value, tuple) else f"{value:g}"
+        words += [f"{key} {text}"] if text else []
+    return f"{rule_name(rule)} ({'; '.join(words)})"

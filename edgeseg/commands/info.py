@@ -36,6 +36,7 @@ def info(
 def _pages(manifest: "Manifest", size: int, signed_by: str | None) -> Iterator["RenderableType"]:
     from rich.markup import escape
 
+    from edgeseg.bundle.rules import describe
     from edgeseg.text.units import format_bytes
 
     preprocessing = manifest.preprocessing
@@ -51,6 +52,8 @@ def _pages(manifest: "Manifest", size: int, signed_by: str | None) -> Iterator["
     yield f"[bold]{name}[/bold]  {format_bytes(size)}, format {manifest.format}"
     yield f"input     {rows} x {cols}, HU {low:g} to {high:g}, fitted to {spacing}"
     yield f"labels    {'  '.join(labels)}"
+    rules = "  ".join(describe(rule) for rule in manifest.rules)
+    yield f"rules     {escape(rules) or 'none: masks are as the model makes them'}"
     yield f"settings  {'  '.join(settings)}"
     if signed_by is not None:
         yield f"signed    by {signed_by}; edgeseg verify tells whether that is true"

@@ -51,6 +51,11 @@ class NiftiScan:
         return self.grid.spacing
 
     @property
+    def slice_mm(self) -> float:
+        """Distance of neighbouring slices in mm."""
+        return self.grid.spacing[0]
+
+    @property
     def affine(self) -> NDArray[np.float64]:
         """4x4, from voxel indices of the file to RAS+ mm."""
         return self.grid.affine

@@ -26,6 +26,7 @@ class Pictures:
     sizes: tuple[tuple[int, int], ...]
     windowed: bool = True
     affine: None = None
+    slice_mm: None = None
     warning: None = None
 
     @property

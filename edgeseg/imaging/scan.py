@@ -20,6 +20,10 @@ class Slices(Protocol):
     def windowed(self) -> bool:
         """Whether the slices are 8-bit pictures that have been windowed already, not HU."""
 
+    @property
+    def slice_mm(self) -> float | None:
+        """Distance of neighbouring slices in mm, or None where nobody knows it."""
+
     def __len__(self) -> int:
         """Return the number of slices."""
 

@@ -14,6 +14,7 @@ from edgeseg.bundle.rules import (
     LeastVolume,
     Rule,
     Smooth,
+    rule_name,
 )
 from edgeseg.imaging.slices import Mask
 from edgeseg.postprocess.along_slices import bridge_gaps
@@ -66,7 +67,7 @@ def postprocess(
         reason = "the slices are of several sizes"
     for rule in rules:
         if reason is not None or voxel is None:
-            outcomes.append(RuleOutcome(_name(rule), _region(rule), skipped=reason))
+            outcomes.append(RuleOutcome(rule_name(rule), _region(rule), skipped=reason))
         elif not isinstance(rule, Smooth):
             changed, outcome = _apply(result, rule, values, voxel)
             outcomes.append(_with_volumes(outcome, result, changed, voxel))
@@ -82,7 +83,7 @@ def _apply(
     voxel: VoxelSize,
 ) -> tuple[list[Mask], RuleOutcome]:
     region = [values[name] for name in _region(rule)]
-    outcome = RuleOutcome(_name(rule), _region(rule))
+    outcome = RuleOutcome(rule_name(rule), _region(rule))
     if isinstance(rule, Bridge):
         # A gap of exactly so many mm counts, whatever the rounding of the spacing.
         most = int(rule.gap_mm / voxel.slice_mm + 1e-6)
@@ -152,10 +153,6 @@ def _with_volumes(
         outcome.removed_bodies,
         outcome.largest_removed,
     )
-
-
-def _name(rule: Rule) -> str:
-    return str(rule.__struct_config__.tag)
 
 
 def _region(rule: Rule) -> tuple[str, ...]:

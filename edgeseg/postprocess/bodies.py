@@ -178,8 +178,8 @@ def _concat(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
 def _distinct(codes: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
     """Return the distinct codes below a limit, in order; counting beats sorting a small range."""
     if limit <= _COUNTED:
-        return np.flatnonzero(np.bincount(codes, minlength=limit))
-    return np.unique(codes)
+        return np.asarray(np.flatnonzero(np.bincount(codes, minlength=limit)), np.int64)
+    return np.asarray(np.unique(codes), np.int64)
 
 
 def _summed(

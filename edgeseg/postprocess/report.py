@@ -41,6 +41,10 @@ class PostprocessReport(msgspec.Struct, frozen=True):
     remarks: tuple[str, ...] = ()
 
 
+NOTHING_CHANGED = PostprocessReport()
+"""Without any rule."""
+
+
 def remarks_on(outcomes: Sequence[RuleOutcome]) -> tuple[str, ...]:
     """Return a line for each rule that removed a body as large as an organ, or was left out."""
     lines = []

@@ -11,6 +11,7 @@ from edgeseg.planning.outcome.prediction import Prediction
 from edgeseg.planning.planner import Plan
 from edgeseg.planning.problem.problem import Problem
 from edgeseg.planning.view.report import slowdown
+from edgeseg.postprocess.report import NOTHING_CHANGED, PostprocessReport
 from edgeseg_runtime.messaging.wire import PieceTime, Pong
 
 
@@ -107,6 +108,7 @@ class RunReport(msgspec.Struct, frozen=True):
     losses: tuple[LossReport, ...] = ()
     replayed_slices: int = 0
     resumed_slices: int = 0
+    postprocess: PostprocessReport = NOTHING_CHANGED
     note: str = RESEARCH_NOTE
 
 

@@ -82,7 +82,12 @@ class _Tally:
         self.hounsfield += float(image[inside].sum(dtype=np.float64))
 
 
-def measure(scan: Scan, masks: Sequence[Mask], labels: Sequence[Label]) -> Statistics:
+def measure(
+    scan: Scan,
+    masks: Sequence[Mask],
+    labels: Sequence[Label],
+    postprocess: PostprocessReport = NOTHING_CHANGED,
+) -> Statistics:
     """Measure every label in the masks of a scan.
 
     Parameters
@@ -93,6 +98,8 @@ def measure(scan: Scan, masks: Sequence[Mask], labels: Sequence[Label]) -> Stati
         Label values, one array (rows, columns) for each of its slices.
     labels
         The labels to measure.
+    postprocess
+        What post-processing changed in the masks.
     """
     tallies = {label.value: _empty_tally() for label in labels}
     for index, mask in enumerate(masks):

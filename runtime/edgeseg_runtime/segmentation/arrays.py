@@ -19,6 +19,7 @@ class _Array:
 
     voxels: NDArray[Any]
     spacing_mm: tuple[float, float] | None
+    slice_mm: float | None = None
     windowed: bool = False
 
     def __len__(self) -> int:
@@ -34,7 +35,9 @@ class _Array:
 
 
 def as_slices(
-    scan: Slices | Path | str | NDArray[Any], spacing_mm: tuple[float, float] | None
+    scan: Slices | Path | str | NDArray[Any],
+    spacing_mm: tuple[float, float] | None,
+    slice_mm: float | None = None,
 ) -> Slices:
     """Return a scan as slices.
 
@@ -45,6 +48,8 @@ def as_slices(
         columns).
     spacing_mm
         Row and column spacing of an array's pixels; unknown if left out.
+    slice_mm
+        Distance of an array's slices; unknown if left out.
 
     Raises
     ------
@@ -63,4 +68,4 @@ def as_slices(
         )
     if not np.isfinite(voxels).all():
         raise VolumeError("the array holds NaN or infinite values; replace them, by -1024 for air")
-    return _Array(voxels, spacing_mm)
+    return _Array(voxels, spacing_mm, slice_mm)

@@ -56,14 +56,17 @@ def _segment(task: VolumeTask) -> Record:
         scan = read_scan(source)
         mask = folder / f"{task.volume}{format_of(source).ending_for(source)}"
         scan.check_output(mask)
-        masks = segmenter.segment(scan).masks
+        segmentation = segmenter.segment(scan)
+        masks = segmentation.masks
         scan.write(mask, masks)
         write_strip(picture_path(folder, task.volume), scan, masks, segmenter.manifest)
         record = Record(
             volume=task.volume,
             mask=mask.name,
             seconds=time.monotonic() - start,
-            statistics=measure(scan, masks, segmenter.manifest.labels),
+            statistics=measure(
+                scan, masks, segmenter.manifest.labels, segmentation.report.postprocess
+            ),
             warning=scan.warning,
             edgeseg=__version__,
             model=segmenter.manifest.model_name,

@@ -18,6 +18,8 @@ from edgeseg.demo.sample import sample_series
 from edgeseg.errors import EdgesegError
 from edgeseg.imaging.slices import Grey
 
+pytest_plugins = ["tiers"]
+
 _OWN_CACHE = os.environ.get("XDG_CACHE_HOME")
 
 # A shell's background jobs ignore interrupts, and so would the processes that tests interrupt.

@@ -208,4 +208,4 @@ def _overlaps(below: SlicePatches, above: SlicePatches) -> NDArray[np.int64]:
     codes = lower[both].astype(np.int64) * (above.count + 1) + upper[both]
     pairs = _distinct(codes, (below.count + 1) * (above.count + 1))
     nodes = np.stack(np.divmod(pairs, above.count + 1)) - 1
-    return nodes + np.array([[below.first], [above.first]])
+    return np.asarray(nodes + np.array([[below.first], [above.first]]), np.int64)

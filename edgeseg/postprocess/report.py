@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from edgeseg.errors import field_name
+
 KIDNEY_SIZED_ML = 30.0
 """A removed body of so much is said to be looked at: it may be an organ (Cheong et al. 2007 give
 about 202 mL and 154 mL as normal kidneys of men and women; atrophic ones are far smaller)."""
@@ -58,6 +60,6 @@ def remarks_on(outcomes: Sequence[RuleOutcome]) -> tuple[str, ...]:
                 f"post-processing ({what}) removed a body of {largest.ml:.0f} mL in slices "
                 f"{largest.first_slice} to {largest.last_slice}, as large as a kidney or a mass "
                 "(transplant, low-lying or third kidney?); look there, or keep it with "
-                "--postprocess none"
+                f"{field_name('postprocess')} none"
             )
     return tuple(lines)

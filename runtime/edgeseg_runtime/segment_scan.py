@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgeseg.bundle.bundle_file import Bundle
+from edgeseg.bundle.rules import Rule
 from edgeseg.bundle.signature import read_verify_key, verify_bundle
 from edgeseg.errors import BoardError, PlacementError, field_name
 from edgeseg.files.atomic import check_writable, write_json
@@ -13,6 +15,7 @@ from edgeseg.imaging.formats import read_scan
 from edgeseg.imaging.scan import Scan
 from edgeseg.planning.planner import Plan
 from edgeseg.planning.problem.problem import Problem
+from edgeseg.postprocess.rules_file import read_rules
 from edgeseg.progress import Progress, silent
 from edgeseg_runtime.coordination.fleet_planner import Tell
 from edgeseg_runtime.messaging.keys import own_keys
@@ -95,7 +98,10 @@ def segment(  # noqa: PLR0913 - one keyword a callback
                 on_plan(*segmenter.planned)
             advance(len(checkpoint.masks))
             segmentation = segmenter.segment(job.scan, progress=advance, checkpoint=checkpoint)
-        statistics = measure(job.scan, segmentation.masks, segmenter.manifest.labels)
+        changes = segmentation.report.postprocess
+        for remark in changes.remarks:
+            job.tell(remark)
+        statistics = measure(job.scan, segmentation.masks, segmenter.manifest.labels, changes)
         _write(job, segmentation, statistics, progress)
         checkpoint.remove()
     return SegmentResult(segmentation, statistics, job.files)
@@ -167,6 +173,7 @@ def _prepare(  # noqa: PLR0913, PLR0917 - all that the public functions are give
         keys=own_keys(options.key),
         patience=options.patience,
         tell=tell,
+        rules=_rules(bundle, options.postprocess),
     )
     if options.dicom_seg is not None:
         warning = check_dicom_seg(options.dicom_seg, scan, segmenter.bundle)
@@ -175,6 +182,11 @@ def _prepare(  # noqa: PLR0913, PLR0917 - all that the public functions are give
     if options.signed_by is not None:
         verify_bundle(segmenter.bundle, read_verify_key(options.signed_by))
     return _Job(scan, output, options, segmenter, tell)
+
+
+def _rules(bundle: Path, name: str | None) -> tuple[Rule, ...] | None:
+    """Return the post-processing that was asked for, or None: the bundle's own."""
+    return None if name is None else read_rules(name, Bundle(bundle).manifest.labels)
 
 
 def _check_outputs(output: Path, options: SegmentOptions, scan: Scan) -> None:

@@ -48,6 +48,10 @@ def segment(
         str | None,
         typer.Option(metavar="TEXT|NUMBER|UID", help="Which DICOM series, where there are more."),
     ] = None,
+    postprocess: Annotated[
+        str | None,
+        typer.Option(metavar="PRESET|FILE|none", help="Instead of the bundle's post-processing."),
+    ] = None,
     dicom_seg: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="The mask as a DICOM segmentation too."),
@@ -90,6 +94,7 @@ def segment(
         key=key,
         signed_by=signed_by,
         series=series,
+        postprocess=postprocess,
         dicom_seg=dicom_seg,
         preview=preview,
         html=html,

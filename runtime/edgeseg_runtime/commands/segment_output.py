@@ -10,6 +10,7 @@ from edgeseg.planning.view.tables import (
     format_time_sharing,
     plan_renderables,
 )
+from edgeseg.postprocess.report import RuleOutcome
 from edgeseg.text.units import format_bytes, format_seconds
 from edgeseg_runtime.results.run_report import BoardReport, BoardWork, RunReport
 from edgeseg_runtime.results.statistics import Statistics
@@ -44,6 +45,8 @@ def show_dry_run(planned: SegmentDryRun) -> None:
 def show_result(result: SegmentResult) -> None:
     """Print the labels found, the work of every board, and which files were written."""
     console.print(_label_table(result.statistics))
+    for outcome in result.statistics.postprocess.rules:
+        console.print(_change(outcome))
     _show_report(result.segmentation.report)
     for path in result.files:
         console.print(f"wrote {path}", markup=False, soft_wrap=True)
@@ -84,6 +87,19 @@ def _label_table(statistics: Statistics) -> Table:
             "touches the first or last slice" if label.touches_first_or_last_slice else "",
         )
     return table
+
+
+def _change(outcome: RuleOutcome) -> str:
+    """Say in a line what a rule of post-processing changed."""
+    rule = f"{outcome.rule} of {', '.join(outcome.labels)}" if outcome.labels else outcome.rule
+    if outcome.skipped is not None:
+        return f"{rule}: left out, {outcome.skipped}"
+    changes = f"{outcome.removed_ml:.1f} mL removed"
+    if outcome.added_ml:
+        changes = f"{outcome.added_ml:.1f} mL added"
+    if outcome.removed_bodies:
+        changes += f" in {outcome.removed_bodies} of {outcome.bodies} bodies"
+    return f"{rule}: {changes}"
 
 
 def _board_table(report: RunReport) -> Table:

@@ -14,6 +14,7 @@ from edgeseg.files.atomic import write_json
 from edgeseg.imaging.scan import Scan
 from edgeseg.imaging.slices import Mask
 from edgeseg.output.terminal import RESEARCH_NOTE
+from edgeseg.postprocess.report import NOTHING_CHANGED, PostprocessReport
 
 Triple: TypeAlias = tuple[float, float, float]
 
@@ -50,6 +51,7 @@ class Statistics(msgspec.Struct, frozen=True):
     note: str
     slices: int
     labels: tuple[LabelStatistics, ...]
+    postprocess: PostprocessReport = NOTHING_CHANGED
 
     def write(self, path: Path) -> None:
         """Write as JSON.
@@ -110,6 +112,7 @@ def measure(
         note=RESEARCH_NOTE,
         slices=len(scan),
         labels=tuple(_summary(label, tallies[label.value], scan) for label in labels),
+        postprocess=postprocess,
     )
 
 

@@ -37,6 +37,8 @@ class SegmentOptions:
         A public key that the bundle must be signed with.
     series
         Which DICOM series, where there are several: a text, a number or a UID.
+    postprocess
+        A preset, a TOML file of rules or ``none``, instead of the bundle's post-processing.
     dicom_seg, preview, html, statistics, report
         Files to write beside the mask: it as a DICOM segmentation, a montage (PNG), a page for a
         browser, the labels' volumes and places (JSON), and how the run went (JSON).
@@ -52,6 +54,7 @@ class SegmentOptions:
     key: Path | None = None
     signed_by: Path | None = None
     series: str | None = None
+    postprocess: str | None = None
     dicom_seg: Path | None = None
     preview: Path | None = None
     html: Path | None = None

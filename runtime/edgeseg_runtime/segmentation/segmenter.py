@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self
@@ -16,12 +17,16 @@ from edgeseg.boards.boards_file import BoardEntry, LinkEntry
 from edgeseg.boards.placement import Placement
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.bundle.manifest import Manifest
+from edgeseg.bundle.rules import Rule
 from edgeseg.errors import UsageError
 from edgeseg.imaging.scan import Slices
 from edgeseg.imaging.slices import Mask, SliceGeometry, to_model, to_native
 from edgeseg.planning.outcome.objective import Objective
 from edgeseg.planning.planner import Plan
 from edgeseg.planning.problem.problem import Problem
+from edgeseg.postprocess.apply import postprocess
+from edgeseg.postprocess.rules_file import check_rules
+from edgeseg.postprocess.voxel_size import voxel_size
 from edgeseg_runtime.coordination.backlog import PendingSlice, Result
 from edgeseg_runtime.coordination.coordinator import Coordinator
 from edgeseg_runtime.coordination.fleet_planner import Tell
@@ -33,6 +38,9 @@ from edgeseg_runtime.results.run_report import RunReport
 from edgeseg_runtime.segmentation.arrays import as_slices
 from edgeseg_runtime.segmentation.checkpoint import Checkpoint
 from edgeseg_runtime.segmentation.reporting import RunOutcome, report_run
+
+_MANY_VOXELS = 10**8
+"""Post-processing of more may take longer than two seconds, and is announced."""
 
 PATIENCE_SECONDS = 60.0
 """How long to wait for boards without which nothing goes on, unless said otherwise."""
@@ -84,6 +92,9 @@ class Segmenter:
         Seconds to wait for boards to come back without which nothing goes on.
     tell
         Called with one line when a board is lost, comes back, or is left out.
+    rules
+        Post-processing in place of the bundle's; ``()`` for none. See
+        :func:`edgeseg.postprocess.read_rules`.
 
     Raises
     ------
@@ -111,8 +122,11 @@ class Segmenter:
         keys: KeyPair | None = None,
         patience: float = PATIENCE_SECONDS,
         tell: Tell | None = None,
+        rules: Sequence[Rule] | None = None,
     ) -> None:
         self._bundle = Bundle(Path(bundle))
+        labels = self.manifest.labels
+        self._rules = self.manifest.rules if rules is None else check_rules(rules, labels, "rules")
         self._entries = tuple(_entry(number, board) for number, board in enumerate(boards, start=1))
         self._local = local
         self._memory_limit = memory_limit
@@ -180,6 +194,7 @@ class Segmenter:
         scan: Slices | Path | str | NDArray[Any],
         *,
         spacing_mm: tuple[float, float] | None = None,
+        slice_mm: float | None = None,
         progress: Callable[[], None] | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> Segmentation:
@@ -194,6 +209,8 @@ class Segmenter:
             (slices, rows, columns): rows anterior to posterior, columns right to left.
         spacing_mm
             Row and column spacing of an array's pixels; unknown if left out.
+        slice_mm
+            Distance of an array's slices; rules of post-processing need it.
         progress
             Called after each slice.
         checkpoint
@@ -209,7 +226,7 @@ class Segmenter:
             If the segmenter was not entered yet.
         """
         run = self._run
-        slices = as_slices(scan, spacing_mm)
+        slices = as_slices(scan, spacing_mm, slice_mm)
         masks = dict(checkpoint.masks) if checkpoint is not None else {}
         pending = [index for index in range(len(slices)) if index not in masks]
         received_before = self._coordinator.received_bytes
@@ -222,10 +239,15 @@ class Segmenter:
             if progress is not None:
                 progress()
             last_mask_at = time.perf_counter()
-        ordered = tuple(masks[index] for index in range(len(slices)))
+        ordered = [masks[index] for index in range(len(slices))]
         received = self._coordinator.received_bytes - received_before
         outcome = RunOutcome(len(slices), len(pending), last_mask_at - start, received)
-        return Segmentation(ordered, report_run(self.manifest, self._coordinator, run, outcome))
+        report = report_run(self.manifest, self._coordinator, run, outcome)
+        if self._rules and sum(mask.size for mask in ordered) > _MANY_VOXELS:
+            self._tell(f"post-processing {len(ordered)} slices")
+        voxel, labels = voxel_size(slices), self.manifest.labels
+        final, changes = postprocess(ordered, self._rules, labels, voxel)
+        return Segmentation(tuple(final), msgspec.structs.replace(report, postprocess=changes))
 
     def plan(self) -> tuple[Problem, Plan]:
         """Return the problem and the plan of entering; boards are reached, but nothing is loaded.

@@ -29,7 +29,7 @@ from edgeseg.imaging.slices import SliceGeometry
 
 
 class ArrayScan:
-    windowed, affine, warning = False, None, None
+    windowed, affine, warning, slice_mm = False, None, None, None
     to_file = np.eye(4)
 
     def __init__(self, path, progress):

@@ -66,7 +66,7 @@ def test_a_third_kidney_does_not_vanish_silently() -> None:
     assert np.array_equal(result, drawn(LEFT, RIGHT))
     (remark,) = report.remarks
     assert "removed a body of 48 mL in slices 9 to 11" in remark
-    assert "--postprocess none" in remark
+    assert "postprocess none" in remark
 
 
 def test_a_kidney_that_a_tumour_parts_stays_whole() -> None:

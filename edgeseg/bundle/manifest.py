@@ -89,7 +89,7 @@ class Strips(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def kept(self) -> tuple[tuple[int, int], ...]:
-        """First row that counts of each strip, and the one behind the last; they follow on."""
+        """The range of rows, first and one behind the last, that each strip gives to the whole."""
         between = [
             (upper + self.rows + lower) // 2
             for upper, lower in zip(self.starts, self.starts[1:], strict=False)
@@ -250,7 +250,7 @@ class _Versioned(msgspec.Struct):
 
 
 def contradiction(manifest: Manifest) -> str | None:
-    """Say what makes the manifest unusable, or None: pieces must form a runnable dataflow."""
+    """Return what makes the manifest unusable, or None: pieces must form a runnable dataflow."""
     if not manifest.pieces or len(manifest.pieces[0].inputs) != 1:
         return "the first piece must read the image alone"
     if not all(piece.inputs and piece.outputs for piece in manifest.pieces):
@@ -278,10 +278,10 @@ def _bands_cover(piece: Piece) -> bool:
     return (
         len(piece.inputs) == len(piece.bands.inputs)
         and len(ports) == len(strips)
-        and len({len(one.starts) for one in strips}) == 1
+        and len({len(strip.starts) for strip in strips}) == 1
         and all(
-            len(port.shape) > ROW_AXIS and one.cover(port.shape[ROW_AXIS])
-            for port, one in zip(ports, strips, strict=True)
+            len(port.shape) > ROW_AXIS and strip.cover(port.shape[ROW_AXIS])
+            for port, strip in zip(ports, strips, strict=True)
         )
     )
 

@@ -44,8 +44,8 @@ def make_signing_keys() -> SigningKeys:
     UsageError
         If the extra is not installed.
     """
-    made = _nacl().SigningKey.generate()
-    return SigningKeys(bytes(made.verify_key), bytes(made))
+    key = _nacl().SigningKey.generate()
+    return SigningKeys(bytes(key.verify_key), bytes(key))
 
 
 def write_signing_keys(keys: SigningKeys, name: str, folder: Path) -> tuple[Path, Path]:
@@ -92,7 +92,7 @@ def read_verify_key(path: Path) -> bytes:
 
 
 def sign_bundle(bundle: Bundle, keys: SigningKeys) -> None:
-    """Put a signature into a bundle, in place of one that is there; all else stays the same.
+    """Sign a bundle, in place of an earlier signature; all else in it stays the same.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def signer(bundle: Bundle) -> str | None:
 
 
 def verify_bundle(bundle: Bundle, public: bytes) -> None:
-    """Make sure that the owner of a key has signed a bundle; pieces are checked as they are read.
+    """Check that a bundle is signed by the owner of a key; pieces are checked when they are read.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The file that flags are taken from where the command line does not give them."""
+"""The configuration file: it gives flags that the command line does not."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ _RIVALS = (
 
 @dataclass(frozen=True)
 class ConfigFile:
-    """What a file says: flags of every command at its top, and a table a command.
+    """A configuration file: flags of every command at its top, and a table for each command.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class ConfigFile:
     values: Mapping[str, Any]
 
     def defaults(self, context: typer.Context) -> dict[str, Any]:
-        """Return what it says for a command, by parameter.
+        """Return its values for a command, by parameter.
 
         Raises
         ------
@@ -53,14 +53,14 @@ class ConfigFile:
         tables = {name: value for name, value in self.values.items() if isinstance(value, dict)}
         everywhere = {key: value for key, value in self.values.items() if key not in tables}
         self._check_tables(tables, root.command.list_commands(root))
-        found = self._parameters(context, "", everywhere)
+        common = self._parameters(context, "", everywhere)
         if context is root:
-            return found
+            return common
         name = context.info_name or ""
         own = self._parameters(context, f"[{name}] ", tables.get(name, {}))
         # What stands before the command on the command line wins here too.
         return {
-            key: value for key, value in found.items() if not _from(root, key, "COMMANDLINE")
+            key: value for key, value in common.items() if not _from(root, key, "COMMANDLINE")
         } | own
 
     def _check_tables(self, tables: Mapping[str, Any], commands: Sequence[str]) -> None:
@@ -72,7 +72,7 @@ class ConfigFile:
                 raise UsageError(f"{self.path} has a table [{name}], which is no command{near}")
 
     def _parameters(
-        self, context: typer.Context, table: str, given: Mapping[str, Any]
+        self, context: typer.Context, table: str, entries: Mapping[str, Any]
     ) -> dict[str, Any]:
         """Return values by parameter; keys are flags without their dashes."""
         flags = {
@@ -82,15 +82,15 @@ class ConfigFile:
             for option in (*parameter.opts, *parameter.secondary_opts)
             if option.startswith("--")
         }
-        found = {}
-        for key, value in given.items():
+        values = {}
+        for key, value in entries.items():
             origin = f"{self.path}: {table}{key}"
             flag = key.replace("_", "-")
             if flag not in flags:
                 raise UsageError(f"{origin} is no flag{did_you_mean(flag, flags)}")
             parameter, positive = flags[flag]
-            found[parameter.name] = _value(context, parameter, value, origin, positive=positive)
-        return found
+            values[parameter.name] = _value(context, parameter, value, origin, positive=positive)
+        return values
 
 
 def config_file(path: Path | None) -> ConfigFile | None:
@@ -117,24 +117,24 @@ def config_file(path: Path | None) -> ConfigFile | None:
 
 
 def settle(context: typer.Context) -> None:
-    """Forget what a file says against flags of the command line; tell what else it gave."""
+    """Drop values of the file that exclude flags of the command line; say which others are used."""
     for groups in _RIVALS:
-        given = [any(_from(context, name, "COMMANDLINE") for name in group) for group in groups]
-        for group, wins in zip(groups, given, strict=True):
-            for name in group if any(given) and not wins else ():
+        typed = [any(_from(context, name, "COMMANDLINE") for name in group) for group in groups]
+        for group, wins in zip(groups, typed, strict=True):
+            for name in group if any(typed) and not wins else ():
                 if _from(context, name, "DEFAULT_MAP"):
                     context.params[name] = None
-    taken = [
+    used = [
         name
         for name, value in context.params.items()
         if value is not None and _from(context, name, "DEFAULT_MAP")
     ]
-    if taken:
-        detail(f"from {context.find_root().obj.path}: {', '.join(taken)}")
+    if used:
+        detail(f"from {context.find_root().obj.path}: {', '.join(used)}")
 
 
 def _from(context: Any, name: str, source: str) -> bool:
-    """Tell whether a parameter's value comes from there."""
+    """Tell whether a parameter's value comes from a source, as click names it."""
     origin = context.get_parameter_source(name)
     return origin is not None and origin.name == source
 
@@ -151,23 +151,23 @@ def _own() -> Path | None:
 def _value(
     context: typer.Context, parameter: Any, value: Any, origin: str, *, positive: bool
 ) -> Any:
-    """Return a value as the command line would have it, after a look whether it is of its kind."""
+    """Return a value as the command line would give it; refuse one of another kind."""
     if parameter.is_flag:
         if not isinstance(value, bool):
             raise UsageError(f"{origin} is {value!r}; give true or false")
         return value == positive
-    given = value if isinstance(value, list) and parameter.multiple else [value]
-    if not all(isinstance(one, str | int | float) and not isinstance(one, bool) for one in given):
+    items = value if isinstance(value, list) and parameter.multiple else [value]
+    if not all(isinstance(item, str | int | float) for item in items) or bool in map(type, items):
         kind = "a list of texts" if parameter.multiple else "a text or a number"
         raise UsageError(f"{origin} is {value!r}; give {kind}")
-    words = [os.path.expanduser(str(one)) for one in given]  # noqa: PTH111 - may be no path
-    wanted = words if parameter.multiple else words[0]
+    words = [os.path.expanduser(str(item)) for item in items]  # noqa: PTH111 - may be no path
+    argument = words if parameter.multiple else words[0]
     try:
-        parameter.process_value(context, wanted)
+        parameter.process_value(context, argument)
     except Exception as error:
-        said = getattr(error, "message", None)
-        if said is None:
+        message = getattr(error, "message", None)
+        if message is None:
             raise
-        said = said.removeprefix("Value error, ").rstrip(".")
-        raise UsageError(f"{origin}: {said}{near_choice(said)}") from None
-    return wanted
+        message = message.removeprefix("Value error, ").rstrip(".")
+        raise UsageError(f"{origin}: {message}{near_choice(message)}") from None
+    return argument

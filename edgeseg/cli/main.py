@@ -18,7 +18,7 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # not every terminal can show every name
     try:
-        # Known before the command line is read: what is wrong with it is told this way too.
+        # Set before the command line is read, so that errors in it are written this way too.
         if "--log-format=json" in words or ("--log-format", "json") in pairwise(words):
             _voice().form = "json"
         code = application().main(words or ["--help"], prog_name="edgeseg", standalone_mode=False)
@@ -63,15 +63,15 @@ def _explain(error: Exception) -> tuple[str, int]:
         return f"unexpected {type(error).__name__}: {error}; --debug shows where", 1
     context = getattr(error, "ctx", None)
     place = context.command_path if context is not None else "edgeseg"
-    said = _one_line(usage()).replace("Value error, ", "").rstrip(".")
-    said += near_choice(said)
-    return f"{said}{'' if said.endswith('?') else '.'} See {place} --help.", 2
+    message = _one_line(usage()).replace("Value error, ", "").rstrip(".")
+    message += near_choice(message)
+    return f"{message}{'' if message.endswith('?') else '.'} See {place} --help.", 2
 
 
 def _one_line(text: str) -> str:
-    """Keep what a terminal shows as it is: a name in an error may come from elsewhere."""
-    shown = "".join(letter if letter.isprintable() else " " for letter in text)
-    return " ".join(shown.split())[:_MOST_CHARACTERS]
+    """Replace what is not printable: names in a message may come from a file of any origin."""
+    printable = "".join(letter if letter.isprintable() else " " for letter in text)
+    return " ".join(printable.split())[:_MOST_CHARACTERS]
 
 
 def _fail(text: str, code: int) -> NoReturn:

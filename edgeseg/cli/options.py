@@ -1,4 +1,4 @@
-"""The flags that every command has: what is said, and the file that other flags are taken from."""
+"""The flags that every command has."""
 
 from collections.abc import Sequence
 from enum import Enum
@@ -42,7 +42,7 @@ def _set_form(value: LogFormat | None) -> None:
 
 
 def _use_config(context: typer.Context, value: Path | None) -> None:
-    """Take what is not on the command line from a file; the last one that is named counts."""
+    """Take flags that are not on the command line from a file; the last one named counts."""
     if context.resilient_parsing:
         return
     root = context.find_root()
@@ -106,10 +106,10 @@ def global_options(
         ),
     ] = False,
 ) -> None:
-    """Declare them; they do what they do while the command line is read."""
+    """Declare the flags; their callbacks act while the command line is read."""
 
 
 def add_common(parameters: list[Any], common: Sequence[Any]) -> None:
     """Give a command the common flags that it has no flags of its own for."""
     own = {parameter.name for parameter in parameters}
-    parameters += [one for one in common if one.name in _COMMON and one.name not in own]
+    parameters += [option for option in common if option.name in _COMMON and option.name not in own]

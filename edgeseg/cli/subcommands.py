@@ -28,7 +28,7 @@ class Command(TyperCommand):
     spelling: Spelling
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read its flags; what is wrong with them is known to be wrong with this command."""
+        """Read its flags; errors in them name this command."""
         try:
             return super().parse_args(ctx, args)
         except Exception as error:

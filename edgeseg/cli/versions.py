@@ -1,4 +1,4 @@
-"""Which versions are installed of what masks depend on, without importing what is heavy."""
+"""Versions of the packages that masks depend on, found without importing heavy ones."""
 
 import platform
 from collections.abc import Iterator

@@ -52,28 +52,28 @@ def evaluate(
     table = output or (predictions / "evaluation.csv" if predictions.is_dir() else None)
     if table is not None:
         check_writable(table)
-    made = evaluate_pairs(pairs, progress)
+    evaluation = evaluate_pairs(pairs, progress)
     if table is not None:
-        write_csv(table, made)
+        write_csv(table, evaluation)
     if json:
-        emit_json(made)
+        emit_json(evaluation)
         return
-    console.print(_table(made))
+    console.print(_table(evaluation))
     if table is not None:
         console.print(f"wrote {table}", markup=False, soft_wrap=True)
-    console.print(f"{made.research_note}.", style="dim")
+    console.print(f"{evaluation.research_note}.", style="dim")
 
 
-def _table(made: "Evaluation") -> "Table":
+def _table(evaluation: "Evaluation") -> "Table":
     from rich.markup import escape
 
     from edgeseg.output.terminal import figure_table
     from edgeseg.scoring.evaluation import figures
 
-    headings = [name.replace("_", " ") for name in figures(made.average)]
+    headings = [name.replace("_", " ") for name in figures(evaluation.average)]
     table = figure_table(("case",), headings)
-    for one in (*made.cases, made.average):
-        if one is made.average:
+    for case in (*evaluation.cases, evaluation.average):
+        if case is evaluation.average:
             table.add_section()
-        table.add_row(escape(one.case), *(f"{value:.4f}" for value in figures(one).values()))
+        table.add_row(escape(case.case), *(f"{value:.4f}" for value in figures(case).values()))
     return table

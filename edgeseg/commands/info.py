@@ -27,8 +27,8 @@ def info(
     opened = Bundle(bundle)
     size = bundle.stat().st_size
     if json:
-        more = {"bundle_bytes": size, "signed_by": signer(opened)}
-        emit_json(msgspec.to_builtins(opened.manifest) | more)
+        of_file = {"bundle_bytes": size, "signed_by": signer(opened)}
+        emit_json(msgspec.to_builtins(opened.manifest) | of_file)
     else:
         console.print(*_pages(opened.manifest, size, signer(opened)), sep="\n")
 

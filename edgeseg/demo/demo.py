@@ -1,4 +1,4 @@
-"""The main job as a user would do it: the same commands, one after the other, on a real CT."""
+"""The demo: runs the commands of the main job one after the other, on a real CT."""
 
 import shlex
 import subprocess
@@ -62,10 +62,10 @@ def run(folder: Path, progress: Progress = silent) -> None:
             *("--statistics", folder / "statistics.json"),
             *("--report", folder / "report.json"),
         )
-    whole, shown, count = kidney_dice(mask, ct.labels)
+    volume_dice, slices_dice, count = kidney_dice(mask, ct.labels)
     console.print(
-        f"kidney Dice against TotalSegmentator's labels of the same CT: {whole:.3f} over the whole "
-        f"volume, {shown:.3f} over the {count} slices that show kidneys"
+        f"kidney Dice against TotalSegmentator's labels of the same CT: {volume_dice:.3f} over the "
+        f"whole volume, {slices_dice:.3f} over the {count} slices that show kidneys"
     )
 
 
@@ -84,9 +84,9 @@ def sample_model() -> Path:
 
 
 def worker_limit(manifest: Manifest) -> int:
-    """Bytes a worker may take in the demo: the least with which all of them are kept busy.
+    """Return the least memory limit, in bytes, with which all workers of the demo are busy.
 
-    That is less than the whole model needs, so that it must be cut.
+    It is less than the whole model needs, so that it must be cut.
     """
     limits = count(WORKER_BASE, _STEP)
     return next(limit for limit in limits if _keeps_all_busy(manifest, limit))
@@ -103,16 +103,19 @@ def _keeps_all_busy(manifest: Manifest, limit: int) -> bool:
 
 
 def kidney_dice(mask: Path, labels: Path) -> tuple[float, float, int]:
-    """Dice of everything found against both kidneys of the sample's labels.
+    """Score a mask of any labels against both kidneys of the sample's labels.
 
-    Returns the Dice of the volume, that of the slices in which kidneys are labelled, and how many
-    slices those are.
+    Returns
+    -------
+    tuple of float, float and int
+        The Dice of the volume, that of the slices in which kidneys are labelled, and the number of
+        those slices.
     """
-    found, truth = read_scan(mask), read_scan(labels)
+    prediction, truth = read_scan(mask), read_scan(labels)
     kidneys = np.stack([np.isin(truth.slice(k), KIDNEYS) for k in range(len(truth))])
-    everything = np.stack([found.slice(k) > 0 for k in range(len(found))])
-    shown = kidneys.any(axis=(1, 2))
-    return dice(kidneys, everything), dice(kidneys[shown], everything[shown]), int(shown.sum())
+    predicted = np.stack([prediction.slice(k) > 0 for k in range(len(prediction))])
+    shows = kidneys.any(axis=(1, 2))
+    return dice(kidneys, predicted), dice(kidneys[shows], predicted[shows]), int(shows.sum())
 
 
 def _edgeseg(*words: object) -> None:

@@ -1,4 +1,4 @@
-"""The sample CT: a real abdomen with kidneys outlined, and a DICOM series; fetched once, kept.
+"""The sample CT: a real abdomen with kidneys outlined, and a DICOM series; downloaded once.
 
 They come out of the source distribution of the PyPI package TotalSegmentator 2.18.0 (Apache-2.0),
 through whatever index pip is set up for.
@@ -79,7 +79,7 @@ def sample(progress: Progress = silent) -> Sample:
     EdgesegError
         If it can't be fetched, or is not what it should be.
     """
-    folder = _kept(_VOLUMES, progress)
+    folder = _cached(_VOLUMES, progress)
     return Sample(folder / _CT, folder / _LABELS)
 
 
@@ -91,13 +91,13 @@ def sample_series(progress: Progress = silent) -> Path:
     EdgesegError
         If it can't be fetched, or is not what it should be.
     """
-    return _kept(_SLICES, progress) / _SERIES
+    return _cached(_SLICES, progress) / _SERIES
 
 
-def _kept(wanted: Mapping[str, str], progress: Progress) -> Path:
-    """Return the folder with the wanted files; one download brings volumes and series."""
+def _cached(sha256_of: Mapping[str, str], progress: Progress) -> Path:
+    """Return the folder with these files; one download brings volumes and series."""
     folder = cache_folder("sample")
-    files = {folder / name: sha256 for name, sha256 in wanted.items()}
+    files = {folder / name: sha256 for name, sha256 in sha256_of.items()}
     if not all(path.exists() and digest(path.read_bytes()) == sha for path, sha in files.items()):
         cache_folder(f"sample/{_SERIES}")
         with tempfile.TemporaryDirectory() as scratch:
@@ -117,12 +117,12 @@ def _download(scratch: Path, progress: Progress) -> Path:
         text=True,
     )
     with progress(ARCHIVE_BYTES / 1e6, "fetching the sample CT", unit="MB") as advance:
-        seen = 0
+        arrived_bytes = 0
         while fetch.poll() is None:
             time.sleep(_POLL_SECONDS)
-            arrived = max(seen, _arrived(scratch))
-            advance((arrived - seen) / 1e6)
-            seen = arrived
+            archive_bytes = max(arrived_bytes, _archive_bytes(scratch))
+            advance((archive_bytes - arrived_bytes) / 1e6)
+            arrived_bytes = archive_bytes
     _, complaints = fetch.communicate()
     archives = list(scratch.glob("*.tar.gz"))
     if fetch.returncode or not archives:
@@ -133,24 +133,24 @@ def _download(scratch: Path, progress: Progress) -> Path:
     return archives[0]
 
 
-def _arrived(scratch: Path) -> int:
-    """Bytes of the archive that pip has so far; its folders come and go while it works."""
+def _archive_bytes(scratch: Path) -> int:
+    """Return the size of the unfinished archive; pip's folders come and go while it works."""
     try:
         return max((path.stat().st_size for path in scratch.glob("*/*.tar.gz")), default=0)
     except FileNotFoundError:
         return 0
 
 
-def _extract(archive: Path, folder: Path, wanted: Mapping[str, str]) -> None:
-    """Unpack the wanted files into the folder, each once its SHA-256 is as it should be."""
+def _extract(archive: Path, folder: Path, sha256_of: Mapping[str, str]) -> None:
+    """Unpack files into the folder, each after its SHA-256 was checked."""
     with tarfile.open(archive) as members:
         for member in members:
             name = member.name.removeprefix(_INSIDE)
-            content = members.extractfile(member) if name in wanted else None
+            content = members.extractfile(member) if name in sha256_of else None
             if content is None:
                 continue
             data = content.read()
-            if digest(data) != wanted[name]:
+            if digest(data) != sha256_of[name]:
                 raise EdgesegError(f"{name} in {PACKAGE} does not match its SHA-256")
             with atomic_path(folder / name) as temporary:
                 temporary.write_bytes(data)

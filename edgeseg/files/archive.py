@@ -1,4 +1,4 @@
-"""Zip archives that nobody vouches for: bounds before anything is read."""
+"""Zip archives of unknown origin: opened only within bounds."""
 
 import io
 import zipfile
@@ -12,7 +12,7 @@ MAX_DIRECTORY_BYTES = 2**20
 _LOCAL_HEADER_BYTES = 30
 
 DAMAGE = (zipfile.BadZipFile, OSError, EOFError, RuntimeError, ValueError, OverflowError)
-"""What reading an archive raises that is none, or is damaged."""
+"""The errors of a file that is no archive, or a damaged one."""
 
 
 @contextmanager
@@ -49,7 +49,7 @@ def bounded_archive(path: Path, max_directory_bytes: int) -> Iterator[zipfile.Zi
 
 
 class _Bounded(io.BufferedReader):
-    """A file that refuses to read much at once: an archive itself states how long its list is."""
+    """A file that refuses large reads: an archive itself states how long its list of entries is."""
 
     bound: int | None = None
 

@@ -1,4 +1,4 @@
-"""Where things that can be made again are kept between runs."""
+"""The cache: a folder for files that can be made again."""
 
 import os
 from pathlib import Path

@@ -51,7 +51,7 @@ def band_of(bands: Bands, number: int, arrays: Iterable[NDArray[Any]]) -> Iterat
 
 
 class _BandRunner:
-    """Runs a file once a band; rows that two bands make are taken from either, half and half."""
+    """Runs a file once a band; of the rows that two bands make, each gives one half."""
 
     def __init__(self, engine: Engine, outputs: Sequence[Port], bands: Bands) -> None:
         self._engine = engine
@@ -61,11 +61,11 @@ class _BandRunner:
 
     def run(self, arrays: Iterable[NDArray[Any]]) -> list[NDArray[Any]]:
         whole = list(arrays)
-        made = [np.empty(port.shape, port.dtype) for port in self._outputs]
+        outputs = [np.empty(port.shape, port.dtype) for port in self._outputs]
         self.seconds = 0.0
         for band in range(self._bands.count):
-            self._run_band(band, whole, made)
-        return made
+            self._run_band(band, whole, outputs)
+        return outputs
 
     def run_on_zeros(self) -> None:
         self.seconds = 0.0
@@ -74,12 +74,12 @@ class _BandRunner:
             self.seconds += self._engine.seconds
 
     def _run_band(
-        self, band: int, whole: Sequence[NDArray[Any]], made: Sequence[NDArray[Any]]
+        self, band: int, whole: Sequence[NDArray[Any]], outputs: Sequence[NDArray[Any]]
     ) -> None:
         def take(number: int, output: NDArray[Any]) -> None:
             strips = self._bands.outputs[number]
             (start, stop), first = strips.kept[band], strips.starts[band]
-            made[number][:, start:stop] = output[:, start - first : stop - first]
+            outputs[number][:, start:stop] = output[:, start - first : stop - first]
 
         self._engine.run_and_show(band_of(self._bands, band, whole), take)
         self.seconds += self._engine.seconds

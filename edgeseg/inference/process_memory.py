@@ -1,4 +1,4 @@
-"""Memory of this process: file pages that are given back, freed tensors that are used again."""
+"""Memory of this process: gives back pages of files, and settings of the C library's heap."""
 
 import ctypes
 import os
@@ -35,14 +35,14 @@ def release_pages(path: Path) -> None:
         If the kernel refuses.
     """
     name = str(path.resolve())
-    wanted = (name, f"{name} (deleted)")
+    names = (name, f"{name} (deleted)")
     for line in Path("/proc/self/maps").read_text().splitlines():
         fields = line.split(maxsplit=5)
-        if len(fields) == 6 and fields[5] in wanted and "w" not in fields[1]:
+        if len(fields) == 6 and fields[5] in names and "w" not in fields[1]:
             start, end = (int(address, 16) for address in fields[0].split("-"))
             if _libc.madvise(start, end - start, MADV_DONTNEED):
                 code = ctypes.get_errno()
-                raise OSError(code, os.strerror(code), wanted)
+                raise OSError(code, os.strerror(code), name)
 
 
 def reuse_freed_memory() -> None:

@@ -1,4 +1,4 @@
-"""What label values mean: KiTS's own, or others that a data set names."""
+"""Label values: those of KiTS, and how those of other data sets become them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,17 +12,17 @@ from edgeseg.imaging.slices import Mask
 
 BACKGROUND, KIDNEY, TUMOR, CYST = range(4)
 KITS_VALUES: Mapping[int, int] = {value: value for value in (BACKGROUND, KIDNEY, TUMOR, CYST)}
-"""What a label value becomes where labels are KiTS's own."""
+"""The KiTS value of each stored value where labels are KiTS's own."""
 
 HIGHEST = 255
 """The highest value that a stored label may have."""
 
 UNKNOWN = 255
-"""What nobody knows the label of; it counts neither as right nor as wrong."""
+"""Marks pixels of unknown label; they count neither as right nor as wrong."""
 WITH_UNKNOWN: Mapping[int, int] = {**KITS_VALUES, UNKNOWN: UNKNOWN}
 """KiTS's values where a data set says that it marks unknown pixels."""
 
-_STRANGE = 254
+_FOREIGN = 254
 
 
 def to_kits(stored: NDArray[Any], values: Mapping[int, int], path: Path) -> Mask:
@@ -44,14 +44,14 @@ def to_kits(stored: NDArray[Any], values: Mapping[int, int], path: Path) -> Mask
     """
     with np.errstate(invalid="ignore"):  # values that do not fit differ below
         small = stored.astype(np.uint8)
-    table = np.full(HIGHEST + 1, _STRANGE, np.uint8)
+    table = np.full(HIGHEST + 1, _FOREIGN, np.uint8)
     table[list(values)] = list(values.values())
     labels: Mask = table[small]
-    strange = (labels == _STRANGE) | (small != stored)
-    if strange.any():
+    foreign = (labels == _FOREIGN) | (small != stored)
+    if foreign.any():
         known = ", ".join(map(str, sorted(values)))
         raise VolumeError(
-            f"{path} has the label value {stored[strange][0]:g}; known are {known}; "
+            f"{path} has the label value {stored[foreign][0]:g}; known are {known}; "
             "give masks with these"
         )
     return labels

@@ -33,7 +33,7 @@ _MASSES = ("mass", "masses")
 
 
 class _Dataset(msgspec.Struct):
-    """What counts of ``dataset.json``: name to value or values, or, in version 1, value to name."""
+    """The used part of ``dataset.json``: labels by value or values, or in version 1 by name."""
 
     labels: dict[str, int | str | list[int]]
 
@@ -128,7 +128,7 @@ def _region(name: str, value: int | str | list[int]) -> tuple[str, Values]:
 
 
 def _meaning(name: str, values: Values, tumors: set[int]) -> int:
-    """Return the KiTS value of what is in this region and in no smaller one."""
+    """Return the KiTS value of voxels that lie in this region and in no smaller one."""
     if name in _MASSES and tumors and tumors < set(values):
         return CYST  # a mass that is no tumour
     if name not in _KITS_NAMES:

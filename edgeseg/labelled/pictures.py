@@ -29,7 +29,7 @@ _MIDDLE = "mid"
 def read_labelled_pictures(folder: Path, progress: Progress = silent) -> LabelledSlices:
     """List the slices of one PNG data set, or of all that are subfolders.
 
-    Every label is read once, so that a wrong one is met before a training starts.
+    Every label is read once, so that a wrong one is found before a training starts.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def read_labelled_pictures(folder: Path, progress: Progress = silent) -> Labelle
 
 
 def patient_of(stem: str) -> str:
-    """Return the patient that a picture's name tells."""
+    """Return the patient's name, which begins the name of a picture."""
     case, _, number = stem.rpartition("_z")
     return case if case and (number.isdecimal() or number == _MIDDLE) else stem.partition("_")[0]
 
@@ -81,8 +81,8 @@ def _label_folder(folder: Path) -> Path:
     for name in _LABELS:
         if (folder / name).is_dir():
             return folder / name
-    wanted = " or ".join(f"{name}/" for name in _LABELS)
-    raise VolumeError(f"{folder} has {_IMAGES}/ without labels; put them into {wanted} beside it")
+    names = " or ".join(f"{name}/" for name in _LABELS)
+    raise VolumeError(f"{folder} has {_IMAGES}/ without labels; put them into {names} beside it")
 
 
 def _check_size(images: Pictures, index: int, labels: Pictures, place: int) -> None:
@@ -97,7 +97,7 @@ def _check_size(images: Pictures, index: int, labels: Pictures, place: int) -> N
 
 
 def _label_values(folder: Path) -> Mapping[int, int]:
-    """Return what the labels of a data set may hold, as its index tells."""
+    """Return the KiTS value of each value that labels may hold, by the index of the data set."""
     index = folder / _INDEX
     if index.is_file():
         with index.open(newline="", encoding="utf-8", errors="replace") as file:

@@ -18,11 +18,11 @@ class LabelledSlice:
     Attributes
     ----------
     patient
-        Who it is of, as the data set calls them: ``case_00025``.
+        The patient's name in the data set, such as ``case_00025``.
     source
         The name of the data set's folder.
     name
-        What to call the slice; unique within its source.
+        Name of the slice, unique within its source.
     geometry
         Size and spacing, without reading a pixel.
     windowed
@@ -63,15 +63,15 @@ def split(
     UsageError
         If a held-out patient has no slice, or nobody is left to train on.
     """
-    groups, apart = by_patient(slices), frozenset(held_out)
-    if unknown := sorted(apart - groups.keys()):
+    groups, validation_patients = by_patient(slices), frozenset(held_out)
+    if unknown := sorted(validation_patients - groups.keys()):
         near = did_you_mean(unknown[0], groups)
-        raise UsageError(f"no slices of {unknown[0]}; patients are {_some(groups)}{near}")
-    if apart == groups.keys():
+        raise UsageError(f"no slices of {unknown[0]}; patients are {_first_of(groups)}{near}")
+    if validation_patients == groups.keys():
         raise UsageError("every patient is held out; leave some to train on")
-    train = (group for patient, group in groups.items() if patient not in apart)
-    kept = (group for patient, group in groups.items() if patient in apart)
-    return sum(train, ()), sum(kept, ())
+    train = (group for patient, group in groups.items() if patient not in validation_patients)
+    validation = (group for patient, group in groups.items() if patient in validation_patients)
+    return sum(train, ()), sum(validation, ())
 
 
 def refuse_shared_patients(
@@ -87,12 +87,13 @@ def refuse_shared_patients(
     known = by_patient(train)
     if shared := [patient for patient in by_patient(validation) if patient in known]:
         raise UsageError(
-            f"{_some(shared)} would be trained on and validated on; keep each patient in one folder"
+            f"{_first_of(shared)} would be trained on and validated on; keep each patient in one "
+            "folder"
         )
 
 
-def _some(patients: Iterable[str]) -> str:
-    """Name the first few."""
+def _first_of(patients: Iterable[str]) -> str:
+    """Return the names of the first few patients."""
     names = list(patients)
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+    rest = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + rest

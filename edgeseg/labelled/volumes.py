@@ -1,11 +1,11 @@
 """Slices of labelled NIfTI volumes, cut when asked for.
 
-What the order of reading costs: a compressed volume can only be read whole, so the first slice
-of a case takes the time of all of it, and those after it next to none while the case is kept.
-The last cases that fit into :data:`KEPT_BYTES` are. Read case by case, therefore, and shuffle
-the cases and then the slices within a few of them: slices drawn at random from more cases than
-are kept cost a whole case each. Measured on 611 slices of 512x512 in int16: 2 s and 480 MB for the
-first slice, 0.03 ms for each of the others.
+The order of reading matters. A compressed volume can only be read whole, so the first slice of a
+case takes the time of all of it, and further ones next to none while the case stays in memory,
+where the cases read last stay that fit into :data:`KEPT_BYTES`. So read case by case: shuffle the
+cases, and then the slices within a few of them. Slices drawn at random from more cases than fit
+cost a whole case each. Measured on 611 slices of 512x512 in int16: 2 s and 480 MB for the first
+slice, 0.03 ms for each of the others.
 """
 
 from collections import OrderedDict
@@ -67,7 +67,7 @@ class RecentCases:
     def __init__(self, limit_bytes: int) -> None:
         self._limit = limit_bytes
         self._kept: OrderedDict[Path, CaseVoxels] = OrderedDict()
-        # Held while a case is read: threads that want the same one read it once.
+        # Held while a case is read, so that threads which need the same case read it once.
         self._lock = Lock()
 
     def get(self, case: Case) -> CaseVoxels:
@@ -96,6 +96,8 @@ def slices_of(cases: Iterable[Case], keep_bytes: int = KEPT_BYTES) -> LabelledSl
 
     Parameters
     ----------
+    cases
+        Volumes and their labels.
     keep_bytes
         How much of the cases read last stays in memory, for all these slices together.
 

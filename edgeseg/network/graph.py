@@ -77,8 +77,8 @@ class Graph:
     @cached_property
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor by name, graph inputs first."""
-        made = (layer.output for layer in self.layers)
-        return {tensor.name: tensor for tensor in (*self.inputs, *made)}
+        outputs = (layer.output for layer in self.layers)
+        return {tensor.name: tensor for tensor in (*self.inputs, *outputs)}
 
     @cached_property
     def position(self) -> dict[str, int]:

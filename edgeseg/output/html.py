@@ -1,4 +1,4 @@
-"""Pages that open from disk: a template of a package filled in, and written whole."""
+"""HTML pages without a server: templates of a package, filled in and written as one file."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 _HUES = ("#56b4e9", "#e6a23c", "#3dbb95", "#d68ab5", "#e0d15a", "#e37b4b", "#8fa3ff", "#aab4bd")
-"""Told apart by those who see few colours too, and dark text is legible on each."""
+"""Distinct for colour-blind readers too, and dark text is legible on each."""
 
 
 def hue(number: int) -> str:

@@ -26,14 +26,14 @@ def muted(descriptor: int) -> Iterator[None]:
     """
     with _one_at_a_time:
         _empty_native_buffers()
-        kept, null = os.dup(descriptor), os.open(os.devnull, os.O_WRONLY)
+        copy, null = os.dup(descriptor), os.open(os.devnull, os.O_WRONLY)
         try:
             os.dup2(null, descriptor)
             yield
         finally:
             _empty_native_buffers()
-            os.dup2(kept, descriptor)
-            os.close(kept)
+            os.dup2(copy, descriptor)
+            os.close(copy)
             os.close(null)
 
 

@@ -1,4 +1,4 @@
-"""Pictures of figures: matplotlib, which a board does without, on first use."""
+"""Plots: imports matplotlib, which boards do not have, on first use."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What edgeseg says at the terminal: tables and progress on it, JSON for programs beside it."""
+"""Output of the command line: tables, progress and notes on the terminal, JSON for programs."""
 
 import json
 import os
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 RESEARCH_NOTE = "Research use only, not a medical device"
 
 _LEAST, _MOST = 80, 160
-"""Columns: tables lose figures below the least; what is no terminal gets the most."""
+"""Columns: tables lose figures in fewer than the least; files and pipes get the most."""
 
 
 def _width() -> int | None:
@@ -39,15 +39,16 @@ messages = Console(stderr=True, highlight=False, markup=False)
 
 @dataclass
 class Voice:
-    """How much is said at the terminal, and how.
+    """How much is written at the terminal, and in which form.
 
     Attributes
     ----------
     verbose
-        Say more than usual; or (False) neither notes, progress nor tables, but errors and JSON.
+        True for more notes than usual; False for errors and JSON alone, without notes, progress
+        and tables.
     form
-        Notes and errors as plain lines (also where nothing is said), or each as a JSON object:
-        ``time``, ``level``, ``event``.
+        Notes and errors as plain lines (None, too), or each as a JSON object with ``time``,
+        ``level`` and ``event``.
     """
 
     verbose: bool | None = None
@@ -58,19 +59,19 @@ voice = Voice()
 
 
 def speak(verbose: bool) -> None:
-    """Say more from here on, or errors and JSON alone."""
+    """Write more notes from here on, or nothing but errors and JSON."""
     voice.verbose = verbose
     console.quiet = not verbose
 
 
 def detail(line: str) -> None:
-    """Tell what only somebody who asked for more wants to know."""
+    """Write a line where ``--verbose`` is given."""
     if voice.verbose:
         _say("debug", line, "dim")
 
 
 def note(line: str) -> None:
-    """Tell what the user should know, unless nothing is wanted but errors."""
+    """Write a line that the user should read, unless ``--quiet`` is given."""
     if voice.verbose is not False:
         _say("info", line, "yellow")
 
@@ -82,7 +83,7 @@ def note_table(table: "Table") -> None:
 
 
 def complain(line: str) -> None:
-    """Tell what went wrong."""
+    """Write an error."""
     _say("error", line, "red")
 
 
@@ -95,7 +96,7 @@ def _say(level: str, line: str, style: str) -> None:
 
 
 def _animated() -> bool:
-    """Tell whether moving pictures are wanted: progress on a terminal."""
+    """Tell whether progress is drawn: on a terminal, unless ``--quiet`` is given."""
     return messages.is_terminal and voice.verbose is not False and voice.form != "json"
 
 

@@ -1,4 +1,4 @@
-"""How well a mask agrees with the truth: Dice and surface Dice per label and per region."""
+"""Agreement of a mask with the truth: Dice and surface Dice of each region."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -46,9 +46,14 @@ def region_dice(
     prediction: NDArray[Any],
     regions: Mapping[str, tuple[int, ...]] = KITS_REGIONS,
 ) -> dict[str, float]:
-    """Return the Dice coefficient of each region; label arrays of one shape.
+    """Return the Dice coefficient of each region, by its name.
 
-    A single label is a region of one: ``{"kidney": (1,)}``.
+    Parameters
+    ----------
+    truth, prediction
+        Label arrays of one shape.
+    regions
+        The labels of each region; a single label is one too: ``{"kidney": (1,)}``.
     """
     return {
         name: dice(np.isin(truth, labels), np.isin(prediction, labels))
@@ -63,7 +68,19 @@ def region_surface_dice(
     tolerances: Mapping[str, float] = KITS_TOLERANCES_MM,
     regions: Mapping[str, tuple[int, ...]] = KITS_REGIONS,
 ) -> dict[str, float]:
-    """Return the surface Dice of each region; 3-D label arrays of one shape, spacing in mm."""
+    """Return the surface Dice of each region, by its name.
+
+    Parameters
+    ----------
+    truth, prediction
+        3-D label arrays of one shape.
+    spacing
+        Distances of voxels along each axis, in mm.
+    tolerances
+        How far surfaces may lie apart, in mm, by region.
+    regions
+        The labels of each region.
+    """
     return {
         name: surface_dice(
             np.isin(truth, labels), np.isin(prediction, labels), spacing, tolerances[name]

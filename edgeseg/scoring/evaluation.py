@@ -1,4 +1,4 @@
-"""Scores of predicted masks against the truth, case by case, as the KiTS challenge counts them."""
+"""Scores predicted masks against the truth, case by case, as the KiTS challenge does."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -138,13 +138,13 @@ def evaluate_pairs(pairs: Sequence[CasePair], progress: Progress = silent) -> Ev
 
 def average(scores: Sequence[Score]) -> Score:
     """Return the mean over cases, each case with equal weight."""
-    dice = _mean([one.dice for one in scores])
-    surface = [one.surface_dice for one in scores if one.surface_dice is not None]
+    dice = _mean([case.dice for case in scores])
+    surface = [case.surface_dice for case in scores if case.surface_dice is not None]
     return Score("average", dice, _mean(surface) if surface else None)
 
 
 def write_csv(target: Path, evaluation: Evaluation) -> None:
-    """Write a row a case and the row ``average`` as the KiTS challenge does, eight decimals.
+    """Write a row for each case and the row ``average``, as the KiTS challenge does.
 
     Raises
     ------
@@ -154,13 +154,13 @@ def write_csv(target: Path, evaluation: Evaluation) -> None:
     with atomic_path(target) as path, path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["caseID", *figures(evaluation.average)])
-        for one in (*evaluation.cases, evaluation.average):
-            writer.writerow([one.case, *(f"{value:.8f}" for value in figures(one).values())])
+        for case in (*evaluation.cases, evaluation.average):
+            writer.writerow([case.case, *(f"{value:.8f}" for value in figures(case).values())])
 
 
-def figures(one: Score) -> dict[str, float]:
+def figures(case: Score) -> dict[str, float]:
     """Return all figures of a case by their names in ``evaluation.csv``."""
-    measures = {"Dice": one.dice, "SD": one.surface_dice or {}}
+    measures = {"Dice": case.dice, "SD": case.surface_dice or {}}
     return {
         f"{measure}_{_COLUMNS[region]}": value
         for measure, values in measures.items()
@@ -169,11 +169,11 @@ def figures(one: Score) -> dict[str, float]:
 
 
 def _mismatch(prediction: Labels, truth: Labels) -> str | None:
-    """Say how the grids of two masks differ; of a picture only the size is known."""
+    """Return how the grids of two masks differ, or None; of a picture only the size is known."""
     if prediction.grid and truth.grid:
         return prediction.grid.mismatch(truth.grid, _SAME_PLACE_MM)
     return size_mismatch(prediction.values.shape, truth.values.shape)
 
 
 def _mean(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    return {name: fmean(one[name] for one in figures) for name in figures[0]}
+    return {name: fmean(case[name] for case in figures) for name in figures[0]}

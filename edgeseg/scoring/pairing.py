@@ -35,14 +35,14 @@ def pair_cases(predictions: Path, truth: Path) -> tuple[CasePair, ...]:
     VolumeError
         If there is no case, a case twice, or a case on one side alone.
     """
-    ours, theirs = _cases(predictions), _cases(truth)
+    predicted, true = _cases(predictions), _cases(truth)
     if predictions.is_dir() != truth.is_dir():
         raise UsageError(f"{predictions} and {truth}: give two files or two folders")
     if not predictions.is_dir():
-        return (CasePair(next(iter(ours)), predictions, truth),)
-    _check_complete(theirs, ours, predictions)
-    _check_complete(ours, theirs, truth)
-    return tuple(CasePair(case, ours[case], theirs[case]) for case in ours)
+        return (CasePair(next(iter(predicted)), predictions, truth),)
+    _check_complete(true, predicted, predictions)
+    _check_complete(predicted, true, truth)
+    return tuple(CasePair(case, predicted[case], true[case]) for case in predicted)
 
 
 def _cases(path: Path) -> dict[str, Path]:
@@ -57,12 +57,12 @@ def _cases(path: Path) -> dict[str, Path]:
 
 
 def _masks(path: Path) -> list[Path]:
-    """Return the files that are masks by their names; a file alone is taken at its word."""
+    """Return the files that are masks by their names; a file that is given alone always is."""
     try:
         if path.is_file():
             return [path]
-        seen = sorted(file for file in path.iterdir() if not file.name.startswith("."))
-        nested = [file / _KITS_NAME for file in seen if (file / _KITS_NAME).is_file()]
+        entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
+        nested = [entry / _KITS_NAME for entry in entries if (entry / _KITS_NAME).is_file()]
     except FileNotFoundError:
         near = near_path(path)
         raise VolumeError(
@@ -70,8 +70,8 @@ def _masks(path: Path) -> list[Path]:
         ) from None
     except OSError as error:
         raise VolumeError(f"{path} can't be read ({error.strerror}); {_READABLE}") from None
-    volumes = [file for file in seen if file.name.lower().endswith(_VOLUMES)]
-    pictures = [file for file in seen if file.suffix.lower() == PICTURE]
+    volumes = [entry for entry in entries if entry.name.lower().endswith(_VOLUMES)]
+    pictures = [entry for entry in entries if entry.suffix.lower() == PICTURE]
     return volumes + nested or pictures
 
 
@@ -83,11 +83,13 @@ def _case(file: Path) -> str:
     return file.name[: -len(next(ends, "")) or None]
 
 
-def _check_complete(wanted: Mapping[str, Path], given: Mapping[str, Path], folder: Path) -> None:
-    missing = [case for case in wanted if case not in given]
+def _check_complete(
+    expected: Mapping[str, Path], present: Mapping[str, Path], folder: Path
+) -> None:
+    missing = [case for case in expected if case not in present]
     if missing:
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        rest = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise VolumeError(
-            f"{folder} lacks {missing[0]}{more}, which {wanted[missing[0]]} is for; "
+            f"{folder} lacks {missing[0]}{rest}, which {expected[missing[0]]} is for; "
             "give both folders the same cases"
         )

@@ -1,10 +1,10 @@
-"""Surface Dice: how much of two masks' surfaces lies within a tolerance of one another.
+"""Surface Dice: the share of two masks' surfaces that lies within a tolerance of the other.
 
-Eight voxels meet at a grid point; where they are not all alike, a surface element passes between
-them. Which of the eight are inside is the point's *neighbour code*, one bit a voxel. The element
-is what marching cubes cut out of the cube around the point, so its area follows from code and
-spacing alone. KiTS takes areas and distances from the package ``surface-distance``; these agree
-with it for every code.
+Eight voxels meet at a grid point; where some are inside and some outside, a surface element
+passes between them. Which of the eight are inside is the point's *neighbour code*, one bit a
+voxel. The element is what marching cubes cut out of the cube around the point, so its area follows
+from code and spacing alone. KiTS takes areas and distances from the package ``surface-distance``;
+these agree with it for every code.
 """
 
 from collections.abc import Iterator, Sequence
@@ -58,23 +58,21 @@ def surface_dice(
         return float(filled[0] == filled[1])
     box = bounding_box(truth | prediction)
     reach = [int(tolerance / extent) + 1 for extent in spacing]
-    one, other = (_surface_codes(mask[box], reach) for mask in (truth, prediction))
-    steps = _steps(spacing, tolerance, reach, one.shape)
+    codes = [_surface_codes(mask[box], reach) for mask in (truth, prediction)]
+    steps = _steps(spacing, tolerance, reach, codes[0].shape)
+    true_surface, predicted_surface = (code.ravel() for code in codes)
     areas = element_areas(spacing)
-    there, back = one.ravel(), other.ravel()
-    (near_there, all_there), (near_back, all_back) = (
-        _near_area(there, back, steps, areas),
-        _near_area(back, there, steps, areas),
-    )
-    return (near_there + near_back) / (all_there + all_back)
+    near_true, all_true = _near_area(true_surface, predicted_surface, steps, areas)
+    near_predicted, all_predicted = _near_area(predicted_surface, true_surface, steps, areas)
+    return (near_true + near_predicted) / (all_true + all_predicted)
 
 
 def bounding_box(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
     """Return the index of the smallest box that holds the mask; an empty mask has an empty box."""
     box = []
     for axis in range(mask.ndim):
-        others = tuple(other for other in range(mask.ndim) if other != axis)
-        filled = np.flatnonzero(mask.any(axis=others))
+        other_axes = tuple(number for number in range(mask.ndim) if number != axis)
+        filled = np.flatnonzero(mask.any(axis=other_axes))
         box.append(slice(int(filled[0]), int(filled[-1]) + 1) if filled.size else slice(0, 0))
     return tuple(box)
 
@@ -114,17 +112,17 @@ def _steps(
 
 
 def _near_area(
-    one: NDArray[np.uint8],
-    other: NDArray[np.uint8],
+    surface: NDArray[np.uint8],
+    reference: NDArray[np.uint8],
     steps: Sequence[int],
     areas: NDArray[np.float64],
 ) -> tuple[float, float]:
-    """Return the area of one surface that is near the other, and all its area."""
-    far = np.flatnonzero(one)
-    total = float(areas[one[far]].sum())
+    """Return the area in mm^2 of a surface that is near the reference, and its whole area."""
+    far = np.flatnonzero(surface)
+    total = float(areas[surface[far]].sum())
     for step in steps:
-        far = far[other[far + step] == 0]
-    return total - float(areas[one[far]].sum()), total
+        far = far[reference[far + step] == 0]
+    return total - float(areas[surface[far]].sum()), total
 
 
 @cache
@@ -135,7 +133,7 @@ def _triangles() -> NDArray[np.float64]:
     """
     table = np.zeros((256, 4, 3, 3))
     for code in range(256):
-        # Seen from the other side a surface is the same: the rarer kind of corner decides.
+        # A code and its complement have the same surface: the rarer kind of corner decides.
         rarer = code if code.bit_count() <= 4 else _INSIDE - code
         for number, triangle in enumerate(t for loop in _loops(rarer) for t in _widest_fan(loop)):
             table[code, number] = triangle
@@ -169,14 +167,14 @@ def _rings() -> Iterator[tuple[_Point, ...]]:
         yield tuple((*corner[3 - axis :], *corner[: 3 - axis]) for corner in faced)
 
 
-def _middle(one: _Point, other: _Point) -> _Point:
-    return tuple((a + b) / 2 for a, b in zip(one, other, strict=True))
+def _middle(start: _Point, end: _Point) -> _Point:
+    return tuple((a + b) / 2 for a, b in zip(start, end, strict=True))
 
 
 def _widest_fan(loop: list[_Point]) -> list[_Triangle]:
     """Split a loop into triangles at the vertex that gives the largest area in the unit cube.
 
-    Bent loops leave the choice open; this one is that of ``surface-distance``.
+    Bent loops leave the choice open; ``surface-distance`` chooses the same.
     """
     fans = [
         [(loop[apex], *side) for side in pairwise(loop[apex + 1 :] + loop[:apex])]

@@ -1,4 +1,4 @@
-"""What somebody may have meant: the nearest known name, for the end of an error message."""
+"""Suggestions for the end of an error message: the nearest known name."""
 
 import difflib
 import re
@@ -11,9 +11,16 @@ _MOST_NEIGHBOURS = 1000
 
 
 def did_you_mean(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
-    """Return ``; did you mean 'x'?`` where a known name is near the word, else nothing.
+    """Return ``; did you mean 'x'?`` where a known name is near the word, else an empty text.
 
-    With a ``cutoff`` of 0 the nearest is named however far it is.
+    Parameters
+    ----------
+    word
+        What was given.
+    known
+        What could have been given.
+    cutoff
+        How near it must be, 0..1; with 0 the nearest name is suggested however far it is.
     """
     by_lower = {name.lower(): name for name in known}
     near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=cutoff)
@@ -35,8 +42,8 @@ def near_path(path: Path) -> str:
     except OSError:
         return did_you_mean(str(path.parent), _folders_beside(path.parent))
     near = {neighbour.name: neighbour for neighbour in neighbours if not _hidden(neighbour)}
-    found = difflib.get_close_matches(path.name, near, n=1)
-    return f"; did you mean '{near[found[0]]}'?" if found else ""
+    matches = difflib.get_close_matches(path.name, near, n=1)
+    return f"; did you mean '{near[matches[0]]}'?" if matches else ""
 
 
 def near_key(error: Exception, *structs: type) -> str:
@@ -58,9 +65,10 @@ def near_key(error: Exception, *structs: type) -> str:
 
 def _folders_beside(folder: Path) -> list[str]:
     try:
-        return [str(one) for one in folder.parent.iterdir() if one.is_dir() and not _hidden(one)]
+        siblings = list(folder.parent.iterdir())
     except OSError:
         return []
+    return [str(path) for path in siblings if path.is_dir() and not _hidden(path)]
 
 
 def _hidden(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Byte counts, link rates and times as people write them."""
+"""Reads and writes byte counts, link rates and times as people do."""
 
 import re
 
@@ -94,9 +94,9 @@ def format_count(count: float) -> str:
 
 def format_seconds(seconds: float) -> str:
     """Write a duration in its two largest units: ``45 s``, ``3 min 5 s``, ``2 d 4 h``."""
-    left, parts = round(seconds), list[str]()
+    remaining, parts = round(seconds), list[str]()
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
-        count, left = divmod(left, length)
+        count, remaining = divmod(remaining, length)
         if count:
             parts.append(f"{count} {unit}")
         if len(parts) == 2 or (parts and not count):

@@ -10,7 +10,7 @@ TFLITE := .venv-tflite
 TFLITE_STAMP := $(TFLITE)/.installed
 SOURCES := $(shell find edgeseg converters runtime -name '*.py')
 
-.PHONY: env demo test lint types imports unit docs test-arm64 test-tflite-runtime soak bench clean
+.PHONY: env demo test quick lint types imports unit docs test-arm64 test-tflite-runtime soak bench clean
 
 env: $(STAMP)
 
@@ -36,6 +36,15 @@ demo: env
 	$(BIN)/edgeseg demo
 
 test: env lint types imports unit
+
+# What needs neither TensorFlow nor a worker nor CT: seconds, after every change.
+quick: export EDGESEG_QUICK = 1
+quick: export OMP_NUM_THREADS = 1
+quick: export OPENBLAS_NUM_THREADS = 1
+quick: env lint
+	$(BIN)/mypy & types=$$!; \
+	$(BIN)/pytest --quiet --numprocesses 2 -m "not (tensorflow or worker or ct or browser or root)" \
+	&& wait $$types
 
 lint: env
 	$(BIN)/ruff format --check .

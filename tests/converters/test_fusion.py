@@ -10,6 +10,8 @@ from edgeseg_converters.fusion import fused_groups
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.quiet import import_keras
 
+pytestmark = pytest.mark.tensorflow
+
 SHAPE = (1, 4, 4, 2)
 KINDS = ("Conv2D", "BatchNormalization", "ReLU", "Add", "MaxPooling2D", "ZeroPadding2D")
 

@@ -17,6 +17,8 @@ from processes import Workers, edgeseg
 
 from edgeseg_runtime.board.config import DEFAULT_FILE, WorkerConfig, worker_config
 
+pytestmark = pytest.mark.worker
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:

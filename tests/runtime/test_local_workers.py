@@ -22,6 +22,8 @@ from edgeseg_runtime.local_workers import (
     this_machine,
 )
 
+pytestmark = pytest.mark.worker
+
 _GIB = 2**30
 _PARENT = """
 import sys

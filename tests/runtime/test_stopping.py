@@ -24,6 +24,8 @@ from edgeseg_runtime.messaging.assignments import assignment_for
 from edgeseg_runtime.messaging.peer_socket import PeerSocket
 from edgeseg_runtime.messaging.wire import PieceData, PieceRequest, Ping, Pong
 
+pytestmark = pytest.mark.worker
+
 _STOP_SECONDS = 2.0
 _LONG = probe_recipe.probe_bytes(layers=64, channels=64, side=512)
 """1.2 TFLOP in one invocation: many seconds on any core."""

@@ -26,6 +26,7 @@ _FIXTURES = {
 _FOLDERS = {
     "arm64": ("root",),
     "browser": ("browser", "tensorflow"),
+    "documentation": ("worker", "tensorflow"),
     "end_to_end": ("worker", "tensorflow"),
     "examples": ("tensorflow",),
     "fuzz": ("worker", "tensorflow"),
@@ -33,11 +34,13 @@ _FOLDERS = {
     "soak": ("worker", "tensorflow"),
 }
 _TESTS = Path(__file__).parents[1]
+_TENSORFLOW = "pytestmark = pytest.mark.tensorflow"
 _HEAVY = frozenset({"tensorflow", "tf_keras", "keras"})
 
 # A loaded machine must not fail a test of properties; what failed can be repeated by its blob.
 settings.register_profile("edgeseg", deadline=None, print_blob=True)
-settings.load_profile("edgeseg")
+settings.register_profile("quick", settings.get_profile("edgeseg"), max_examples=20)
+settings.load_profile("quick" if os.environ.get("EDGESEG_QUICK") else "edgeseg")
 
 
 class _Blocked(importlib.abc.MetaPathFinder):
@@ -57,6 +60,17 @@ def pytest_configure() -> None:
     """Block what quick tests must not import."""
     if os.environ.get("EDGESEG_QUICK"):
         sys.meta_path.insert(0, _Blocked())
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave out, where quick tests are asked for, what says that it needs TensorFlow."""
+    if not os.environ.get("EDGESEG_QUICK") or not collection_path.is_relative_to(_TESTS):
+        return None
+    parts = collection_path.relative_to(_TESTS).parts
+    if parts and parts[0] in _FOLDERS:
+        return True
+    marked = collection_path.suffix == ".py" and _TENSORFLOW in collection_path.read_text()
+    return True if marked else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -34,6 +34,8 @@ from edgeseg_converters.keras.quiet import import_keras, quiet
 from edgeseg_converters.partition import strategies
 from edgeseg_converters.partition.tiling import tiles
 
+pytestmark = pytest.mark.tensorflow
+
 KEYS = {"pieces", "crossing_bytes", "check", "bundle_bytes", "settings", "versions", "strategies"}
 PIECE_KEYS = {
     "name",

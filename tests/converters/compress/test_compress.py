@@ -12,6 +12,8 @@ from edgeseg_converters.compress.recipe import Filters, FineTuning, Recipe, Roun
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.quiet import import_keras
 
+pytestmark = pytest.mark.tensorflow
+
 
 def test_a_network_that_is_small_already_keeps_its_filters() -> None:
     network = read_network(zoo.FAMILIES["plain"](import_keras()))

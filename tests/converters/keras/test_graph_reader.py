@@ -13,6 +13,8 @@ from edgeseg_converters.commands.input_shape import parse_input_shape
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.quiet import import_keras, import_tf_keras
 
+pytestmark = pytest.mark.tensorflow
+
 keras = import_keras()
 tf_keras = import_tf_keras()
 layers = keras.layers

@@ -11,6 +11,8 @@ from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.logits import complete_logits, decoding
 from edgeseg_converters.keras.quiet import import_keras
 
+pytestmark = pytest.mark.tensorflow
+
 keras = import_keras()
 layers = keras.layers
 

@@ -14,6 +14,8 @@ from edgeseg.errors import ModelError
 from edgeseg_converters.keras.model_file import load_model
 from edgeseg_converters.keras.quiet import import_keras, import_tf_keras, quiet
 
+pytestmark = pytest.mark.tensorflow
+
 MODULES = {"keras": import_keras, "tf_keras": import_tf_keras}
 
 

@@ -10,6 +10,8 @@ from edgeseg.errors import EdgesegError
 from edgeseg_converters.keras import quiet as module
 from edgeseg_converters.keras.quiet import import_keras, import_tensorflow, import_tf_keras, quiet
 
+pytestmark = pytest.mark.tensorflow
+
 
 def run(code: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

@@ -16,6 +16,8 @@ from edgeseg_converters.keras.quiet import import_keras, import_tf_keras
 from edgeseg_converters.keras.rebuild import build, scope_name
 from edgeseg_converters.network import Network
 
+pytestmark = pytest.mark.tensorflow
+
 keras = import_keras()
 tf_keras = import_tf_keras()
 

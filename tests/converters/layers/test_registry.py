@@ -17,6 +17,8 @@ from edgeseg.errors import EdgesegError, ModelError
 from edgeseg_converters.keras.quiet import import_keras
 from edgeseg_converters.layers.registry import kind_of, layer_kinds, registered_kinds
 
+pytestmark = pytest.mark.tensorflow
+
 keras = import_keras()
 
 _TWICE = '''

@@ -12,6 +12,8 @@ from edgeseg_converters.keras.quiet import import_keras
 from edgeseg_converters.layers.rows import RowMap, Rows, Shift
 from edgeseg_converters.rewrite.row_maps import row_map
 
+pytestmark = pytest.mark.tensorflow
+
 FEW = settings(max_examples=60, deadline=None)
 
 

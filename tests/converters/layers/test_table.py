@@ -31,6 +31,8 @@ from edgeseg_converters.rewrite.shrink import shrink
 from edgeseg_converters.rewrite.winograd import MIN_CHANNELS, to_winograd
 from edgeseg_converters.tflite.export import compile_graph
 
+pytestmark = pytest.mark.tensorflow
+
 keras = import_keras()
 layers = keras.layers
 

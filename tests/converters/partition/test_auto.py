@@ -15,6 +15,8 @@ from edgeseg_converters.partition import Cut, PartitionRequest, strategies
 from edgeseg_converters.partition.auto import auto
 from edgeseg_converters.partition.estimate import crossing_bytes, forecast
 
+pytestmark = pytest.mark.tensorflow
+
 NAMES = ["adaptive", "block", "layer", "optimal", "data", "channel"]
 
 

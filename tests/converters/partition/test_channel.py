@@ -25,6 +25,8 @@ from edgeseg_converters.partition.request import Cut, PartitionRequest
 from edgeseg_converters.tflite.check import Check, compare, require_same
 from edgeseg_converters.tflite.export import Compiled, compile_graph
 
+pytestmark = pytest.mark.tensorflow
+
 keras = import_keras()
 layers = keras.layers
 BASE = 16

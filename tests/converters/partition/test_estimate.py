@@ -24,6 +24,8 @@ from edgeseg_converters.partition.estimate import (
 )
 from edgeseg_converters.tflite.export import compile_graph
 
+pytestmark = pytest.mark.tensorflow
+
 
 @cache
 def network_of(family: str = "plain", size: int = zoo.SIZE, base: int = zoo.BASE) -> Network:

@@ -31,6 +31,8 @@ from edgeseg_converters.partition.request import pieces_of
 from edgeseg_converters.tflite.check import compare
 from edgeseg_converters.tflite.export import compile_graph
 
+pytestmark = pytest.mark.tensorflow
+
 FAMILIES = ["nested", "plain", "separable", "u_net_plus_plus"]
 SIZE, BASE = 64, 32
 """Large enough that a cut saves memory."""

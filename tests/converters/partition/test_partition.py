@@ -17,6 +17,8 @@ from edgeseg_converters.layers.cost import graph_cost
 from edgeseg_converters.network import Network
 from edgeseg_converters.partition import METRICS, Partition, PartitionRequest, strategies
 
+pytestmark = pytest.mark.tensorflow
+
 FAMILIES = sorted(zoo.FAMILIES)
 
 

@@ -20,6 +20,8 @@ from edgeseg_converters.precision.assign import Chosen, _grows, _slows, compile_
 from edgeseg_converters.tflite.chain import outputs_of
 from edgeseg_converters.tflite.export import Compiled, compile_graph
 
+pytestmark = pytest.mark.tensorflow
+
 IMAGES: Sequence[ModelInput] = list(zoo.random_images(4)[:, np.newaxis])
 DECODING = Decoding("sigmoid", (1, 3, 2))
 

@@ -22,6 +22,8 @@ from edgeseg_converters.precision.sensitivity import dice_loss, dice_losses, reg
 from edgeseg_converters.tflite.chain import outputs_of
 from edgeseg_converters.tflite.export import compile_graph
 
+pytestmark = pytest.mark.tensorflow
+
 IMAGES: Sequence[ModelInput] = list(zoo.random_images(4)[:, np.newaxis])
 DECODING = Decoding("sigmoid", (1, 3, 2))
 HALF = Recipe(filters=Filters(0.5, multiple=1))

@@ -18,6 +18,8 @@ from edgeseg_converters.precision.quantize import SETUPS, converter_setups, int8
 from edgeseg_converters.tflite.chain import outputs_of, stages
 from edgeseg_converters.tflite.export import Compiled, compile_graph
 
+pytestmark = pytest.mark.tensorflow
+
 IMAGES: Sequence[ModelInput] = list(zoo.random_images(4)[:, np.newaxis])
 
 

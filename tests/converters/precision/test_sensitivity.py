@@ -18,6 +18,8 @@ from edgeseg_converters.precision.sensitivity import dice_loss, dice_losses, reg
 from edgeseg_converters.tflite.chain import outputs_of
 from edgeseg_converters.tflite.export import Compiled, compile_graph
 
+pytestmark = pytest.mark.tensorflow
+
 IMAGES: Sequence[ModelInput] = list(zoo.random_images(3)[:, np.newaxis])
 SIGMOID = Decoding("sigmoid", (1, 3, 2))
 

@@ -18,6 +18,8 @@ from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.quiet import import_keras, quiet
 from edgeseg_converters.reports.inspection import inspect, render
 
+pytestmark = pytest.mark.tensorflow
+
 FIGURES = {"parameters", "flops", "flops_profiler", "flops_pointwise", "activation_bytes"}
 
 

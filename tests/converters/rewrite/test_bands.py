@@ -29,6 +29,8 @@ from edgeseg_converters.rewrite.row_maps import rows_of
 from edgeseg_converters.tflite.chain import outputs_of
 from edgeseg_converters.tflite.export import Compiled, compile_graph
 
+pytestmark = pytest.mark.tensorflow
+
 keras = import_keras()
 layers = keras.layers
 

@@ -22,6 +22,8 @@ from edgeseg_converters.rewrite.branches import (
     share_channels,
 )
 
+pytestmark = pytest.mark.tensorflow
+
 keras = import_keras()
 layers = keras.layers
 

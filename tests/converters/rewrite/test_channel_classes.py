@@ -12,6 +12,8 @@ from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.quiet import import_keras
 from edgeseg_converters.rewrite.channel_classes import Channels, trace_channels, weight_axes
 
+pytestmark = pytest.mark.tensorflow
+
 keras = import_keras()
 layers = keras.layers
 

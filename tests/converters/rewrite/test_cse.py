@@ -1,6 +1,7 @@
 """Equal layers without weights are computed once, and pieces chain all the same."""
 
 import numpy as np
+import pytest
 import zoo
 
 from edgeseg_converters.keras.graph_reader import read_network
@@ -9,6 +10,8 @@ from edgeseg_converters.network import Network
 from edgeseg_converters.rewrite.cse import merge_common_subexpressions
 from edgeseg_converters.tflite.chain import outputs_of
 from edgeseg_converters.tflite.export import compile_graph
+
+pytestmark = pytest.mark.tensorflow
 
 
 def network_of(family: str) -> Network:

@@ -12,6 +12,8 @@ from edgeseg_converters.rewrite import litert_lowering
 from edgeseg_converters.rewrite.litert_lowering import lower_for_litert
 from edgeseg_converters.tflite.export import compile_graph
 
+pytestmark = pytest.mark.tensorflow
+
 keras = import_keras()
 layers = keras.layers
 

@@ -20,6 +20,8 @@ from edgeseg_converters.partition.tiling.tiles import _spans
 from edgeseg_converters.rewrite import winograd
 from edgeseg_converters.rewrite.tiles import Place, Tiled, tile_rows
 
+pytestmark = pytest.mark.tensorflow
+
 ALWAYS, NEVER = 0.0, float("inf")
 
 

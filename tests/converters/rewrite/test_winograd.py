@@ -19,6 +19,8 @@ from edgeseg_converters.rewrite.tiles import tile_rows
 from edgeseg_converters.rewrite.winograd import MIN_CHANNELS, to_winograd
 from edgeseg_converters.tflite.export import compile_graph
 
+pytestmark = pytest.mark.tensorflow
+
 WIDE = MIN_CHANNELS
 keras = import_keras()
 layers = keras.layers

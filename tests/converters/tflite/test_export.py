@@ -11,6 +11,8 @@ from edgeseg_converters.keras.quiet import import_keras
 from edgeseg_converters.network import Network
 from edgeseg_converters.tflite.export import compile_graph
 
+pytestmark = pytest.mark.tensorflow
+
 keras = import_keras()
 layers = keras.layers
 

@@ -12,6 +12,8 @@ from edgeseg_runtime.board import config as module
 from edgeseg_runtime.board.config import WorkerConfig, worker_config
 from edgeseg_runtime.commands.worker import worker
 
+pytestmark = pytest.mark.worker
+
 _EXAMPLE = Path(__file__).parents[3] / "runtime" / "deploy" / "worker.toml"
 
 

@@ -36,6 +36,8 @@ from edgeseg_runtime.messaging.wire import (
     encode,
 )
 
+pytestmark = pytest.mark.worker
+
 _MIB = 2**20
 
 

@@ -33,6 +33,8 @@ from edgeseg_runtime.messaging.wire import (
     Welcome,
 )
 
+pytestmark = pytest.mark.worker
+
 _AT_ONCE = 0.5
 _BAD_IMAGE = TensorData(Job(1, 7, 0, SliceGeometry(8, 8)), "image", "uint8", (3, 3))
 

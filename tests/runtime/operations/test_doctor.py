@@ -14,6 +14,8 @@ from edgeseg_runtime.operations.checks import Finding
 from edgeseg_runtime.operations.doctor import diagnose
 from edgeseg_runtime.operations.trial import PROBE_FLOPS, time_bundle, time_probe
 
+pytestmark = pytest.mark.tensorflow
+
 _PROBE = Path(__file__).parents[3] / "runtime" / "edgeseg_runtime" / "operations" / "probe.tflite"
 
 

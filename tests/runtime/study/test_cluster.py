@@ -13,6 +13,8 @@ from edgeseg.errors import UsageError
 from edgeseg_runtime.study.cluster import local_cluster, require_dask
 from edgeseg_runtime.study.dask_workers import WorkerSpec
 
+pytestmark = pytest.mark.worker
+
 pytest.importorskip("distributed")
 pytest.importorskip("cryptography")
 

@@ -17,6 +17,8 @@ from edgeseg_converters.keras.quiet import import_keras, import_model_optimizati
 from edgeseg_converters.keras.rebuild import build
 from edgeseg_converters.network import Network, Weights
 
+pytestmark = pytest.mark.tensorflow
+
 keras = import_keras()
 IMAGES = zoo.random_images(2)
 

@@ -14,6 +14,8 @@ from edgeseg_converters.compress.finetune.training import RateSchedule, true_gra
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.quiet import import_keras, import_tensorflow
 
+pytestmark = pytest.mark.tensorflow
+
 tensorflow = import_tensorflow()
 
 

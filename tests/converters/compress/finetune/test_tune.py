@@ -20,6 +20,8 @@ from edgeseg_converters.precision.quantize import int8
 from edgeseg_converters.tflite.chain import outputs_of, stages
 from edgeseg_converters.tflite.export import compile_graph
 
+pytestmark = pytest.mark.tensorflow
+
 keras = import_keras()
 IMAGES: Sequence[ModelInput] = list(zoo.random_images(16)[:, np.newaxis])
 UNSEEN: Sequence[ModelInput] = list(zoo.random_images(20)[16:, np.newaxis])

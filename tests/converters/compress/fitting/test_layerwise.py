@@ -9,6 +9,8 @@ from edgeseg_converters.compress.fitting.layerwise import augmented_slices
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.quiet import import_keras
 
+pytestmark = pytest.mark.tensorflow
+
 GRAPH = read_network(zoo.FAMILIES["plain"](import_keras())).graph
 IMAGES = list(zoo.random_images(3)[:, np.newaxis])
 

@@ -8,6 +8,8 @@ from edgeseg_converters.compress.fitting.moments import Moments, moments
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.quiet import import_keras
 
+pytestmark = pytest.mark.tensorflow
+
 keras = import_keras()
 SHAPE = (8, 8, 16)
 

@@ -16,6 +16,8 @@ from edgeseg_converters.keras.quiet import import_keras
 from edgeseg_converters.keras.rebuild import build
 from edgeseg_converters.network import Network
 
+pytestmark = pytest.mark.tensorflow
+
 keras = import_keras()
 IMAGES: Sequence[ModelInput] = list(zoo.random_images(3)[:, np.newaxis])
 WITH_BATCH_NORM = ("batch_norm", "residual", "recurrent_residual", "separable", "u_net_3_plus")

@@ -25,6 +25,8 @@ from edgeseg_converters.rewrite.channel_classes import trace_channels, weight_ax
 from edgeseg_converters.tflite.chain import outputs_of
 from edgeseg_converters.tflite.export import compile_graph
 
+pytestmark = pytest.mark.tensorflow
+
 keras = import_keras()
 layers = keras.layers
 IMAGES = list(zoo.random_images(2)[:, np.newaxis])

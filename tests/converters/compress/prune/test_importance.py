@@ -21,6 +21,8 @@ from edgeseg_converters.keras.rebuild import build
 from edgeseg_converters.network import Network
 from edgeseg_converters.rewrite.channel_classes import trace_channels
 
+pytestmark = pytest.mark.tensorflow
+
 keras = import_keras()
 layers = keras.layers
 IMAGES = list(zoo.random_images(2)[:, np.newaxis])

@@ -12,6 +12,8 @@ from edgeseg_converters.compress.prune.threshold import prune_below_threshold
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.quiet import import_keras
 
+pytestmark = pytest.mark.tensorflow
+
 NETWORK = read_network(zoo.batch_norm(import_keras()))
 
 

@@ -7,6 +7,8 @@ from edgeseg_converters.compress.rounding.fisher import fisher_error_costs
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.quiet import import_keras
 
+pytestmark = pytest.mark.tensorflow
+
 keras = import_keras()
 layers = keras.layers
 SIZE = 16

@@ -19,6 +19,8 @@ from edgeseg_converters.keras.quiet import import_keras
 from edgeseg_converters.keras.rebuild import build
 from edgeseg_converters.network import Network
 
+pytestmark = pytest.mark.tensorflow
+
 keras = import_keras()
 IMAGES = list(zoo.random_images(3)[:, np.newaxis])
 UNSEEN = zoo.random_images(5)[3:]

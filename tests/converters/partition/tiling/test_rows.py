@@ -26,6 +26,8 @@ from edgeseg_converters.rewrite.winograd import to_winograd
 from edgeseg_converters.tflite.check import compare, require_same
 from edgeseg_converters.tflite.export import Compiled, compile_graph
 
+pytestmark = pytest.mark.tensorflow
+
 PREPROCESSING = Preprocessing((0.0, 255.0), (zoo.SIZE, zoo.SIZE))
 IMAGES = noise_images(PREPROCESSING, 2)
 FAMILIES = sorted(zoo.FAMILIES)

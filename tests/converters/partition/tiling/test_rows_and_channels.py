@@ -20,6 +20,8 @@ from edgeseg_converters.partition.tiling.tiles import TOLERANCE, in_tiles
 from edgeseg_converters.tflite.check import compare, require_same
 from edgeseg_converters.tflite.export import compile_graph
 
+pytestmark = pytest.mark.tensorflow
+
 PREPROCESSING = Preprocessing((0.0, 255.0), (zoo.SIZE, zoo.SIZE))
 IMAGES = noise_images(PREPROCESSING, 2)
 WITHOUT_PAIRS = frozenset({"residual", "recurrent_residual", "operators", "separable"})

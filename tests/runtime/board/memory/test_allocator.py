@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
+pytestmark = pytest.mark.worker
+
 _CODE = """
 import sys
 import numpy as np

@@ -18,6 +18,8 @@ from edgeseg.errors import BoardError, UsageError
 from edgeseg_runtime.board.telemetry.monitor import HEALTHY_SECONDS, Monitor
 from edgeseg_runtime.messaging.wire import PieceTime, WorkerStatus
 
+pytestmark = pytest.mark.worker
+
 _CONDITION = WorkerStatus(
     versions={"edgeseg": "0.1.0", "engine": "litert 2"},
     uptime_seconds=100.0,

@@ -90,7 +90,7 @@ soak: env
 	PYTHONPATH=tests/support $(BIN)/python tests/fuzz/bundles.py
 
 bench: env
-	$(BIN)/python tests/benchmarks/run.py
+	$(BIN)/python tests/benchmarks/goals.py
 
 clean:
 	rm -rf $(VENV) $(BASE) $(TFLITE) build dist

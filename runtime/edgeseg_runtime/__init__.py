@@ -36,8 +36,9 @@ if TYPE_CHECKING:
     from edgeseg_runtime.segmentation.dry_run import SegmentDryRun
     from edgeseg_runtime.segmentation.options import SegmentOptions
     from edgeseg_runtime.segmentation.segmenter import Segmentation, Segmenter
+    from edgeseg_runtime.study.options import StudyOptions
     from edgeseg_runtime.study.report import StudyReport
-    from edgeseg_runtime.study.study import StudyOptions, run_study
+    from edgeseg_runtime.study.study import run_study
 
 __all__ = [
     "BoardStatus",
@@ -84,8 +85,9 @@ _HOMES = {
     "segmentation.dry_run": ("SegmentDryRun",),
     "segmentation.options": ("SegmentOptions",),
     "segmentation.segmenter": ("Segmentation", "Segmenter"),
+    "study.options": ("StudyOptions",),
     "study.report": ("StudyReport",),
-    "study.study": ("StudyOptions", "run_study"),
+    "study.study": ("run_study",),
 }
 
 __getattr__ = lazy_exports(

@@ -9,10 +9,9 @@ from typing import TypeVar
 import zmq
 
 from edgeseg.boards.boards_file import Board, BoardEntry
-from edgeseg.errors import BoardError, UsageError
 from edgeseg_runtime.coordination.board_connection import BoardConnection
+from edgeseg_runtime.coordination.board_endpoints import checked_endpoints
 from edgeseg_runtime.coordination.fleet import Fleet
-from edgeseg_runtime.messaging.endpoints import normalize_endpoint
 from edgeseg_runtime.messaging.keys import KeyPair
 from edgeseg_runtime.messaging.peer_socket import PeerSocket
 from edgeseg_runtime.messaging.transport import Payload
@@ -46,10 +45,6 @@ Received = tuple[str, AnyMessage, memoryview]
 _T = TypeVar("_T")
 
 
-class BoardsLostError(BoardError):
-    """Boards that are needed are lost, or can't or won't do their part."""
-
-
 class Connections:
     """One connection to each board, for one session; to be closed after use.
 
@@ -74,7 +69,7 @@ class Connections:
     """
 
     def __init__(self, entries: Sequence[BoardEntry], keys: KeyPair | None = None) -> None:
-        _check_keys(entries, keys)
+        endpoints = checked_endpoints(entries, keys)
         self._session = secrets.token_hex(16)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._poller = zmq.Poller()
@@ -82,7 +77,7 @@ class Connections:
         self._last_ping = self._last_greeting = 0.0
         self.fleet = Fleet.of(entry.name for entry in entries)
         try:
-            for entry, endpoint in zip(entries, _endpoints(entries), strict=True):
+            for entry, endpoint in zip(entries, endpoints, strict=True):
                 connect = partial(
                     PeerSocket, self._context, endpoint, keys, entry.public_key, watched=True
                 )
@@ -124,19 +119,6 @@ class Connections:
             for name, connection in self._by_name.items()
             if connection.pong is not None
         }
-
-    def require(self, boards: Iterable[str]) -> None:
-        """Make sure that all of these boards are present.
-
-        Raises
-        ------
-        BoardsLostError
-            If some are not; the message says which, and why.
-        """
-        absent = self.fleet.absent
-        reasons = [f"{name}: {absent[name]}" for name in boards if name in absent]
-        if reasons:
-            raise BoardsLostError("; ".join(reasons))
 
     def greet(self, boards: Iterable[str]) -> None:
         """Say hello to boards and wait until each has answered, or five seconds have passed."""
@@ -205,7 +187,7 @@ class Connections:
                 for name, message, _ in self.poll()
                 if name in requests and isinstance(message, kind)
             }
-            self.require(requests)
+            self.fleet.require(requests)
         return answers
 
     def pongs(self) -> dict[str, Pong]:
@@ -257,21 +239,3 @@ class Connections:
                 self.fleet = self.fleet.unavailable(board, message.reason, busy=True)
             else:
                 self.fleet = self.fleet.barred(board, message.reason)
-
-
-def _check_keys(entries: Sequence[BoardEntry], keys: KeyPair | None) -> None:
-    for entry in entries:
-        if entry.public_key is not None and keys is None:
-            raise UsageError(
-                f"{entry.name} has a public_key, so this machine needs a key too; make one with "
-                "edgeseg keygen and copy its public file to the board"
-            )
-
-
-def _endpoints(entries: Sequence[BoardEntry]) -> list[str]:
-    """Return the boards' endpoints, each of which must differ from the others."""
-    endpoints = [normalize_endpoint(entry.address) for entry in entries]
-    for entry, endpoint in zip(entries, endpoints, strict=True):
-        if endpoints.count(endpoint) > 1:
-            raise BoardError(f"two boards listen at {entry.address}; give each board once")
-    return endpoints

@@ -70,7 +70,7 @@ class Coordinator:
         self._first_number = self._next_number = 0
         if not tolerant:
             try:
-                self._connections.require(entry.name for entry in entries)
+                self.fleet.require(entry.name for entry in entries)
             except BaseException:
                 self.close()
                 raise
@@ -117,7 +117,7 @@ class Coordinator:
             self._connections.greet(self.fleet.present)
         self._epoch += 1
         self.placement = placement
-        self._connections.require(placement.members)
+        self.fleet.require(placement.members)
         peers = self._connections.peers
         self._hand_out(
             {
@@ -170,7 +170,7 @@ class Coordinator:
                     # The board should have its next slice before this result is processed.
                     self.admit(backlog)
                     yield result
-        self._connections.require(self._deployed.members)
+        self.fleet.require(self._deployed.members)
 
     def keep_in_touch(self) -> None:
         """Ping and greet boards for half a second at most, and note who joins or is lost."""
@@ -207,7 +207,7 @@ class Coordinator:
                     loading.discard(name)
                 elif isinstance(message, Refused):
                     self._leave_out_failed(name, message)
-            self._connections.require(assignments)
+            self.fleet.require(assignments)
 
     def _leave_out_failed(self, board: str, message: Failed | Refused) -> None:
         """Bar a board that says it can't do its part, unless it speaks of another epoch."""

@@ -3,8 +3,14 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from edgeseg.errors import BoardError
+
 MAX_LOSSES = 3
 """A board lost so often in one run stays out of it: each loss costs the slices in flight."""
+
+
+class BoardsLostError(BoardError):
+    """Boards that are needed are lost, or can't or won't do their part."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,19 @@ class Fleet:
         return tuple(
             name for name in self.awaited if self.states[name].losses or self.states[name].busy
         )
+
+    def require(self, boards: Iterable[str]) -> None:
+        """Make sure that all of these boards are present.
+
+        Raises
+        ------
+        BoardsLostError
+            If some are not; the message says which, and why.
+        """
+        absent = self.absent
+        reasons = [f"{name}: {absent[name]}" for name in boards if name in absent]
+        if reasons:
+            raise BoardsLostError("; ".join(reasons))
 
     def joined(self, board: str) -> "Fleet":
         """Return the fleet with a board present, unless it is barred."""

@@ -5,9 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from edgeseg.planning.planner import Plan
 from edgeseg.planning.problem.problem import Problem
 from edgeseg_runtime.coordination.backlog import Backlog, PendingSlice, Result
-from edgeseg_runtime.coordination.connections import BoardsLostError
 from edgeseg_runtime.coordination.coordinator import Coordinator
-from edgeseg_runtime.coordination.fleet import MAX_LOSSES, BoardState
+from edgeseg_runtime.coordination.fleet import MAX_LOSSES, BoardsLostError, BoardState
 from edgeseg_runtime.coordination.fleet_planner import (
     PLANNING_SECONDS,
     REPLANNING_SECONDS,

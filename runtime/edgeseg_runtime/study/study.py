@@ -7,17 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgeseg.boards.boards_file import read_boards
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.bundle.signature import read_verify_key, verify_bundle
-from edgeseg.errors import OutputError, UsageError, field_name
+from edgeseg.errors import OutputError
 from edgeseg.files.atomic import check_writable
 from edgeseg.output.html import require_html
-from edgeseg.planning.outcome.objective import Objective
 from edgeseg.progress import Progress, silent
 from edgeseg_runtime.coordination.fleet_planner import Tell
-from edgeseg_runtime.messaging.keys import own_keys
-from edgeseg_runtime.segmentation.segmenter import PATIENCE_SECONDS
 from edgeseg_runtime.study.cluster import local_cluster, remote_cluster, require_dask
 from edgeseg_runtime.study.contact_sheet import write_sheet
 from edgeseg_runtime.study.dask_workers import (
@@ -26,6 +22,7 @@ from edgeseg_runtime.study.dask_workers import (
     local_worker_specs,
 )
 from edgeseg_runtime.study.inputs import list_volumes
+from edgeseg_runtime.study.options import StudyOptions, check_options
 from edgeseg_runtime.study.record import (
     Failure,
     StudySettings,
@@ -41,38 +38,6 @@ from edgeseg_runtime.study.summary import write_summary
 
 SUMMARY, SHEET = "summary.csv", "contact-sheet.html"
 """Files in the folder of a study."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class StudyOptions:
-    """What may be chosen for :func:`run_study`.
-
-    Attributes
-    ----------
-    boards_files
-        Boards files, each of a group of boards that segments one volume at a time. Without these
-        and without ``scheduler``, this machine does all by itself.
-    scheduler
-        Address of a running Dask scheduler, ``tcp://`` or ``tls://``.
-    groups
-        Give volumes only to those of its workers that head a group of boards.
-    objective
-        What is planned for: ``throughput``, ``latency`` or ``memory``.
-    patience
-        Seconds to wait for lost boards, or for the first worker.
-    key
-        The secret key file of this machine, or of the heads of groups.
-    signed_by
-        A public key that the bundle must be signed with.
-    """
-
-    boards_files: tuple[Path, ...] = ()
-    scheduler: str | None = None
-    groups: bool = False
-    objective: Objective = "throughput"
-    patience: float = PATIENCE_SECONDS
-    key: Path | None = None
-    signed_by: Path | None = None
 
 
 def run_study(  # noqa: PLR0913 - one keyword a callback
@@ -118,7 +83,7 @@ def run_study(  # noqa: PLR0913 - one keyword a callback
         If no worker comes in time, or the scheduler is lost.
     """
     options = options or StudyOptions()
-    _check_options(options)
+    check_options(options)
     require_dask()
     require_html()
     study = _Study(
@@ -160,23 +125,6 @@ class _Study:
     options: StudyOptions
     progress: Progress
     tell: Tell
-
-
-def _check_options(options: StudyOptions) -> None:
-    if options.scheduler is not None and options.boards_files:
-        raise UsageError(
-            f"{field_name('boards_files')} is for groups that this machine heads; with "
-            f"{field_name('scheduler')} start their heads where they are and add "
-            f"{field_name('groups')}"
-        )
-    if options.groups and options.scheduler is None:
-        raise UsageError(
-            f"{field_name('groups')} is for {field_name('scheduler')}; here each "
-            f"{field_name('boards_files')} file is a group"
-        )
-    for path in options.boards_files:
-        read_boards(path)
-    own_keys(options.key)
 
 
 def _tasks(study: _Study) -> list[VolumeTask]:

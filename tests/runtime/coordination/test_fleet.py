@@ -1,9 +1,10 @@
 """Which boards are there, which may come, and which stay out."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeseg_runtime.coordination.fleet import MAX_LOSSES, Fleet
+from edgeseg_runtime.coordination.fleet import MAX_LOSSES, BoardsLostError, Fleet
 
 _NAMES = ("a", "b", "c")
 
@@ -56,3 +57,10 @@ def test_a_board_is_there_or_absent_and_never_both(events: list[tuple[str, str]]
         fleet = change(name) if event == "joined" else change(name, "why")
     assert sorted((*fleet.present, *fleet.absent)) == list(_NAMES)
     assert set(fleet.expected) <= set(fleet.awaited) <= set(fleet.absent)
+
+
+def test_boards_that_are_needed_and_absent_are_named_with_their_reasons() -> None:
+    fleet = Fleet.of(_NAMES).joined("a").unavailable("b", "busy").unavailable("c", "no answer")
+    fleet.require(["a"])
+    with pytest.raises(BoardsLostError, match=r"^b: busy; c: no answer$"):
+        fleet.require(["c", "b", "a"][::-1])

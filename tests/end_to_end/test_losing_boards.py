@@ -69,8 +69,8 @@ def _until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
 
 def _begun(folder: Path) -> bool:
     """Whether slices are kept: in mid-volume."""
-    kept = folder / _KEPT
-    return kept.exists() and kept.stat().st_size > 10_000
+    checkpoint = folder / _KEPT
+    return checkpoint.exists() and checkpoint.stat().st_size > 10_000
 
 
 def test_a_killed_worker_is_one_line_and_the_same_mask(

@@ -40,9 +40,9 @@ def test_figures_are_shown_and_kept_and_planned_with(
     pieces = Bundle(tiny_bundle).manifest.pieces
     assert planned["estimated"] is False
     for board in planned["boards"]:
-        known = entries[board["name"]].seconds(pieces)
+        measured = entries[board["name"]].seconds(pieces)
         assert board["estimated"] is False
-        assert board["pieces"] == {name: known[name] for name in board["pieces"]}
+        assert board["pieces"] == {name: measured[name] for name in board["pieces"]}
     _segmented(tiny_bundle, boards, tmp_path)
 
 
@@ -53,13 +53,13 @@ def _segmented(bundle: Path, boards: Path, folder: Path) -> None:
     assert (ran.code, ran.err) == (0, "")
     assert "planned: " in ran.out
     assert "estimated" not in ran.out
-    said: dict[str, Any] = json.loads((folder / "report.json").read_text())
-    assert said["planned_from_estimates"] is False
-    for board in said["boards"]:
+    printed: dict[str, Any] = json.loads((folder / "report.json").read_text())
+    assert printed["planned_from_estimates"] is False
+    for board in printed["boards"]:
         assert set(board["planned"]) < set(board)
         assert board["planned"]["busy_seconds"] > 0
         assert board["planned"]["peak_memory_bytes"] <= board["memory_limit_bytes"]
-    assert sum(board["busy_seconds"] for board in said["boards"]) > 0
+    assert sum(board["busy_seconds"] for board in printed["boards"]) > 0
 
 
 def test_another_bundle_knows_nothing_of_these_figures(
@@ -67,10 +67,10 @@ def test_another_bundle_knows_nothing_of_these_figures(
 ) -> None:
     ran = edgeseg("profile", tiny_bundle, "--boards", boards, "--rounds", 1, "--json")
     assert (ran.code, ran.err) == (0, "")
-    said = json.loads(ran.out)
-    assert said["note"] == RESEARCH_NOTE
-    (board,) = said["boards"]
-    assert list(board["piece_ms"]) == said["pieces"]
+    printed = json.loads(ran.out)
+    assert printed["note"] == RESEARCH_NOTE
+    (board,) = printed["boards"]
+    assert list(board["piece_ms"]) == printed["pieces"]
     assert all(board[key] > 0 for key in ("up_bytes_per_second", "down_bytes_per_second"))
     ran = edgeseg("plan", uncut_bundle, "--boards", boards)
     assert "~ is estimated from FLOPs" in ran.out
@@ -89,7 +89,7 @@ _KEY = "0123456789abcdef"
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "printed"),
     [
         ("ping = 3", "unknown field `ping`"),
         ('up = "100Mb"', "'100Mb' is no rate of a link"),
@@ -100,11 +100,11 @@ _KEY = "0123456789abcdef"
     ],
 )
 def test_a_boards_file_of_no_sense_is_one_line(
-    tiny_bundle: Path, boards: Path, line: str, said: str
+    tiny_bundle: Path, boards: Path, line: str, printed: str
 ) -> None:
     boards.write_text(boards.read_text().rstrip() + f"\n{line}\n")
     before = boards.read_bytes()
-    one_line(edgeseg("profile", tiny_bundle, "--boards", boards), 2, said)
+    one_line(edgeseg("profile", tiny_bundle, "--boards", boards), 2, printed)
     assert boards.read_bytes() == before
 
 

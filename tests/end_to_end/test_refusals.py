@@ -92,7 +92,7 @@ def test_a_folder_that_is_read_only_is_said(tiny_bundle: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("--local", "1", "--board", "127.0.0.1:1"), "exclude each other"),
         (("--board", "127.0.0.1:1", "--memory-limit", "1GiB"), "a board states its own"),
@@ -103,10 +103,10 @@ def test_a_folder_that_is_read_only_is_said(tiny_bundle: Path, tmp_path: Path) -
     ],
 )
 def test_flags_that_make_no_sense_are_wrong_usage(
-    tiny_bundle: Path, tmp_path: Path, words: tuple[str, ...], said: str
+    tiny_bundle: Path, tmp_path: Path, words: tuple[str, ...], message: str
 ) -> None:
     scan = write_ct(tmp_path / "ct.nii")
-    one_line(edgeseg("segment", tiny_bundle, scan, "-o", tmp_path / "m.nii", *words), 2, said)
+    one_line(edgeseg("segment", tiny_bundle, scan, "-o", tmp_path / "m.nii", *words), 2, message)
     assert names(tmp_path) == {"ct.nii"}
 
 
@@ -179,11 +179,11 @@ _BAD_SCANS: dict[str, tuple[Any, str]] = {
 def test_a_scan_that_cannot_be_used_is_one_line(
     tiny_bundle: Path, tmp_path: Path, kind: str
 ) -> None:
-    make, said = _BAD_SCANS[kind]
+    make, message = _BAD_SCANS[kind]
     make(tmp_path / "ct.nii")
     before = names(tmp_path)
     ran = edgeseg(
         "segment", tiny_bundle, tmp_path / "ct.nii", "-o", tmp_path / "m.nii", "--local", 1
     )
-    one_line(ran, 1, said)
+    one_line(ran, 1, message)
     assert names(tmp_path) == before

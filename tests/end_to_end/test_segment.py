@@ -27,18 +27,18 @@ def test_a_mask_has_the_geometry_of_its_scan(
     ran = segment(tiny_bundle, scan, tmp_path / "mask.nii.gz", worker)
     assert (ran.code, ran.err) == (0, "")
     assert RESEARCH_NOTE in ran.out
-    given, made = _load(scan), _load(tmp_path / "mask.nii.gz")
-    assert made.shape == given.shape
-    assert made.get_data_dtype() == np.uint8
-    np.testing.assert_array_equal(made.affine, given.affine)
+    scan_image, mask_image = _load(scan), _load(tmp_path / "mask.nii.gz")
+    assert mask_image.shape == scan_image.shape
+    assert mask_image.get_data_dtype() == np.uint8
+    np.testing.assert_array_equal(mask_image.affine, scan_image.affine)
     for form in ("get_qform", "get_sform"):
         (matrix, code), (expected, expected_code) = (
-            getattr(image, form)(coded=True) for image in (made, given)
+            getattr(image, form)(coded=True) for image in (mask_image, scan_image)
         )
         np.testing.assert_array_equal(matrix, expected)
         assert code == expected_code
-    assert set(np.unique(made.dataobj)) <= {0, 1, 2, 3}
-    assert np.any(np.asarray(made.dataobj))
+    assert set(np.unique(mask_image.dataobj)) <= {0, 1, 2, 3}
+    assert np.any(np.asarray(mask_image.dataobj))
     assert names(tmp_path) == {"ct.nii.gz", "mask.nii.gz"}
 
 
@@ -55,12 +55,12 @@ def test_two_workers_under_a_limit_keep_to_it(
         "segment", tiny_bundle, scan, "-o", tmp_path / "cut.nii", *words, "--report", report
     )
     assert (ran.code, ran.err) == (0, "")
-    said = json.loads(report.read_text())
-    assert said["slices"] == 40
-    assert said["slices_per_second"] > 0
-    assert said["wire_bytes"] > 40 * 64 * 64
-    assert len(said["boards"]) == 2
-    for board in said["boards"]:
+    printed = json.loads(report.read_text())
+    assert printed["slices"] == 40
+    assert printed["slices_per_second"] > 0
+    assert printed["wire_bytes"] > 40 * 64 * 64
+    assert len(printed["boards"]) == 2
+    for board in printed["boards"]:
         assert board["memory_limit_bytes"] == limit
         assert base_memory // 2 < board["peak_memory_bytes"] <= limit
         assert board["pieces"]
@@ -79,9 +79,9 @@ def test_a_boards_file_names_the_boards(
     scan, mask = write_ct(tmp_path / "ct.nii"), tmp_path / "mask.nii.gz"
     ran = edgeseg("segment", tiny_bundle, scan, "-o", mask, "--boards", boards, "--json")
     assert (ran.code, ran.err) == (0, "")
-    said = json.loads(ran.out)
-    assert [board["name"] for board in said["report"]["boards"]] == ["pi"]
-    assert said["report"]["note"] == said["statistics"]["note"] == RESEARCH_NOTE
+    printed = json.loads(ran.out)
+    assert [board["name"] for board in printed["report"]["boards"]] == ["pi"]
+    assert printed["report"]["note"] == printed["statistics"]["note"] == RESEARCH_NOTE
     assert mask.exists()
 
 
@@ -126,10 +126,13 @@ def test_pictures_in_pictures_out(worker: RunningWorker, tiny_bundle: Path, tmp_
     assert names(tmp_path / "masks") == {"0.png", "1.png", "2.png"}
     single = segment(tiny_bundle, folder / "1.png", tmp_path / "one.png", worker)
     assert (single.code, single.err) == (0, "")
-    with Image.open(tmp_path / "one.png") as one, Image.open(tmp_path / "masks" / "1.png") as same:
-        assert one.size == (70, 40)
-        assert one.mode == "L"
-        np.testing.assert_array_equal(one, same)
+    with (
+        Image.open(tmp_path / "one.png") as alone,
+        Image.open(tmp_path / "masks" / "1.png") as same,
+    ):
+        assert alone.size == (70, 40)
+        assert alone.mode == "L"
+        np.testing.assert_array_equal(alone, same)
 
 
 def test_real_ct_is_segmented(
@@ -138,6 +141,6 @@ def test_real_ct_is_segmented(
     scan = data / "totalsegmentator" / "example_ct.nii.gz"
     ran = segment(tiny_bundle, scan, tmp_path / "mask.nii.gz", worker)
     assert (ran.code, ran.err) == (0, "")
-    made, given = _load(tmp_path / "mask.nii.gz"), _load(scan)
-    assert made.shape == given.shape
-    np.testing.assert_array_equal(made.affine, given.affine)
+    mask_image, scan_image = _load(tmp_path / "mask.nii.gz"), _load(scan)
+    assert mask_image.shape == scan_image.shape
+    np.testing.assert_array_equal(mask_image.affine, scan_image.affine)

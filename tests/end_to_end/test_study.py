@@ -116,14 +116,14 @@ def test_finished_volumes_are_skipped_and_others_tried_again(
     write_ct(kits / "broken.nii.gz")
     ran = edgeseg("study", tiny_bundle, kits, "-o", folder, "--json")
     assert (ran.code, ran.err) == (0, "")
-    said = json.loads(ran.out)
-    assert (said["segmented"], said["skipped"], said["failed"]) == (1, 3, 0)
-    assert [volume["volume"] for volume in said["volumes"]] == ["broken", *_CASES, "pictures"]
+    printed = json.loads(ran.out)
+    assert (printed["segmented"], printed["skipped"], printed["failed"]) == (1, 3, 0)
+    assert [volume["volume"] for volume in printed["volumes"]] == ["broken", *_CASES, "pictures"]
     assert before == {path: path.stat().st_mtime_ns for path in before}
     assert all(row["error"] == "" for row in _summary(folder))
-    again = edgeseg("study", tiny_bundle, kits, "-o", folder)
-    assert (again.code, again.err) == (0, "")
-    assert "0 volumes in 0 s; finished before: 4" in again.out
+    repeated = edgeseg("study", tiny_bundle, kits, "-o", folder)
+    assert (repeated.code, repeated.err) == (0, "")
+    assert "0 volumes in 0 s; finished before: 4" in repeated.out
 
 
 def test_two_of_one_name_are_refused_before_any_work(tiny_bundle: Path, tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_two_of_one_name_are_refused_before_any_work(tiny_bundle: Path, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "printed"),
     [
         (("--groups",), "--groups is for --scheduler"),
         (("--boards", "none.toml"), "can't read the boards file"),
@@ -146,10 +146,10 @@ def test_two_of_one_name_are_refused_before_any_work(tiny_bundle: Path, tmp_path
     ],
 )
 def test_flags_that_make_no_sense_are_wrong_usage(
-    tiny_bundle: Path, tmp_path: Path, words: tuple[str, ...], said: str
+    tiny_bundle: Path, tmp_path: Path, words: tuple[str, ...], printed: str
 ) -> None:
     scan = write_ct(tmp_path / "ct.nii")
-    one_line(edgeseg("study", tiny_bundle, scan, "-o", tmp_path / "masks", *words), 2, said)
+    one_line(edgeseg("study", tiny_bundle, scan, "-o", tmp_path / "masks", *words), 2, printed)
     assert names(tmp_path) == {"ct.nii"}
 
 

@@ -20,9 +20,9 @@ pytest.importorskip("cryptography")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
     """One certificate for all, in the terms of Dask's configuration."""
     folder = tmp_path_factory.mktemp("certificates")
-    made = distributed.Security.temporary()
-    (folder / "cert.pem").write_text(made.tls_ca_file)
-    (folder / "key.pem").write_text(made.tls_client_key)
+    security = distributed.Security.temporary()
+    (folder / "cert.pem").write_text(security.tls_ca_file)
+    (folder / "key.pem").write_text(security.tls_client_key)
     variables = {"DASK_DISTRIBUTED__COMM__TLS__CA_FILE": str(folder / "cert.pem")}
     for role in ("SCHEDULER", "WORKER", "CLIENT"):
         for kind in ("cert", "key"):

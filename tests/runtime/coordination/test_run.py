@@ -111,9 +111,9 @@ def test_a_killed_worker_costs_no_slice(
     assert loss.recovery_seconds is not None
     assert report.epochs == 2
     assert run.told == ["board board-1 was lost (its connection broke); going on with 2 boards"]
-    gone = report.boards[0]
-    assert gone.left_out == "its connection broke"
-    assert gone.pieces == ()
+    lost_board = report.boards[0]
+    assert lost_board.left_out == "its connection broke"
+    assert lost_board.pieces == ()
 
 
 def test_a_frozen_worker_is_given_up_and_taken_back(
@@ -167,8 +167,8 @@ def test_a_worker_that_is_started_in_mid_volume_joins(
     np.testing.assert_array_equal(mask, expected)
     assert report.boards[1].pieces, "it works for the rest of the volume"
     assert len(report.losses) == first
-    said = "was lost (its connection broke)" if first else "is left out: no worker answers at"
-    assert said in run.told[0]
+    message = "was lost (its connection broke)" if first else "is left out: no worker answers at"
+    assert message in run.told[0]
     assert run.told[1] == "board-2 joined: 2 boards from here on"
 
 
@@ -260,12 +260,12 @@ def test_a_board_lost_three_times_stays_out(
     started = [workers.start() for _ in range(2)]
     endpoint = started[1].endpoint
     run = Run(tiny_bundle, _endpoints(started))
-    again = [started[1]]
+    restarted = [started[1]]
 
     def trouble() -> None:
         for losses in (1, 2, 3):
-            _kill(again[-1])
-            again.append(workers.start("--listen", endpoint))
+            _kill(restarted[-1])
+            restarted.append(workers.start("--listen", endpoint))
             if losses < 3:
                 _until(lambda count=losses: sum("joined" in line for line in run.told) == count)
         time.sleep(2 * GREET_SECONDS)  # in which it does not come back
@@ -414,7 +414,7 @@ def test_what_is_out_of_date_or_comes_twice_is_dropped(
 
 
 @pytest.mark.parametrize(
-    ("mask", "failure", "said"),
+    ("mask", "failure", "message"),
     [
         (np.zeros((3, 3), np.uint8), None, "it sent no mask of slice"),
         (np.zeros((64, 64), np.uint8), "MemoryError", "MemoryError"),
@@ -429,14 +429,14 @@ def test_a_board_that_makes_no_masks_is_left_out(
     *,
     mask: NDArray[np.uint8],
     failure: str | None,
-    said: str,
+    message: str,
 ) -> None:
     listener = sockets.listener()
     with _Impostor(listener, mask, failure):
         run = Run(tiny_bundle, [listener.endpoint, workers.start().endpoint])
         masks, _ = run.segment(scan, 1, lambda: None)
     np.testing.assert_array_equal(masks, expected)
-    assert run.told[0].startswith(f"board board-1 is left out: {said}")
+    assert run.told[0].startswith(f"board board-1 is left out: {message}")
 
 
 def test_slices_of_a_run_that_ended_early_do_not_meet_those_of_the_next(

@@ -59,9 +59,9 @@ def test_what_fails_makes_exit_code_1_and_is_said_as_json(tmp_path: Path) -> Non
     config.write_text('listen = "tcp://0.0.0.0:*"\nmemory_limit = "900GiB"\n')
     ran = edgeseg("doctor", "--config", config, "--json")
     assert (ran.code, ran.err) == (1, "")
-    said = json.loads(ran.out)
-    assert said["fit"] is False
-    failed = {f["check"]: f["advice"] for f in said["findings"] if f["status"] == "fail"}
+    printed = json.loads(ran.out)
+    assert printed["fit"] is False
+    failed = {f["check"]: f["advice"] for f in printed["findings"] if f["status"] == "fail"}
     assert "lower --memory-limit" in failed["memory"]
     assert "keygen" in failed["keys"]
     one_line(edgeseg("doctor", "--config", tmp_path / "none"), 2, "there is no worker's file")

@@ -76,14 +76,14 @@ def test_totals_outlive_the_session(workers: Workers, tiny_bundle: Path, tmp_pat
     assert edgeseg("segment", tiny_bundle, scan, *words).code == 0
     with StatusWatch([BoardEntry("pi", worker.endpoint)]) as watching:
         (status,) = watching.look()
-    seen = status.condition
-    assert seen is not None
-    assert seen.session_seconds is None
-    assert (seen.pieces, seen.slices_held) == ({}, 0)
-    assert seen.slices == 6
-    assert seen.runs == 6 * len(Bundle(tiny_bundle).manifest.pieces)
-    assert seen.received_bytes > 6 * 64 * 64
-    assert seen.sent_bytes > 0
+    report = status.condition
+    assert report is not None
+    assert report.session_seconds is None
+    assert (report.pieces, report.slices_held) == ({}, 0)
+    assert report.slices == 6
+    assert report.runs == 6 * len(Bundle(tiny_bundle).manifest.pieces)
+    assert report.received_bytes > 6 * 64 * 64
+    assert report.sent_bytes > 0
 
 
 def test_a_board_that_is_silent_is_said(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,10 +103,10 @@ def test_boards_are_named_as_in_their_file(workers: Workers, tmp_path: Path) -> 
     boards.write_text(f'[[board]]\nname = "pi-4"\nendpoint = "{workers.start().endpoint}"\n')
     ran = edgeseg("status", "--boards", boards, "--json")
     assert (ran.code, ran.err) == (0, "")
-    (said,) = json.loads(ran.out)
-    assert said["board"] == "pi-4"
-    assert said["slices_per_second"] == 0
-    assert msgspec.convert(said["condition"], WorkerStatus).cores == 1
+    (printed,) = json.loads(ran.out)
+    assert printed["board"] == "pi-4"
+    assert printed["slices_per_second"] == 0
+    assert msgspec.convert(printed["condition"], WorkerStatus).cores == 1
     for words in ((), ("--boards", boards, "--board", _NOWHERE)):
         one_line(edgeseg("status", *words), 2, "either --boards FILE or --board ENDPOINT")
 

@@ -12,11 +12,11 @@ from edgeseg_runtime.page.run_timeline import lane_timeline
 
 def test_tracks_hold_all_bars_of_the_lane() -> None:
     problem = unet_problem(4, [Board(f"b{n}", 400 * MIB) for n in range(2)], [GIGABIT] * 2)
-    found = plan(problem, time_limit=0.5)
-    made = lane_timeline(problem, found)
-    bars = [bar for track in made.tracks for bar in track.bars]
-    assert sorted(map(repr, bars)) == sorted(map(repr, timeline(problem, found.lanes[0], 3)))
-    assert made.seconds == max(bar.end for bar in bars)
-    machines = list(dict.fromkeys(track.machine for track in made.tracks))
-    assert machines == [COORDINATOR, *found.lanes[0].members]
-    assert made.lanes == 1
+    planned = plan(problem, time_limit=0.5)
+    drawn = lane_timeline(problem, planned)
+    bars = [bar for track in drawn.tracks for bar in track.bars]
+    assert sorted(map(repr, bars)) == sorted(map(repr, timeline(problem, planned.lanes[0], 3)))
+    assert drawn.seconds == max(bar.end for bar in bars)
+    machines = list(dict.fromkeys(track.machine for track in drawn.tracks))
+    assert machines == [COORDINATOR, *planned.lanes[0].members]
+    assert drawn.lanes == 1

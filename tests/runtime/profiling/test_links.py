@@ -13,19 +13,19 @@ _MIB = 2**20
 
 def test_what_disturbs_transfers_in_a_row_decides_nothing() -> None:
     """Eight transfers that take ten times as long, and as much of the cores, are no slow link."""
-    undisturbed, told = 1e-3, list[float]()
+    undisturbed, slow_seconds = 1e-3, list[float]()
 
     def transfer(size: int) -> ProbeAnswer:
         growing = size < _MIB
-        slow = 1 if growing or len(told) >= 8 else 10
+        slow = 1 if growing or len(slow_seconds) >= 8 else 10
         if not growing:
-            told.append(slow * undisturbed)
-        return ProbeAnswer(slow * undisturbed, sum(told))
+            slow_seconds.append(slow * undisturbed)
+        return ProbeAnswer(slow * undisturbed, sum(slow_seconds))
 
     direction = _measure_direction(transfer, _MIB, 0.0)
     assert direction.rate == pytest.approx(_MIB / undisturbed)
     assert direction.toll == pytest.approx(undisturbed / _MIB)
-    assert 8 < len(told) <= 25
+    assert 8 < len(slow_seconds) <= 25
 
 
 def test_a_link_is_at_least_what_went_through_it() -> None:

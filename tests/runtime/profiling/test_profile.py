@@ -99,8 +99,8 @@ def test_planning_rests_on_what_was_measured(workers: Workers, tiny_bundle: Path
     bundle = Bundle(tiny_bundle)
     pieces = bundle.manifest.pieces
     measured = {piece.sha256[:16]: 1000.0 for piece in pieces}
-    known = BoardEntry("a", entry.endpoint, piece_ms=measured)
-    with Segmenter(tiny_bundle, [known]) as segmenter:
+    measured_entry = BoardEntry("a", entry.endpoint, piece_ms=measured)
+    with Segmenter(tiny_bundle, [measured_entry]) as segmenter:
         problem, plan = segmenter.planned
     assert plan.prediction.rate == pytest.approx(1 / len(pieces), rel=1e-3)
     assert not problem.estimated

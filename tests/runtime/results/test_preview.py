@@ -55,13 +55,13 @@ def _drawn(path: Path, label: Label) -> NDArray[np.bool_]:
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2)), min_size=1, max_size=60))
 def test_the_choice_shows_every_label_at_its_largest(areas: list[tuple[int, int]]) -> None:
     table = np.array(areas)
-    chosen = telling_slices(table, 12)
+    indices = telling_slices(table, 12)
     labelled = set(np.flatnonzero(table.sum(axis=1)).tolist())
-    assert chosen == sorted(set(chosen))
-    assert len(chosen) == min(12, len(labelled) or len(areas))
-    assert not labelled or labelled.issuperset(chosen)
+    assert indices == sorted(set(indices))
+    assert len(indices) == min(12, len(labelled) or len(areas))
+    assert not labelled or labelled.issuperset(indices)
     for label in np.flatnonzero(table.sum(axis=0)):
-        assert table[:, label].max() == table[chosen, label].max()
+        assert table[:, label].max() == table[indices, label].max()
 
 
 def test_without_labels_the_whole_scan_is_shown() -> None:

@@ -25,10 +25,10 @@ def _checkpoint(folder: Path, run: CheckpointKey = _RUN, *, resume: bool = True)
 
 
 def _filled(folder: Path) -> Path:
-    with _checkpoint(folder) as kept:
+    with _checkpoint(folder) as checkpoint:
         for index, mask in enumerate(_MASKS):
-            kept.keep(index, mask)
-    return kept.path
+            checkpoint.keep(index, mask)
+    return checkpoint.path
 
 
 def _same(masks: dict[int, Any], count: int = len(_MASKS)) -> None:
@@ -41,9 +41,9 @@ def test_masks_come_back(tmp_path: Path) -> None:
     path = _filled(tmp_path)
     assert path == tmp_path / "mask.nii.gz.partial"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    with _checkpoint(tmp_path) as again:
-        _same(again.masks)
-        again.keep(7, _MASKS[0])
+    with _checkpoint(tmp_path) as reopened:
+        _same(reopened.masks)
+        reopened.keep(7, _MASKS[0])
     with _checkpoint(tmp_path) as once_more:
         assert sorted(once_more.masks) == [0, 1, 2, 7]
         once_more.remove()
@@ -52,18 +52,18 @@ def test_masks_come_back(tmp_path: Path) -> None:
 
 def test_masks_are_there_before_the_file_is_closed(tmp_path: Path) -> None:
     """As after SIGKILL: nothing waits in this process."""
-    with _checkpoint(tmp_path) as kept:
-        kept.keep(0, _MASKS[0])
+    with _checkpoint(tmp_path) as checkpoint:
+        checkpoint.keep(0, _MASKS[0])
         copy = tmp_path / "copy.partial"
-        copy.write_bytes(kept.path.read_bytes())
-    with Checkpoint(tmp_path / "copy", _RUN, resume=True, tell=print) as there:
-        _same(there.masks, 1)
+        copy.write_bytes(checkpoint.path.read_bytes())
+    with Checkpoint(tmp_path / "copy", _RUN, resume=True, tell=print) as content:
+        _same(content.masks, 1)
 
 
 def test_a_file_without_a_mask_is_removed(tmp_path: Path) -> None:
-    with _checkpoint(tmp_path, resume=False) as kept:
-        assert kept.path.exists()
-    assert not kept.path.exists()
+    with _checkpoint(tmp_path, resume=False) as checkpoint:
+        assert checkpoint.path.exists()
+    assert not checkpoint.path.exists()
 
 
 def test_hours_of_work_are_not_overwritten(tmp_path: Path) -> None:
@@ -111,12 +111,12 @@ def test_whatever_is_cut_off_the_rest_is_there(tmp_path: Path) -> None:
     content, counts = path.read_bytes(), []
     for length in range(len(content)):
         path.write_bytes(content[:length])
-        with _checkpoint(tmp_path) as kept:
-            _same(kept.masks, len(kept.masks))
-            counts.append(len(kept.masks))
-            kept.keep(len(kept.masks), _MASKS[len(kept.masks)])
-        with _checkpoint(tmp_path) as again:
-            _same(again.masks, counts[-1] + 1)
+        with _checkpoint(tmp_path) as checkpoint:
+            _same(checkpoint.masks, len(checkpoint.masks))
+            counts.append(len(checkpoint.masks))
+            checkpoint.keep(len(checkpoint.masks), _MASKS[len(checkpoint.masks)])
+        with _checkpoint(tmp_path) as reopened:
+            _same(reopened.masks, counts[-1] + 1)
     assert counts == sorted(counts)
     assert set(counts) == {0, 1, 2}
 
@@ -132,24 +132,24 @@ def test_a_changed_byte_costs_its_slice_and_those_after(
     where = data.draw(st.integers(16, len(content) - 1))
     content[where] ^= data.draw(st.integers(1, 255))
     path.write_bytes(content)
-    with _checkpoint(folder) as kept:
-        _same(kept.masks, len(kept.masks))
-        assert len(kept.masks) < len(_MASKS)
+    with _checkpoint(folder) as checkpoint:
+        _same(checkpoint.masks, len(checkpoint.masks))
+        assert len(checkpoint.masks) < len(_MASKS)
 
 
 def test_a_full_disk_does_not_end_the_run(tmp_path: Path) -> None:
-    told: list[str] = []
-    with Checkpoint(tmp_path / "mask.nii", _RUN, resume=False, tell=told.append) as kept:
-        kept.keep(0, _MASKS[0])
+    notes: list[str] = []
+    with Checkpoint(tmp_path / "mask.nii", _RUN, resume=False, tell=notes.append) as checkpoint:
+        checkpoint.keep(0, _MASKS[0])
         full = Path("/dev/full").open("r+b", buffering=0)  # noqa: SIM115 - the checkpoint's now
-        assert kept._file is not None
-        kept._file.close()
-        kept._file = full
-        kept.keep(1, _MASKS[1])
-        kept.keep(2, _MASKS[2])
-        _same(kept.masks)
-    assert len(told) == 1
-    assert "no space left" in told[0]
+        assert checkpoint._file is not None
+        checkpoint._file.close()
+        checkpoint._file = full
+        checkpoint.keep(1, _MASKS[1])
+        checkpoint.keep(2, _MASKS[2])
+        _same(checkpoint.masks)
+    assert len(notes) == 1
+    assert "no space left" in notes[0]
 
 
 class _Slices:
@@ -172,8 +172,8 @@ class _Slices:
 
 def test_a_run_is_known_by_its_model_bundle_and_voxels() -> None:
     manifest = chain_manifest([1, 2])
-    this = checkpoint_key(manifest, _Slices(1, 2))
-    assert this == checkpoint_key(manifest, _Slices(1, 2))
+    key = checkpoint_key(manifest, _Slices(1, 2))
+    assert key == checkpoint_key(manifest, _Slices(1, 2))
     others = [
         checkpoint_key(chain_manifest([1, 3]), _Slices(1, 2)),
         checkpoint_key(manifest, _Slices(2, 1)),
@@ -181,4 +181,4 @@ def test_a_run_is_known_by_its_model_bundle_and_voxels() -> None:
         checkpoint_key(manifest, _Slices(1, 2, spacing=2.0)),
         checkpoint_key(manifest, _Slices(1, 2, windowed=True)),
     ]
-    assert this not in others
+    assert key not in others

@@ -112,8 +112,8 @@ def test_a_folded_lane_gives_the_same_masks(
     names = [piece.name for piece in manifest.pieces]
     inner = frozenset(names[1:2])
     entries = []
-    for board, here in (("outer", frozenset(names) - inner), ("inner", inner)):
-        limit = memory_need(manifest, Board(board, 0, base_memory), here, 2) + 3 * MARGIN
+    for board, board_pieces in (("outer", frozenset(names) - inner), ("inner", inner)):
+        limit = memory_need(manifest, Board(board, 0, base_memory), board_pieces, 2) + 3 * MARGIN
         worker = workers.start(limit=limit)
         entries.append(BoardEntry(board, worker.endpoint, up="10Mbit", down="10Mbit"))
     with Segmenter(tiny_bundle, entries) as segmenter:
@@ -296,10 +296,10 @@ def test_a_worker_serves_one_bundle_after_the_other(
 def test_progress_is_told_slice_by_slice(
     workers: Workers, tiny_bundle: Path, hounsfield: NDArray[np.int16]
 ) -> None:
-    told: list[int] = []
+    steps: list[int] = []
     with Segmenter(tiny_bundle, [workers.start().endpoint]) as segmenter:
-        segmenter.segment(hounsfield, progress=lambda: told.append(1))
-    assert len(told) == len(hounsfield)
+        segmenter.segment(hounsfield, progress=lambda: steps.append(1))
+    assert len(steps) == len(hounsfield)
 
 
 def test_too_little_memory_everywhere_is_said_in_numbers(

@@ -26,9 +26,11 @@ def test_without_the_extra_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _listening(process: psutil.Process) -> set[str]:
-    found = {process, *process.children(recursive=True)}
-    connections = [one for each in found for one in each.net_connections("inet")]
-    return {one.laddr.ip for one in connections if one.status == psutil.CONN_LISTEN}
+    processes = {process, *process.children(recursive=True)}
+    connections = [connection for p in processes for connection in p.net_connections("inet")]
+    return {
+        connection.laddr.ip for connection in connections if connection.status == psutil.CONN_LISTEN
+    }
 
 
 def test_nobody_else_can_give_it_orders(tmp_path: Path) -> None:
@@ -39,8 +41,8 @@ def test_nobody_else_can_give_it_orders(tmp_path: Path) -> None:
         workers = client.scheduler_info(n_workers=-1)["workers"].values()
         assert sorted(worker["nthreads"] for worker in workers) == [1, 2]
         assert [worker["resources"] for worker in workers if worker["resources"]] == [{"GROUP": 1}]
-        asked = client.submit(os.getenv, "EDGESEG_BOARDS", resources={"GROUP": 1}, pure=False)
-        assert asked.result() == str(boards)
+        future = client.submit(os.getenv, "EDGESEG_BOARDS", resources={"GROUP": 1}, pure=False)
+        assert future.result() == str(boards)
         host, port = client.scheduler.address.removeprefix("tls://").split(":")
         assert _refuses_strangers(host, int(port))
 

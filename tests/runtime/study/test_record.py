@@ -69,16 +69,16 @@ def test_a_scan_changes_with_its_files(tmp_path: Path) -> None:
     (series / "deep").mkdir(parents=True)
     file = series / "deep" / "1.dcm"
     file.write_bytes(b"one")
-    seen = {identity_of(series), identity_of(file)}
+    identities = {identity_of(series), identity_of(file)}
     os.utime(file, ns=(1, 1))
-    seen |= {identity_of(series), identity_of(file)}
+    identities |= {identity_of(series), identity_of(file)}
     file.write_bytes(b"other")
     os.utime(file, ns=(1, 1))
-    seen |= {identity_of(series), identity_of(file)}
+    identities |= {identity_of(series), identity_of(file)}
     (series / "2.dcm").touch()
     os.utime(series / "2.dcm", ns=(1, 1))
-    seen.add(identity_of(series))
+    identities.add(identity_of(series))
     (series / "2.dcm").rename(series / "3.dcm")
-    seen.add(identity_of(series))
-    assert len(seen) == 8
-    assert identity_of(series) in seen
+    identities.add(identity_of(series))
+    assert len(identities) == 8
+    assert identity_of(series) in identities

@@ -20,6 +20,6 @@ def test_it_is_tried_twice_where_there_is_no_other() -> None:
 def test_it_is_never_tried_for_ever(count: int) -> None:
     workers = [str(number) for number in range(count)]
     failed_at: list[str] = []
-    while chosen := workers_to_try(failed_at, workers):
-        failed_at.append(chosen[0])
+    while expected := workers_to_try(failed_at, workers):
+        failed_at.append(expected[0])
     assert len(failed_at) == max(2, count)

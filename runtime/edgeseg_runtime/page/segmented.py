@@ -13,11 +13,12 @@ from edgeseg_runtime.page.run_timeline import (
 )
 from edgeseg_runtime.page.viewer import read_viewer
 from edgeseg_runtime.page.voxels import PageVoxels, browser_voxels
+from edgeseg_runtime.results.preview import SOFT_TISSUE
 from edgeseg_runtime.results.statistics import Statistics
 from edgeseg_runtime.segmentation.segmenter import Segmentation, Segmenter
 
 _PRESETS = {
-    "soft tissue": (-160, 240),
+    "soft tissue": SOFT_TISSUE,
     "kidney, late phase": (-80, 320),
     "bone": (-500, 1300),
     "lung": (-1350, 150),
@@ -59,6 +60,7 @@ def write_segmented(
         "edgeseg_runtime.page",
         "segmented.html",
         model=manifest.model_name,
+        statistics=statistics,
         scan=scan,
         spacing=None if scan.affine is None else voxels.spacing,
         voxels=voxels,

@@ -26,6 +26,9 @@ GAP = 8
 BAND = 56
 LINE = 3
 TINT = 40
+SOFT_TISSUE = (-160, 240)
+"""HU of the abdominal window (width 400, level 40), whatever window the model uses."""
+
 BACKGROUND = "#111417"
 TEXT = "#e8eaed"
 FAINT = "#9aa0a6"
@@ -43,7 +46,7 @@ def write_preview(path: Path, scan: Scan, masks: Sequence[Mask], manifest: Manif
     scan, masks
         The scan and one mask (rows, columns) for each of its slices.
     manifest
-        Labels with their colours, and the window in HU.
+        Labels with their colours.
 
     Raises
     ------
@@ -127,8 +130,7 @@ def _tile(scan: Scan, index: int, mask: Mask, manifest: Manifest, cell: int) -> 
     """Return one slice with its contours, its name and the patient's sides, to fit the cell."""
     size = _fitted(scan.geometry(index), cell)
     image = scan.slice(index)
-    limits = manifest.preprocessing.window
-    grey = image.astype(np.uint8) if scan.windowed else window(image, limits)
+    grey = image.astype(np.uint8) if scan.windowed else window(image, SOFT_TISSUE)
     picture = Image.fromarray(grey).resize(size, Image.Resampling.BICUBIC).convert("RGB")
     for label in manifest.labels:
         if (mask == label.value).any():

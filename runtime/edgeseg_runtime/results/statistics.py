@@ -15,6 +15,7 @@ from edgeseg.imaging.scan import Scan
 from edgeseg.imaging.slices import Mask
 from edgeseg.output.terminal import RESEARCH_NOTE
 from edgeseg.postprocess.report import NOTHING_CHANGED, PostprocessReport
+from edgeseg_runtime.results.lesions import BodyStatistics, list_bodies
 
 Triple: TypeAlias = tuple[float, float, float]
 
@@ -51,6 +52,7 @@ class Statistics(msgspec.Struct, frozen=True):
     note: str
     slices: int
     labels: tuple[LabelStatistics, ...]
+    bodies: tuple[BodyStatistics, ...] = ()
     postprocess: PostprocessReport = NOTHING_CHANGED
 
     def write(self, path: Path) -> None:
@@ -112,6 +114,7 @@ def measure(
         note=RESEARCH_NOTE,
         slices=len(scan),
         labels=tuple(_summary(label, tallies[label.value], scan) for label in labels),
+        bodies=list_bodies(scan, masks, labels),
         postprocess=postprocess,
     )
 

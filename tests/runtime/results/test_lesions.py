@@ -1,0 +1,53 @@
+"""Bodies as a reader lists them: volume, axial diameter, side, slices."""
+
+import math
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from edgeseg.bundle.manifest import Label
+from edgeseg.imaging.formats import read_scan
+from edgeseg.imaging.scan import Scan
+from edgeseg_runtime.results.lesions import list_bodies
+
+LABELS = (Label(1, "kidney", "#ff0000"), Label(2, "tumor", "#00ff00"))
+SPACING = (0.8, 1.5, 5.0)
+"""Of x, y, z in mm."""
+
+
+@pytest.fixture
+def scan(tmp_path: Path) -> Scan:
+    """A patient between columns 10 and 50 of 80, in LPS: x runs to the left, y to the back."""
+    hu = np.full((80, 60, 9), -1000, np.int16)
+    hu[10:50, 5:55] = 40
+    path = tmp_path / "ct.nii.gz"
+    nib.save(nib.Nifti1Image(hu, np.diag([-SPACING[0], -SPACING[1], SPACING[2], 1])), path)
+    return read_scan(path)
+
+
+def test_a_disc_has_its_volume_diameter_side_and_slices(scan: Scan) -> None:
+    masks = [np.zeros((60, 80), np.uint8) for _ in range(9)]
+    for index in (3, 4):
+        masks[index][20:24, 12:20] = 1  # the patient's right: columns run from right to left
+        masks[index][40, 40:43] = 2
+    masks[8][10, 45] = 2
+    kidney, tumor, speck = list_bodies(scan, masks, LABELS)
+    assert (kidney.label, kidney.side, kidney.touches_border) == ("kidney", "right", False)
+    assert kidney.volume_ml == pytest.approx(2 * 4 * 8 * math.prod(SPACING) / 1000)
+    assert kidney.axial_diameter_mm == pytest.approx(math.hypot(4 * 1.5, 8 * 0.8))
+    assert (kidney.first_slice, kidney.last_slice) == (scan.name(3), scan.name(4))
+    assert (tumor.side, tumor.axial_diameter_mm) == ("left", pytest.approx(math.hypot(1.5, 2.4)))
+    assert speck.touches_border
+
+
+def test_sides_are_the_patients_however_far_from_the_middle_it_lies(scan: Scan) -> None:
+    masks = [np.zeros((60, 80), np.uint8) for _ in range(9)]
+    masks[2][30, 33:35] = 1  # left of the patient's middle (30), right of the picture's (40)
+    (body,) = list_bodies(scan, masks, LABELS)
+    assert body.side == "left"
+
+
+def test_nothing_found_is_no_body(scan: Scan) -> None:
+    assert list_bodies(scan, [np.zeros((60, 80), np.uint8)] * 9, LABELS) == ()

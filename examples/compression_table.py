@@ -20,7 +20,7 @@ from edgeseg_converters import convert
 from edgeseg_converters.assemble import hash_model
 from edgeseg_converters.compare.bundles import compare_bundles
 from edgeseg_converters.compare.comparison import ComparedModel, Comparison
-from edgeseg_converters.compare.report import write_csv
+from edgeseg_converters.compare.report import write_comparison_csv
 from edgeseg_converters.compress.recipe import Recipe, Zeros, read_recipe
 
 EXACT = "exact"
@@ -121,7 +121,7 @@ def main(  # noqa: PLR0913 - a command line
             for name, how in wanted.items()
         ]
         made = compare_bundles(model, bundles, data, list(by_patient(held_out)))
-        write_csv(output / "compression.csv", made)
+        write_comparison_csv(output / "compression.csv", made)
     if as_json:
         emit_json(made)
         return

@@ -1,6 +1,6 @@
-"""From compiled pieces to what a bundle holds: manifest entries and packed bytes."""
+"""Packs and measures compiled pieces: the entries of a manifest, and packed bytes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
@@ -14,6 +14,7 @@ from edgeseg.bundle.bundle_file import digest, pack
 from edgeseg.bundle.manifest import Piece
 from edgeseg.inference.engine import engine_name
 from edgeseg.inference.measure import Measurement, measure_piece
+from edgeseg.progress import Advance
 from edgeseg_converters.compress.prune.kernels import sparsity
 from edgeseg_converters.network import Weights
 from edgeseg_converters.tflite.export import Compiled
@@ -23,25 +24,33 @@ _WORKERS = 2
 
 @dataclass(frozen=True)
 class Assembled:
-    """What a bundle holds, and what measuring its pieces gave."""
+    """Entries of the manifest, packed pieces by name, and measured memory and time."""
 
     pieces: tuple[Piece, ...]
     packed: Mapping[str, bytes]
     measurements: tuple[Measurement, ...]
 
 
-def assemble(
-    compiled: Sequence[Compiled], weights: Weights, advance: Callable[..., None]
-) -> Assembled:
-    """Pack and measure every piece."""
+def assemble(compiled: Sequence[Compiled], weights: Weights, advance: Advance) -> Assembled:
+    """Pack and measure every piece.
+
+    Parameters
+    ----------
+    compiled
+        The pieces, in order.
+    weights
+        Of the network that they were cut from, for their sparsity.
+    advance
+        Told of each piece that is measured.
+    """
     with ThreadPoolExecutor(_WORKERS) as pool:
         packed = list(pool.map(lambda piece: pack(piece.model), compiled))
     measurements, entries = [], []
-    # One piece at a time, and nothing beside it: times would tell of each other.
+    # One piece at a time and nothing beside it, so that times are those of the piece alone.
     for piece, data in zip(compiled, packed, strict=True):
-        measured = _of_all_runs(measure_piece(piece.model), piece.runs)
-        measurements.append(measured)
-        entries.append(_entry(piece, weights, data, measured))
+        measurement = _over_runs(measure_piece(piece.model), piece.runs)
+        measurements.append(measurement)
+        entries.append(_entry(piece, weights, data, measurement))
         advance(note="measuring pieces")
     names = (entry.name for entry in entries)
     by_name = dict(zip(names, packed, strict=True))
@@ -88,9 +97,9 @@ def _entry(piece: Compiled, weights: Weights, packed: bytes, measured: Measureme
     )
 
 
-def _of_all_runs(measured: Measurement, runs: int) -> Measurement:
-    """Return what a slice takes of a file that was measured in one run."""
-    more = (runs - 1) * measured.steady_ms
+def _over_runs(measured: Measurement, runs: int) -> Measurement:
+    """Return the times of a slice that takes several runs of a piece, measured in one run."""
+    more_ms = (runs - 1) * measured.steady_ms
     return msgspec.structs.replace(
-        measured, first_ms=measured.first_ms + more, steady_ms=measured.steady_ms + more
+        measured, first_ms=measured.first_ms + more_ms, steady_ms=measured.steady_ms + more_ms
     )

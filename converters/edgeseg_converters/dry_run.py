@@ -1,6 +1,7 @@
-"""What ``edgeseg convert --dry-run`` tells: the pieces, before any of them is compiled."""
+"""The dry run of a conversion: its pieces, before any of them is compiled."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,17 +9,19 @@ import msgspec
 from rich.markup import escape
 from rich.table import Table
 
+from edgeseg.files.atomic import check_writable
 from edgeseg.output.terminal import RESEARCH_NOTE, figure_table
+from edgeseg.progress import Progress, silent
 from edgeseg.text.units import format_bytes, format_count
 from edgeseg_converters.compress.prune.filters import prune_filters
 from edgeseg_converters.compress.recipe import Recipe
 from edgeseg_converters.network import Network
-from edgeseg_converters.options import Settings
-from edgeseg_converters.partition import Alternative, Cut, PartitionRequest, cut_network
-from edgeseg_converters.partition.estimate import crossing_bytes, sketch
-from edgeseg_converters.prepare import Prepared, check_outputs, prepare
-from edgeseg_converters.search.flags import SearchGoal
-from edgeseg_converters.search.ladder import Rung
+from edgeseg_converters.options import ConversionOptions, options_from
+from edgeseg_converters.partition import Alternative, Cut, cut_network
+from edgeseg_converters.partition.estimate import Sketch, crossing_bytes
+from edgeseg_converters.prepare import Prepared, prepare
+from edgeseg_converters.search.goal import SearchGoal, require_calibration
+from edgeseg_converters.search.ladder import Rung, rungs_of
 from edgeseg_converters.search.validation import read_validation
 
 
@@ -57,65 +60,68 @@ class ConversionDryRun(msgspec.Struct, frozen=True):
     research_note: str = RESEARCH_NOTE
 
 
-def draft(  # noqa: PLR0913, PLR0917 - what a conversion is asked for
-    model: Path,
-    output: Path,
-    rungs: Sequence[Rung],
-    asked: SearchGoal | None,
-    beside: Iterable[Path | None],
-    calibration: Path | None,
+def preview_conversion(  # noqa: PLR0913 - a goal and options beside what is read and written
+    model: Path | str,
+    output: Path | str,
+    options: ConversionOptions | None = None,
     *,
-    labels: Sequence[str] | None,
-    input_shape: tuple[int, ...] | None,
-    **settings: Any,
+    goal: SearchGoal | None = None,
+    beside: Iterable[Path | None] = (),
+    progress: Progress = silent,
+    **fields: Any,
 ) -> ConversionDryRun:
     """Check and decide what a conversion would; nothing is compiled, trained or written.
 
     Parameters
     ----------
-    model, output, calibration, labels, input_shape
+    model, output, options, **fields
         As for :func:`edgeseg_converters.convert`.
+    goal
+        What a search would be asked for, if there would be one.
     beside
         What would be written beside the bundle.
-    rungs
-        The recipe, or those that a search would try.
-    asked
-        The search.
-    **settings
-        The other fields of :class:`~edgeseg_converters.options.Settings`.
+    progress
+        Told how far it is.
 
     Raises
     ------
     EdgesegError
         As the conversion would before it compiles anything.
     """
-    recipe = rungs[0].recipe
-    chosen = Settings(recipe=recipe, calibration=calibration, **settings)
-    writes = (output, *(path for path in beside if path is not None))
-    check_outputs(*writes)
-    if asked is not None:
-        read_validation(asked.validate, asked.patients, asked.calibration)
-    prepared = prepare(model, chosen, labels, input_shape)
-    cut = cut_network(_pruned(prepared, recipe), chosen.strategy, chosen.request)
+    source, target = Path(model), Path(output)
+    options = options_from(options, fields)
+    rungs = rungs_of(options)
+    options = options.with_recipe(rungs[0].recipe)
+    writes = (target, *(path for path in beside if path is not None))
+    for file in writes:
+        check_writable(file)
+    if goal is not None:
+        calibration = require_calibration(options.calibration)
+        read_validation(goal.validate, goal.patients, calibration, progress)
+    prepared = prepare(source, options)
+    request = replace(options.request, progress=progress)
+    cut = cut_network(_pruned(prepared, options.compression, progress), options.strategy, request)
+    precision = options.compression.quantize
+    steps = _steps(rungs, goal, prepared.network.graph.parameters)
     return ConversionDryRun(
-        model.stem,
-        tuple(_pieces(cut, chosen.request)),
-        crossing_bytes(cut.pieces, recipe.quantize),
+        source.stem,
+        tuple(_pieces(cut, precision)),
+        crossing_bytes(cut.pieces, precision),
         tuple(map(str, writes)),
-        (*prepared.notes, *cut.notes, *_steps(rungs, asked, prepared.network.graph.parameters)),
+        (*prepared.notes, *cut.notes, *steps),
         cut.comparison,
     )
 
 
-def draft_table(made: ConversionDryRun) -> Table:
-    """Lay a draft out in 80 columns, one row a piece."""
+def dry_run_table(dry_run: ConversionDryRun) -> Table:
+    """Lay a dry run out in 80 columns, one row a piece."""
     table = figure_table(
         ("piece",),
         ("layers", "params", "FLOPs", "crossing", "~memory"),
-        title=f"{escape(made.model)}: {len(made.pieces)} pieces",
-        caption=f"{format_bytes(made.crossing_bytes)} cross between pieces\n{RESEARCH_NOTE}",
+        title=f"{escape(dry_run.model)}: {len(dry_run.pieces)} pieces",
+        caption=f"{format_bytes(dry_run.crossing_bytes)} cross between pieces\n{RESEARCH_NOTE}",
     )
-    for piece in made.pieces:
+    for piece in dry_run.pieces:
         table.add_row(
             piece.name,
             str(piece.layers),
@@ -127,30 +133,36 @@ def draft_table(made: ConversionDryRun) -> Table:
     return table
 
 
-def _pruned(prepared: Prepared, recipe: Recipe) -> Network:
+def _pruned(prepared: Prepared, recipe: Recipe, progress: Progress) -> Network:
     """Return the network that would be cut: its filters decide where, its weights do not."""
     network = prepared.network
     request = None if recipe.filters is None else recipe.filters.of(network.graph.parameters)
-    return network if request is None else prune_filters(network, request, prepared.images).network
+    return (
+        network
+        if request is None
+        else prune_filters(network, request, prepared.images, progress).network
+    )
 
 
-def _pieces(cut: Cut, request: PartitionRequest) -> Iterator[PieceDraft]:
-    sketches = [sketch(piece, request) for piece in cut.pieces]
-    read = {port.tensor for seen in sketches for port in seen.inputs}
-    for piece, seen in zip(cut.pieces, sketches, strict=True):
+def _pieces(cut: Cut, precision: str) -> Iterator[PieceDraft]:
+    sketches = [
+        Sketch(piece, precision, banding=cut.bandings.get(piece.name)) for piece in cut.pieces
+    ]
+    read = {port.tensor for sketch in sketches for port in sketch.inputs}
+    for sketch in sketches:
         yield PieceDraft(
-            name=seen.name,
-            layers=len(piece.layers),
-            parameters=piece.parameters,
-            flops=seen.flops,
-            crossing_bytes=sum(port.nbytes for port in seen.outputs if port.tensor in read),
-            peak_memory_bytes=seen.peak_memory_bytes,
+            name=sketch.name,
+            layers=len(sketch.graph.layers),
+            parameters=sketch.graph.parameters,
+            flops=sketch.flops,
+            crossing_bytes=sum(port.nbytes for port in sketch.outputs if port.tensor in read),
+            peak_memory_bytes=sketch.peak_memory_bytes,
         )
 
 
-def _steps(rungs: Sequence[Rung], asked: SearchGoal | None, parameters: int) -> Iterator[str]:
-    """Say what else would be done to the network."""
-    if asked is not None:
+def _steps(rungs: Sequence[Rung], goal: SearchGoal | None, parameters: int) -> Iterator[str]:
+    """Yield a line on what else would be done to a network of so many parameters, if anything."""
+    if goal is not None:
         names = ", ".join(rung.name for rung in rungs)
         yield f"would try {names}; the pieces below are those of {rungs[0].name}"
         return
@@ -163,4 +175,4 @@ def _steps(rungs: Sequence[Rung], asked: SearchGoal | None, parameters: int) -> 
         f"quantize to {recipe.quantize}": recipe.quantize != "none",
     }
     if any(steps.values()):
-        yield f"would {', '.join(step for step, wanted in steps.items() if wanted)}"
+        yield f"would {', '.join(step for step, applies in steps.items() if applies)}"

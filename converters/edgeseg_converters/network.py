@@ -18,7 +18,7 @@ ChannelMasks: TypeAlias = Mapping[str, NDArray[np.bool_]]
 
 @dataclass(frozen=True)
 class Network:
-    """What a trained model is once its framework is put aside."""
+    """A trained model without its framework: its graph and its weights."""
 
     graph: Graph
     weights: Weights

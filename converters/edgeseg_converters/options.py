@@ -1,61 +1,259 @@
-"""What a conversion is asked for, checked before any work is done."""
+"""What a conversion is asked for: for ``convert()``, the search, the dry run and the command."""
 
+import dataclasses
 import math
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import msgspec
 
-from edgeseg.boards.boards_file import BoardsFile
+from edgeseg.boards.boards_file import BoardsFile, read_boards
 from edgeseg.bundle.manifest import Preprocessing
 from edgeseg.errors import UsageError, field_name
 from edgeseg.network.graph import Tensor
-from edgeseg.text.suggestions import did_you_mean
-from edgeseg_converters.compress.recipe import Recipe
-from edgeseg_converters.partition import METRICS, PartitionRequest, strategies
-from edgeseg_converters.partition.registry import names_of
+from edgeseg.text.units import parse_bytes
+from edgeseg_converters.compress.recipe import (
+    PRECISIONS,
+    Recipe,
+    chosen_recipe,
+    with_sparse_encoding,
+)
+from edgeseg_converters.flags import Flag, Range, check_heeded, complete, recorded_fields
+from edgeseg_converters.notation import (
+    parse_complexity,
+    parse_input_shape,
+    parse_names,
+    parse_window,
+)
+from edgeseg_converters.partition.registry import strategies
+
+if TYPE_CHECKING:
+    from edgeseg_converters.partition import PartitionRequest
+
+_POSITIVE = Range(least=0, inclusive=False)
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Settings of a conversion; see :func:`edgeseg_converters.convert`.
+class ConversionOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of a conversion.
+
+    To add one is to declare its field here. Fields may also be given as text, as they are written
+    at the command line: ``max_complexity="5G"``, ``boards="boards.toml"``.
 
     Raises
     ------
     UsageError
-        If a value is unknown or out of range, or two contradict each other.
+        If a value can't be read, is unknown or out of range, or two contradict each other.
     """
 
-    strategy: str
-    metric: str
-    max_complexity: int | None
-    max_partitions: int | None
-    recipe: Recipe
-    calibration: Path | None
-    window: tuple[float, float]
-    spacing_mm: float | None
-    ways: int | None = None
-    boards: BoardsFile | None = None
-    max_activations: int | None = None
-    tolerance: float | None = None
+    strategy: Annotated[
+        str,
+        Flag(
+            section="cut",
+            help="How to cut; see below when to use which.",
+            choices=strategies,
+            recorded=0,
+        ),
+    ] = "adaptive"
+    """Where the network is cut: a name of :func:`~edgeseg_converters.partition.strategies`."""
+
+    ways: Annotated[
+        int | None,
+        Flag(
+            section="cut",
+            metavar="N",
+            help="Tiles or branches for {strategies}.",
+            heeded=lambda strategy: strategy.divides,
+            range=Range(least=2, remedy="give at least 2 tiles or branches", in_help=True),
+            recorded=6,
+        ),
+    ] = None
+    """Tiles or branches to divide into, at least 2; None for one a board, or 2 without boards."""
+
+    boards: Annotated[
+        BoardsFile | None,
+        Flag(
+            section="cut",
+            metavar="FILE.toml",
+            help="The boards to cut for: {strategies}.",
+            heeded=lambda strategy: strategy.places,
+            parse=lambda file: read_boards(Path(file)),
+            text_type=Path,
+            recorded=7,
+        ),
+    ] = None
+    """What the pieces are for: a boards file, or its contents."""
+
+    metric: Annotated[
+        str,
+        Flag(
+            section="cut",
+            help="What complexity means.",
+            choices=lambda: ("flops", "parameters", "memory"),
+            recorded=1,
+        ),
+    ] = "flops"
+    """What complexity means: ``flops``, ``parameters`` or ``memory`` (bytes)."""
+
+    max_complexity: Annotated[
+        int | None,
+        Flag(
+            section="cut",
+            metavar="N",
+            help="No piece exceeds it: 5G, 1.5M; 512MiB where the metric is memory.",
+            range=_POSITIVE,
+            parse=parse_complexity,
+            parsed_with="metric",
+            recorded=2,
+        ),
+    ] = None
+    """No piece exceeds it; sets the number of pieces where ``max_partitions`` is None."""
+
+    max_partitions: Annotated[
+        int | None,
+        Flag(
+            section="cut",
+            metavar="N",
+            help="Most pieces allowed.",
+            range=Range(least=1, in_help=True),
+            recorded=3,
+        ),
+    ] = None
+    """Most pieces allowed."""
+
+    max_activations: Annotated[
+        int | None,
+        Flag(
+            section="cut",
+            metavar="SIZE",
+            help="Bytes alive at once in a piece, such as 16MiB: larger ones run in bands of rows.",
+            range=_POSITIVE,
+            parse=parse_bytes,
+            recorded=4,
+        ),
+    ] = None
+    """Bytes that may be alive at once within a piece, as float32.
+
+    Pieces with more are cut where the resolution changes, and compute their rows in bands, some of
+    them twice; the masks stay the same.
+    """
+
+    tolerance: Annotated[
+        float | None,
+        Flag(
+            section="cut",
+            metavar="P",
+            help="What float32 probabilities may change by, for fewer multiplications: 1e-5.",
+            heeded=lambda strategy: strategy.tolerant,
+            range=_POSITIVE,
+            recorded=5,
+        ),
+    ] = None
+    """How far a float32 probability may be from the uncut model's.
+
+    Convolutions of many channels then take a third fewer multiplications, and a third more memory
+    for their weights. Where the check finds one further off, pieces are compiled as without.
+    """
+
+    recipe: Annotated[
+        "Recipe | str | None",
+        Flag(
+            section="compression",
+            metavar="NAME|FILE.toml",
+            help="How to compress: exact, paper, balanced, tiny, or a recipe of your own.",
+            parse=str,
+        ),
+    ] = None
+    """How the network is compressed: a recipe, the name of a preset, or a TOML file."""
+
+    prune_ratio: Annotated[
+        float | None,
+        Flag(
+            section="compression",
+            metavar="R",
+            help="Zero weights below R standard deviations of their kernel, in magnitude.",
+            range=Range(least=0.0, remedy="give a number of at least 0, such as 0.5", in_help=True),
+        ),
+    ] = None
+    """Short for a recipe: weights below so many standard deviations of their kernel become zero."""
+
+    quantize: Annotated[
+        str | None,
+        Flag(
+            section="compression",
+            help="Precision; int8 needs --calibration.",
+            choices=lambda: PRECISIONS,
+        ),
+    ] = None
+    """Short for a recipe: ``none``, ``float16``, ``dynamic`` or ``int8``."""
+
+    sparse_encoding: Annotated[
+        bool,
+        Flag(section="compression", help="Store zeros sparse: smaller files, more memory."),
+    ] = False
+    """Whether TFLite stores zeros sparse, whatever the recipe says."""
+
+    calibration: Annotated[
+        Path | None,
+        Flag(
+            section="compression",
+            metavar="SCAN",
+            help="NIfTI, PNG slices or DICOM to calibrate, fine-tune and check on; no labels.",
+            parse=Path,
+            text_type=Path,
+        ),
+    ] = None
+    """Unlabelled slices: int8, batch statistics, fine-tuning and the check use them."""
+
+    window: Annotated[
+        tuple[float, float],
+        Flag(
+            section="image",
+            metavar="LO,HI",
+            help="HU that become the model's range.",
+            parse=parse_window,
+        ),
+    ] = (0.0, 255.0)
+    """HU that become the model's lowest and highest input."""
+
+    spacing_mm: Annotated[
+        float | None,
+        Flag(
+            section="image",
+            metavar="MM",
+            help="Pixel size the model was trained at, if a fixed one.",
+            spelling="spacing",
+            range=_POSITIVE,
+        ),
+    ] = None
+    """Pixel size that the model was trained at; None where it takes the field of view as it is."""
+
+    labels: Annotated[
+        Sequence[str] | None,
+        Flag(
+            section="image",
+            metavar="A,B,...",
+            help="Names of the labels, in channel order.",
+            parse=parse_names,
+        ),
+    ] = None
+    """Names of the labels, one an output channel (a softmax's background left out)."""
+
+    input_shape: Annotated[
+        tuple[int, ...] | None,
+        Flag(
+            section="image",
+            metavar="H,W[,C]",
+            help="Compile the model at this input size.",
+            parse=parse_input_shape,
+        ),
+    ] = None
+    """(H, W) or (H, W, C) to compile the model at; None for its own."""
 
     def __post_init__(self) -> None:
         """Refuse what can't be done."""
-        _require_one_of("strategy", self.strategy, strategies())
-        _require_one_of("metric", self.metric, METRICS)
-        _require_positive("max_complexity", self.max_complexity)
-        _require_positive("max_partitions", self.max_partitions)
-        _require_positive("spacing_mm", self.spacing_mm)
-        _require_positive("max_activations", self.max_activations)
-        _require_positive("tolerance", self.tolerance)
-        if self.ways is not None and self.ways < 2:
-            raise UsageError(
-                f"{field_name('ways')} is {self.ways}; give at least 2 tiles or branches"
-            )
-        _require_use("ways", self.ways, self.strategy, names_of(lambda row: row.divides))
-        _require_use("boards", self.boards, self.strategy, names_of(lambda row: row.places))
-        _require_use("tolerance", self.tolerance, self.strategy, names_of(lambda row: row.tolerant))
+        complete(self)
+        check_heeded(self, self.strategy)
         for entry in self.boards.board if self.boards is not None else ():
             _ = entry.expected  # says what is lacking
         low, high = self.window
@@ -63,7 +261,7 @@ class Settings:
             raise UsageError(
                 f"{field_name('window')} is {low:g},{high:g}; give two HU, the lower one first"
             )
-        step = self.recipe.needs_slices
+        step = self.compression.needs_slices
         if step is not None and self.calibration is None:
             raise UsageError(
                 f"{step} needs slices to work on; give {field_name('calibration')} with a folder "
@@ -71,56 +269,58 @@ class Settings:
             )
 
     @property
-    def request(self) -> PartitionRequest:
-        """The budget of the partition."""
-        return PartitionRequest(
-            self.metric,
-            self.max_complexity,
-            self.max_partitions,
-            self.ways,
-            self.boards,
-            self.recipe.quantize,
-            self.max_activations,
-            self.tolerance,
+    def compression(self) -> Recipe:
+        """The recipe that ``recipe``, its shorthands and ``sparse_encoding`` mean together."""
+        recipe = chosen_recipe(self.recipe, self.prune_ratio, self.quantize)
+        return with_sparse_encoding(recipe) if self.sparse_encoding else recipe
+
+    def with_recipe(self, recipe: Recipe) -> "ConversionOptions":
+        """Return the same options with a recipe instead of a file's name or shorthands."""
+        return msgspec.structs.replace(
+            self, recipe=recipe, prune_ratio=None, quantize=None, sparse_encoding=False
         )
 
+    @property
+    def request(self) -> "PartitionRequest":
+        """What the partition is asked for."""
+        from edgeseg_converters.partition import PartitionRequest
+
+        fields = {field.name for field in dataclasses.fields(PartitionRequest)}
+        shared = {name: getattr(self, name) for name in self.__struct_fields__ if name in fields}
+        return PartitionRequest(precision=self.compression.quantize, **shared)
+
     def preprocessing(self, image: Tensor) -> Preprocessing:
-        """Return how slices become the model's input tensor."""
+        """Return how slices become the model's input tensor, of shape (1, H, W, C)."""
         _, height, width, channels = image.shape
         return Preprocessing(self.window, (height, width), channels, self.spacing_mm)
 
     def recorded(self) -> dict[str, str | int | float | bool | None]:
         """Return what the manifest keeps: no path, so that the same input gives the same bytes."""
+        recipe = self.compression
         return {
-            "strategy": self.strategy,
-            "metric": self.metric,
-            "max_complexity": self.max_complexity,
-            "max_partitions": self.max_partitions,
-            "max_activations": self.max_activations,
-            "tolerance": self.tolerance,
-            "ways": self.ways,
-            "boards": None if self.boards is None else len(self.boards.board),
-            "quantize": self.recipe.quantize,
-            "recipe": msgspec.json.encode(self.recipe).decode(),
+            **{name: _recordable(getattr(self, name)) for name in recorded_fields(self)},
+            "quantize": recipe.quantize,
+            "recipe": msgspec.json.encode(recipe).decode(),
         }
 
 
-def _require_one_of(field: str, value: str, known: Collection[str]) -> None:
-    if value not in known:
-        near = did_you_mean(value, known)
-        raise UsageError(
-            f"{field_name(field)} is {value!r}; choose one of {', '.join(known)}{near}"
-        )
+def options_from(options: ConversionOptions | None, fields: dict[str, Any]) -> ConversionOptions:
+    """Return options with some fields set anew, or those of the fields alone.
+
+    Raises
+    ------
+    UsageError
+        As :class:`ConversionOptions` does.
+    TypeError
+        If there is no such field.
+    """
+    if options is None:
+        return ConversionOptions(**fields)
+    return msgspec.structs.replace(options, **fields) if fields else options
 
 
-def _require_use(field: str, value: object, strategy: str, users: Collection[str]) -> None:
-    if value is not None and strategy not in users:
-        raise UsageError(
-            f"{field_name(field)} tells {field_name('strategy')} {strategy} nothing; leave it out, "
-            f"or choose one of {', '.join(sorted(users))}"
-        )
-
-
-def _require_positive(field: str, value: float | None) -> None:
-    if value is not None and not 0 < value < math.inf:
-        raise UsageError(f"{field_name(field)} is {value:g}; give a number above 0")
+def _recordable(value: Any) -> str | int | float | bool | None:
+    """Return a value as the manifest keeps it: of boards how many there are."""
+    if isinstance(value, BoardsFile):
+        return len(value.board)
+    return cast(str | int | float | bool | None, value)

@@ -1,23 +1,23 @@
-"""A model on disk to a network that can be cut: what stands before every compile."""
+"""Reads a model and its slices: the network before it is compressed and cut."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgeseg.bundle.manifest import Decoding, Label, Preprocessing
-from edgeseg.files.atomic import check_writable
 from edgeseg_converters.arrays import ModelInput
 from edgeseg_converters.compress.calibration import MAX_SLICES, noise_images, real_images
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.logits import complete_logits, decoding
 from edgeseg_converters.keras.model_file import load_model
 from edgeseg_converters.network import Network
-from edgeseg_converters.options import Settings
+from edgeseg_converters.options import ConversionOptions
 from edgeseg_converters.rewrite.cse import merge_common_subexpressions
 
 CHECKED_SLICES = 4
+"""Slices that the pieces are checked against the uncut model on."""
+
 TUNING_SLICES = 512
-"""What changes weights looks at so many slices at most."""
+"""Most slices that fine-tuning and rounding look at."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Prepared:
     Attributes
     ----------
     network
-        With logits completed and twins merged.
+        With an activation behind logits, and equal layers merged.
     decoding, labels
         How its output becomes a mask, and the names of what it finds.
     preprocessing
@@ -35,7 +35,7 @@ class Prepared:
     images
         Slices to calibrate and check on, (1, H, W, C) each; noise where none are given.
     notes
-        What the user should know of it, a line each.
+        What the user should know, a line each.
     """
 
     network: Network
@@ -46,31 +46,14 @@ class Prepared:
     notes: tuple[str, ...]
 
 
-def check_outputs(*files: Path) -> None:
-    """Refuse early files that could not be written at the end.
-
-    Raises
-    ------
-    OutputError
-        If a folder is missing or read-only.
-    """
-    for file in files:
-        check_writable(file)
-
-
-def prepare(
-    model: Path,
-    settings: Settings,
-    labels: Sequence[str] | None,
-    input_shape: tuple[int, ...] | None,
-) -> Prepared:
-    """Read a model, and the slices that it is calibrated on.
+def prepare(model: Path, options: ConversionOptions) -> Prepared:
+    """Read a model, and the slices that it is calibrated and checked on.
 
     Parameters
     ----------
-    model, labels, input_shape
+    model
         As for :func:`edgeseg_converters.convert`.
-    settings
+    options
         What it is compiled with.
 
     Raises
@@ -82,19 +65,20 @@ def prepare(
     VolumeError
         If the slices can't be read.
     """
-    network = read_network(load_model(model), input_shape)
+    network = read_network(load_model(model), options.input_shape)
     graph, note = complete_logits(network.graph)
     network = merge_common_subexpressions(Network(graph, network.weights))
-    how, named = decoding(network.graph, labels)
-    preprocessing = settings.preprocessing(network.graph.inputs[0])
-    images = _images(settings, preprocessing)
-    return Prepared(network, how, named, preprocessing, images, (note,) if note else ())
+    how, labels = decoding(network.graph, options.labels)
+    preprocessing = options.preprocessing(network.graph.inputs[0])
+    images = _images(options, preprocessing)
+    return Prepared(network, how, labels, preprocessing, images, (note,) if note else ())
 
 
-def _images(settings: Settings, preprocessing: Preprocessing) -> list[ModelInput]:
-    """Read the slices to calibrate and check on, or make some up."""
-    if settings.calibration is None:
+def _images(options: ConversionOptions, preprocessing: Preprocessing) -> list[ModelInput]:
+    """Read the slices to calibrate and check on, or make noise; (1, H, W, C) each."""
+    if options.calibration is None:
         return noise_images(preprocessing, CHECKED_SLICES)
-    changes = settings.recipe.finetune is not None or settings.recipe.rounding is not None
-    most = TUNING_SLICES if changes else MAX_SLICES
-    return real_images(settings.calibration, preprocessing, most)
+    recipe = options.compression
+    changes_weights = recipe.finetune is not None or recipe.rounding is not None
+    limit = TUNING_SLICES if changes_weights else MAX_SLICES
+    return real_images(options.calibration, preprocessing, limit)

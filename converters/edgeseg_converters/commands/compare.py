@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from edgeseg.errors import UsageError
-from edgeseg.output.terminal import console, emit_json, note
+from edgeseg.output.terminal import console, emit_json, note, progress
+from edgeseg_converters.notation import parse_names
 
 
 def compare(
@@ -44,8 +45,8 @@ def compare(
     from edgeseg.files.atomic import check_writable
     from edgeseg.output.plotting import require_matplotlib
     from edgeseg_converters.compare.bundles import compare_bundles
-    from edgeseg_converters.compare.plot import write_plot
-    from edgeseg_converters.compare.report import tables, write_csv
+    from edgeseg_converters.compare.plot import write_comparison_plot
+    from edgeseg_converters.compare.report import tables, write_comparison_csv
 
     if plot is not None:
         if plot.suffix.lower() != ".png":
@@ -54,17 +55,17 @@ def compare(
     for file in (csv, plot):
         if file is not None:
             check_writable(file)
-    wanted = None if patients is None else [name.strip() for name in patients.split(",")]
-    made = compare_bundles(model, bundles, data, wanted)
+    names = None if patients is None else parse_names(patients)
+    comparison = compare_bundles(model, bundles, data, names, progress=progress)
     if csv is not None:
-        write_csv(csv, made)
+        write_comparison_csv(csv, comparison)
     if plot is not None:
-        write_plot(plot, made)
-    for line in made.notes:
+        write_comparison_plot(plot, comparison)
+    for line in comparison.notes:
         note(line)
     if as_json:
-        emit_json(made)
+        emit_json(comparison)
         return
-    for table in tables(made):
+    for table in tables(comparison):
         console.print(table, "")
-    console.print(f"{made.research_note}.", style="dim")
+    console.print(f"{comparison.research_note}.", style="dim")

@@ -23,15 +23,10 @@ def inspect(
     ] = None,
 ) -> None:
     """Show a model's layers with shapes, parameters, FLOPs, and bytes alive at every cut."""
-    from edgeseg_converters.commands.input_shape import parse_input_shape
-    from edgeseg_converters.keras.graph_reader import read_network
-    from edgeseg_converters.keras.model_file import load_model
-    from edgeseg_converters.reports.inspection import inspect as count
-    from edgeseg_converters.reports.inspection import render
+    from edgeseg_converters.reports.inspection import inspect_model, inspection_table
 
-    shape = None if input_shape is None else parse_input_shape(input_shape)
-    inspection = count(read_network(load_model(model), shape).graph)
+    inspection = inspect_model(model, input_shape)
     if as_json:
         emit_json(inspection)
     else:
-        console.print(render(inspection), crop=console.is_terminal)
+        console.print(inspection_table(inspection), crop=console.is_terminal)

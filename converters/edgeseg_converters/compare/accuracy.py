@@ -1,4 +1,4 @@
-"""How accurate a network is on labelled slices: Dice of each region, patient by patient."""
+"""Accuracy of a network on labelled slices: Dice of each region, patient by patient."""
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -30,14 +30,15 @@ RegionLabels: TypeAlias = Mapping[str, tuple[int, ...]]
 """The label values that each region holds."""
 
 SPECK = 20
-"""Fewer pixels of a region, in a slice that has none, are no false finding yet."""
+"""Pixels of a region, in a slice that has none, from which on it counts as a false finding."""
 
 _FAST = 1
+"""Level of zlib that takes the least time."""
 
 
 @dataclass(frozen=True)
 class SliceSegmenter:
-    """A network, and the way of a slice to it and back."""
+    """A network, how a slice becomes its input, and how its output becomes a mask."""
 
     predict: Predict
     preprocessing: Preprocessing
@@ -53,7 +54,7 @@ class SliceSegmenter:
 
 @dataclass(frozen=True)
 class PackedMask:
-    """A mask kept in memory for later: some hundred times smaller."""
+    """A compressed mask, some hundred times smaller than its pixels."""
 
     shape: tuple[int, int]
     data: bytes
@@ -131,8 +132,8 @@ def score(
 def agreement(scores: PatientScores, reference: PatientScores) -> float:
     """Return the share of all pixels that two networks give the same label."""
     equal = total = 0
-    for one, other in zip(scores, reference, strict=True):
-        for mask, expected in zip(one.masks, other.masks, strict=True):
+    for patient, expected_patient in zip(scores, reference, strict=True):
+        for mask, expected in zip(patient.masks, expected_patient.masks, strict=True):
             same = mask.unpack() == expected.unpack()
             equal, total = equal + int(np.count_nonzero(same)), total + same.size
     return equal / total
@@ -170,9 +171,10 @@ def _score_patient(
 
 def _overlap(truth: Mask, mask: Mask, labels: tuple[int, ...]) -> tuple[int, int, int]:
     """Count the pixels of a region in the truth, in the mask, and in both."""
-    wanted, found = np.isin(truth, labels), np.isin(mask, labels)
-    return int(wanted.sum()), int(found.sum()), int((wanted & found).sum())
+    true, segmented = np.isin(truth, labels), np.isin(mask, labels)
+    return int(true.sum()), int(segmented.sum()), int((true & segmented).sum())
 
 
-def _dice(wanted: int, found: int, common: int) -> float:
-    return 2 * common / (wanted + found) if wanted else float("nan")
+def _dice(true: int, segmented: int, common: int) -> float:
+    """Return Dice of numbers of pixels; nan where the truth has none."""
+    return 2 * common / (true + segmented) if true else float("nan")

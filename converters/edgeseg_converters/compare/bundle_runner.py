@@ -58,7 +58,7 @@ def load_pieces(bundle: Bundle) -> LoadedPieces:
 
 
 def segmenter_of(bundle: Bundle) -> SliceSegmenter:
-    """Load a bundle as the network it is, with its own way of a slice to it and back.
+    """Load a bundle as one network, with its own preprocessing and decoding.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Compares a Keras model with bundles of it: opens, checks, segments, measures."""
+"""Compares a Keras model with bundles of it on labelled slices."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.bundle.manifest import Manifest
 from edgeseg.errors import BundleError, ModelError, UsageError, VolumeError, field_name
 from edgeseg.labelled import LabelledSlice, by_patient, read_labelled
-from edgeseg.output.terminal import progress
+from edgeseg.progress import Progress, silent
 from edgeseg.scoring.dice import KITS_REGIONS
 from edgeseg_converters.assemble import hash_model
 from edgeseg_converters.compare.accuracy import PatientScores, SliceSegmenter, regions_of, score
@@ -23,7 +23,12 @@ _MEANING = {1: {"kidney"}, 2: {"tumor", "tumour"}, 3: {"cyst"}}
 
 
 def compare_bundles(
-    model: Path, bundles: Sequence[Path], data: Path, patients: Iterable[str] | None = None
+    model: Path | str,
+    bundles: Sequence[Path | str],
+    data: Path | str,
+    patients: Iterable[str] | None = None,
+    *,
+    progress: Progress = silent,
 ) -> Comparison:
     """Measure a Keras model and its bundles on labelled slices.
 
@@ -37,11 +42,13 @@ def compare_bundles(
         Labelled slices, as :func:`edgeseg.labelled.read_labelled` knows them.
     patients
         Compare on these alone.
+    progress
+        Told of the slices that are segmented.
 
     Raises
     ------
     UsageError
-        If a bundle is given twice, or a patient is unknown.
+        If no bundle is given, one is given twice, or a patient is unknown.
     BundleError
         If a bundle can't be read, or bundles bring slices to the model in different ways.
     ModelError
@@ -49,23 +56,27 @@ def compare_bundles(
     VolumeError
         If the labelled slices can't be used, or show nothing.
     """
-    names = distinct_names(bundles)
-    opened = [Bundle(path) for path in bundles]
+    source, folder = Path(model), Path(data)
+    paths = [Path(path) for path in bundles]
+    if not paths:
+        raise UsageError("there is nothing to compare the model with; give a bundle")
+    names = distinct_names(paths)
+    opened = [Bundle(path) for path in paths]
     manifest = opened[0].manifest
     for bundle in opened:
         bundle.check()
         check_alike(bundle, opened[0])
     check_labels(manifest)
-    slices = chosen(read_labelled(data, progress), patients)
-    runner = KerasRunner(model, manifest)
-    source = hash_model(model)
+    slices = slices_of(read_labelled(folder, progress), patients)
+    runner = KerasRunner(source, manifest)
 
-    with progress(len(slices) * (1 + len(opened)), f"segmenting with {model.name}") as advance:
+    steps = len(slices) * (1 + len(opened))
+    with progress(steps, f"segmenting with {source.name}") as advance:
         keras = SliceSegmenter(
             runner, runner.preprocessing(manifest.preprocessing), manifest.decoding
         )
         reference = score(keras, slices, advance)
-        require_truth(reference, data)
+        require_truth(reference, folder)
         entries = []
         for name, bundle in zip(names, opened, strict=True):
             advance(0, note=f"measuring {name}")
@@ -75,15 +86,15 @@ def compare_bundles(
             entries.append(bundle_entry(name, str(bundle.path), footprint, scores, reference))
 
     return Comparison(
-        model=model_entry(model.name, str(model), size_of(model), reference),
+        model=model_entry(source.name, str(source), size_of(source), reference),
         bundles=tuple(entries),
-        patients=tuple(one.patient for one in reference),
+        patients=tuple(patient.patient for patient in reference),
         slices=len(slices),
-        notes=tuple(_notes(names, opened, model, source)),
+        notes=tuple(_notes(names, opened, source)),
     )
 
 
-def chosen(
+def slices_of(
     slices: Sequence[LabelledSlice], patients: Iterable[str] | None
 ) -> tuple[LabelledSlice, ...]:
     """Return the slices of some patients, or all.
@@ -94,13 +105,13 @@ def chosen(
         If a patient has no slice.
     """
     groups = by_patient(slices)
-    wanted = list(groups) if patients is None else list(dict.fromkeys(patients))
-    for patient in wanted:
+    names = list(groups) if patients is None else list(dict.fromkeys(patients))
+    for patient in names:
         if patient not in groups:
             raise UsageError(
                 f"no slices of {patient!r}; there are {len(groups)} patients such as {min(groups)}"
             )
-    return tuple(labelled for patient in wanted for labelled in groups[patient])
+    return tuple(labelled for patient in names for labelled in groups[patient])
 
 
 def distinct_names(paths: Sequence[Path]) -> list[str]:
@@ -132,7 +143,7 @@ def check_alike(bundle: Bundle, first: Bundle) -> None:
     BundleError
         If window, spacing, channels or decoding differ.
     """
-    if _way(bundle.manifest) != _way(first.manifest):
+    if _processing(bundle.manifest) != _processing(first.manifest):
         raise BundleError(
             f"{bundle.path} and {first.path} differ in window, spacing, channels or labels; "
             "compare bundles that were compiled alike"
@@ -166,7 +177,9 @@ def require_truth(reference: PatientScores, data: Path | str) -> None:
         If no region of the model is labelled in any slice.
     """
     regions = reference[0].dice
-    if all(one.absent[region] == len(one.masks) for one in reference for region in regions):
+    if all(
+        patient.absent[region] == len(patient.masks) for patient in reference for region in regions
+    ):
         raise VolumeError(
             f"no label in {data} shows {' or '.join(regions)}; give slices that show them"
         )
@@ -178,22 +191,22 @@ def size_of(model: Path) -> int:
     return sum(file.stat().st_size for file in files if file.is_file())
 
 
-def _way(manifest: Manifest) -> tuple[object, ...]:
+def _processing(manifest: Manifest) -> tuple[object, ...]:
+    """Return how slices become the input, and the output a mask, sizes aside."""
     how = manifest.preprocessing
     return how.window, how.spacing_mm, how.channels, how.input_range, manifest.decoding
 
 
-def _notes(
-    names: Sequence[str], bundles: Sequence[Bundle], model: Path, source: str
-) -> Iterable[str]:
-    """Say what the reader of the figures should know."""
+def _notes(names: Sequence[str], bundles: Sequence[Bundle], model: Path) -> Iterable[str]:
+    """Yield what the reader of the figures should know."""
+    model_sha256 = hash_model(model)
     left_out = KITS_REGIONS.keys() - regions_of(bundles[0].manifest.decoding).keys()
     if left_out:
         yield f"left out, since no output paints them: {', '.join(sorted(left_out))}"
     foreign = [
         name
         for name, bundle in zip(names, bundles, strict=True)
-        if bundle.manifest.model_sha256 != source
+        if bundle.manifest.model_sha256 != model_sha256
     ]
     if foreign:
         yield f"compiled from another file than {model.name}: {', '.join(foreign)}"

@@ -1,6 +1,6 @@
-"""A model against its bundles, in figures: means over patients, and differences patient by patient.
+"""Figures of a model and its bundles: means over patients, differences patient by patient.
 
-Everything here is a pure function of scores, so that whoever scores a bundle can judge it alike.
+Everything here is a pure function of scores.
 """
 
 import math
@@ -79,7 +79,7 @@ class Comparison(msgspec.Struct, frozen=True):
     @property
     def shown_regions(self) -> tuple[str, ...]:
         """The regions that at least one patient has."""
-        return tuple(one.region for one in self.model.regions if one.dice is not None)
+        return tuple(figures.region for figures in self.model.regions if figures.dice is not None)
 
 
 def model_entry(name: str, path: str, size: int, scores: PatientScores) -> ComparedModel:
@@ -117,7 +117,9 @@ def region_figures(
 
 def dice_by_patient(scores: PatientScores, region: str) -> dict[str, float]:
     """Return the Dice of each patient who has the region."""
-    return {one.patient: one.dice[region] for one in scores if not math.isnan(one.dice[region])}
+    return {
+        score.patient: score.dice[region] for score in scores if not math.isnan(score.dice[region])
+    }
 
 
 def differences(dice: Mapping[str, float], reference: Mapping[str, float]) -> list[float]:
@@ -127,15 +129,15 @@ def differences(dice: Mapping[str, float], reference: Mapping[str, float]) -> li
 
 def _figures(region: str, scores: PatientScores, reference: PatientScores | None) -> RegionFigures:
     dice = dice_by_patient(scores, region)
-    apart = differences(dice, dice_by_patient(reference, region)) if reference else []
+    changes = differences(dice, dice_by_patient(reference, region)) if reference else []
     return RegionFigures(
         region=region,
         dice=_mean(list(dice.values())),
-        difference=_mean(apart),
-        spread=statistics.stdev(apart) if len(apart) > 1 else None,
+        difference=_mean(changes),
+        spread=statistics.stdev(changes) if len(changes) > 1 else None,
         dice_of=dice,
-        absent_slices=sum(one.absent[region] for one in scores),
-        false_slices=sum(one.false[region] for one in scores),
+        absent_slices=sum(score.absent[region] for score in scores),
+        false_slices=sum(score.false[region] for score in scores),
     )
 
 

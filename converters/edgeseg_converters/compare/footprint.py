@@ -20,7 +20,7 @@ from edgeseg_converters.compare.bundle_runner import LoadedPieces
 
 LEAST_RUNS = 5
 LEAST_SECONDS = 2.0
-"""So long are slices run: what else the machine does disturbs the median less."""
+"""Slices are run for so long, so that other work of the machine disturbs the median less."""
 
 
 class Footprint(msgspec.Struct, frozen=True):
@@ -72,7 +72,7 @@ def _file(folder: Path, piece: Piece) -> Path:
 
 
 def _run_and_measure(folder: Path, seconds: float) -> tuple[int, float]:
-    """Run for so long; returns the growth in bytes and the milliseconds of a slice."""
+    """Run slices for some seconds; return the growth in bytes and the milliseconds of a slice."""
     manifest = parse_manifest((folder / MANIFEST).read_bytes(), str(folder))
     image = np.zeros(manifest.input.shape, np.float32)
     engine_name()  # loads the engine, which every worker holds anyway

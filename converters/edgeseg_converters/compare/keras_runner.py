@@ -1,8 +1,9 @@
-"""The Keras model itself, run in TensorFlow: what every bundle of it is measured against."""
+"""The Keras model itself, run in TensorFlow: the reference for its bundles."""
 
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -61,11 +62,9 @@ class KerasRunner:
         finish = getattr(tensorflow.nn, self._lacks) if self._lacks else np.asarray
         return np.asarray(finish(output), np.float32)
 
-    def preprocessing(self, like: Preprocessing) -> Preprocessing:
+    def preprocessing(self, of_bundle: Preprocessing) -> Preprocessing:
         """Return how slices become this model's input: as for its bundle, at its own size."""
-        return Preprocessing(
-            like.window, self.size, like.channels, like.spacing_mm, like.input_range
-        )
+        return msgspec.structs.replace(of_bundle, size=self.size)
 
 
 def _kind(channels: int, how: Decoding) -> str:

@@ -1,4 +1,4 @@
-"""What accuracy costs: size and time of every bundle against its Dice, as a picture."""
+"""Draws size and time of every bundle against its Dice."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,26 +6,36 @@ from typing import Any
 
 from edgeseg.files.atomic import atomic_path
 from edgeseg.output.plotting import require_matplotlib
+from edgeseg.text.units import MIB
 from edgeseg_converters.compare.comparison import ComparedModel, Comparison, RegionFigures
 from edgeseg_converters.compare.report import scope
 
-_MIB = 2**20
 _MARKERS = "osD^vP*X<>"
 _LEGEND_LETTERS, _MARKER_LETTERS = 110, 8
+"""Width of a row of the legend, and of a marker in it."""
 _LEAST_SPAN = 0.02
-"""Dice that an axis spans at least: smaller differences should look small."""
+"""Dice that an axis spans at least, so that smaller differences look small."""
 
 
-def write_plot(path: Path, comparison: Comparison) -> None:
+def write_comparison_plot(path: Path, comparison: Comparison) -> None:
     """Draw a row of two panels for each region: size, and time a slice, against Dice.
 
     Every bundle has a marker of its own, with the standard deviation over patients of its
     difference to the model; the model is a horizontal line.
 
+    Parameters
+    ----------
+    path
+        The PNG file to write.
+    comparison
+        Model and bundles.
+
     Raises
     ------
     OutputError
         If the file can't be written; nothing half-written is left.
+    UsageError
+        If matplotlib is not installed.
     """
     regions = comparison.shown_regions
     longest = max(len(entry.name) for entry in comparison.entries)
@@ -36,7 +46,7 @@ def write_plot(path: Path, comparison: Comparison) -> None:
     figure.get_layout_engine().set(rect=(0, 0.3 / height, 1, 1 - 0.3 / height))
     axes = figure.subplots(len(regions), 2, sharex="col", sharey="row", squeeze=False)
     for region, (by_size, by_time) in zip(regions, axes, strict=True):
-        _draw(by_size, comparison, region, lambda entry: entry.bytes / _MIB)
+        _draw(by_size, comparison, region, lambda entry: entry.bytes / MIB)
         _draw(by_time, comparison, region, lambda entry: entry.ms_per_slice)
         by_size.set_ylabel(f"Dice, {region}")
         value = _of(comparison.model, region).dice
@@ -86,4 +96,4 @@ def _draw(
 
 
 def _of(entry: ComparedModel, region: str) -> RegionFigures:
-    return next(one for one in entry.regions if one.region == region)
+    return next(figures for figures in entry.regions if figures.region == region)

@@ -15,17 +15,18 @@ from edgeseg_converters.compare.accuracy import SPECK
 from edgeseg_converters.compare.comparison import ComparedModel, Comparison, RegionFigures
 
 NOTHING = "-"
+"""What stands in a table where there is no figure."""
 
 
 def tables(comparison: Comparison) -> Iterator[Table]:
     """Lay the comparison out in 100 columns: Dice and cost, differences, false findings."""
     yield _dice_table(comparison)
     yield _difference_table(comparison)
-    if any(one.absent_slices for one in comparison.model.regions):
+    if any(figures.absent_slices for figures in comparison.model.regions):
         yield _false_table(comparison)
 
 
-def write_csv(path: Path, comparison: Comparison) -> None:
+def write_comparison_csv(path: Path, comparison: Comparison) -> None:
     """Write all figures, one row for the model and one for each bundle.
 
     Raises
@@ -65,7 +66,7 @@ def _dice_table(comparison: Comparison) -> Table:
     for entry in comparison.entries:
         table.add_row(
             escape(entry.name),
-            *(_figure(one.dice) for one in _shown(entry, shown)),
+            *(_figure(figures.dice) for figures in _shown(entry, shown)),
             NOTHING if entry.mask_agreement is None else percent(entry.mask_agreement),
             format_bytes(entry.bytes),
             NOTHING if entry.ms_per_slice is None else f"{entry.ms_per_slice:.1f}",
@@ -76,7 +77,7 @@ def _dice_table(comparison: Comparison) -> Table:
 
 def _difference_table(comparison: Comparison) -> Table:
     shown = comparison.shown_regions
-    patients = (len(one.dice_of) for one in _shown(comparison.model, shown))
+    patients = (len(figures.dice_of) for figures in _shown(comparison.model, shown))
     table = figure_table(
         ("network",),
         [f"{region}, n = {count}" for region, count in zip(shown, patients, strict=True)],
@@ -88,21 +89,25 @@ def _difference_table(comparison: Comparison) -> Table:
 
 
 def _false_table(comparison: Comparison) -> Table:
-    lacking = [one for one in comparison.model.regions if one.absent_slices]
+    regions = [figures.region for figures in comparison.model.regions if figures.absent_slices]
     table = figure_table(
         ("network",),
-        [one.region for one in lacking],
+        regions,
         title="Slices that show what the truth lacks",
         caption=f"in {SPECK} pixels or more",
     )
     for entry in comparison.entries:
-        shares = (one for one in entry.regions if one.absent_slices)
-        table.add_row(escape(entry.name), *(f"{x.false_slices}/{x.absent_slices}" for x in shares))
+        shares = (
+            f"{figures.false_slices}/{figures.absent_slices}"
+            for figures in entry.regions
+            if figures.absent_slices
+        )
+        table.add_row(escape(entry.name), *shares)
     return table
 
 
 def _shown(entry: ComparedModel, regions: tuple[str, ...]) -> Iterator[RegionFigures]:
-    return (one for one in entry.regions if one.region in regions)
+    return (figures for figures in entry.regions if figures.region in regions)
 
 
 def _figure(value: float | None) -> str:
@@ -127,13 +132,13 @@ def _csv_row(entry: ComparedModel, comparison: Comparison) -> dict[str, Any]:
         "slices": comparison.slices,
         "patients": len(comparison.patients),
     }
-    for one in entry.regions:
+    for figures in entry.regions:
         row |= {
-            f"{one.region}_dice": one.dice,
-            f"{one.region}_difference": one.difference,
-            f"{one.region}_spread": one.spread,
-            f"{one.region}_patients": len(one.dice_of),
-            f"{one.region}_false_slices": one.false_slices,
-            f"{one.region}_absent_slices": one.absent_slices,
+            f"{figures.region}_dice": figures.dice,
+            f"{figures.region}_difference": figures.difference,
+            f"{figures.region}_spread": figures.spread,
+            f"{figures.region}_patients": len(figures.dice_of),
+            f"{figures.region}_false_slices": figures.false_slices,
+            f"{figures.region}_absent_slices": figures.absent_slices,
         }
     return row

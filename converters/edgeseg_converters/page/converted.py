@@ -23,10 +23,10 @@ class Totals:
     zeros: float
 
 
-def write_converted(
-    path: Path, report: ConversionReport | None, found: SearchReport | None = None
+def write_conversion_page(
+    path: Path | str, report: ConversionReport | None, search: SearchReport | None = None
 ) -> None:
-    """Write what a conversion made as one page that needs nothing else; it names no path.
+    """Write a conversion as one HTML page that needs no other file and names no path.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def write_converted(
         Where to write.
     report
         The bundle's; None where a search chose none.
-    found
+    search
         The search, if there was one.
 
     Raises
@@ -45,14 +45,14 @@ def write_converted(
         If the extra is not installed.
     """
     write_page(
-        path,
+        Path(path),
         "edgeseg_converters.page",
         "converted.html",
         report=report,
         drawing=u_shape(report) if report and report.layers else None,
         totals=report and _totals(report),
-        most=report and _most(report),
-        found=found,
+        most=report and _largest_figures(report),
+        found=search,
     )
 
 
@@ -72,7 +72,7 @@ def _totals(report: ConversionReport) -> Totals:
     )
 
 
-def _most(report: ConversionReport) -> dict[str, float]:
-    """Return the largest figure of any piece, by the name of the figure; bars are parts of it."""
+def _largest_figures(report: ConversionReport) -> dict[str, float]:
+    """Return the largest figure of any piece, by its name; it is the full width of a bar."""
     names = ("steady_ms", "peak_memory_bytes", "compressed_bytes", "crossing_bytes")
     return {name: max(getattr(piece, name) for piece in report.pieces) or 1 for name in names}

@@ -11,10 +11,10 @@ from itertools import groupby
 from edgeseg_converters.reports.conversion import ConversionReport, LayerReport
 
 _LAYER, _LEAST, _GAP = 7.0, 22.0, 10.0
-"""Width of a layer, and of a block at least, and what is between blocks."""
+"""Width of a layer, least width of a block, and distance of blocks."""
 
 _STEP, _HEIGHT = 46.0, 26.0
-"""From one resolution to the half of it, and of a block."""
+"""Distance of a resolution and the half of it, and height of a block."""
 
 _TOP, _BELOW, _MARGIN = 44.0, 30.0, 12.0
 _RISE = 30.0
@@ -69,7 +69,7 @@ class SkipPath:
 
 @dataclass(frozen=True)
 class CutMark:
-    """Where the order of the layers is split, and the bytes of what is alive there."""
+    """A place where the order of the layers is split, and the bytes of its crossing set."""
 
     x: float
     crossing_bytes: int
@@ -77,7 +77,7 @@ class CutMark:
 
 @dataclass(frozen=True)
 class Span:
-    """Where the blocks of a piece lie."""
+    """The name of a piece, and the middle of its blocks."""
 
     piece: int
     name: str
@@ -159,7 +159,7 @@ def _flows(blocks: Sequence[Block], home: dict[str, int]) -> list[SkipPath]:
 
 
 def _path(blocks: Sequence[Block], maker: int, reader: int) -> str:
-    """Draw a skip straight at its height, or above what is in the way."""
+    """Draw a tensor straight at its height, or above blocks that are in the way."""
     start, end = blocks[maker], blocks[reader]
     left, right = start.x + start.width, end.x
     top = min(start.middle, end.middle)
@@ -181,13 +181,13 @@ def _cuts(blocks: Sequence[Block], home: dict[str, int]) -> tuple[CutMark, ...]:
     for number, block in enumerate(blocks):
         for layer in block.layers:
             last_reader |= {tensor: number for tensor in layer.inputs if tensor in home}
-    made = [(home[layer.name], layer) for block in blocks for layer in block.layers]
+    made_in = [(home[layer.name], layer) for block in blocks for layer in block.layers]
     return tuple(
         CutMark(
             blocks[number].x - _GAP / 2,
             sum(
                 layer.crossing_bytes
-                for maker, layer in made
+                for maker, layer in made_in
                 if maker < number <= last_reader.get(layer.name, -1)
             ),
         )

@@ -38,3 +38,7 @@ __getattr__ = lazy_exports(
         "strategies": "registry",
     },
 )
+
+
+def __dir__() -> list[str]:
+    return __all__

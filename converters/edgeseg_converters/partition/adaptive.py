@@ -15,7 +15,7 @@ LayerRun: TypeAlias = list[tuple[str, ...]]
 
 
 def adaptive(graph: Graph, request: PartitionRequest) -> Partition:
-    """Walk over the layers and close a piece once it has its share of the complexity.
+    """Close a piece once it has its share of the complexity, layer after layer (Algorithm I).
 
     The share is the total complexity divided by the number of partitions. The printed algorithm
     names a maximum complexity and never uses it; here no piece exceeds it, and where no number
@@ -33,13 +33,13 @@ def adaptive(graph: Graph, request: PartitionRequest) -> Partition:
     bound = request.max_complexity or total
     _check_groups(graph, groups, metric, bound)
     count = request.max_partitions or _default_count(total, request.max_complexity)
-    most = request.max_partitions or len(groups)
-    runs = _walk(graph, groups, metric, threshold=-(-total // count), bound=bound, most=most)
-    if len(runs) > most:
-        runs = _walk(graph, groups, metric, threshold=bound, bound=bound, most=len(groups))
-    if len(runs) > most:
+    limit = request.max_partitions or len(groups)
+    runs = _walk(graph, groups, metric, threshold=-(-total // count), bound=bound, limit=limit)
+    if len(runs) > limit:
+        runs = _walk(graph, groups, metric, threshold=bound, bound=bound, limit=len(groups))
+    if len(runs) > limit:
         raise BudgetError(
-            f"{most} pieces of at most {format_complexity(bound, metric)} can't hold the model, "
+            f"{limit} pieces of at most {format_complexity(bound, metric)} can't hold the model, "
             f"it takes {len(runs)}; raise {field_name('max_partitions')} or "
             f"{field_name('max_complexity')}"
         )
@@ -57,23 +57,23 @@ def _walk(  # noqa: PLR0913 - the algorithm's own quantities
     *,
     threshold: int,
     bound: int,
-    most: int,
+    limit: int,
 ) -> list[LayerRun]:
-    """Close a piece at the threshold, save the last one allowed, and before it breaks the bound."""
+    """Close a piece at the threshold, but not the last one, and before it exceeds the bound."""
     runs: list[LayerRun] = []
     full = True
     for group in groups:
         if full or complexity(graph, [*runs[-1], group], metric) > bound:
             runs.append([])
         runs[-1].append(group)
-        full = len(runs) < most and complexity(graph, runs[-1], metric) >= threshold
+        full = len(runs) < limit and complexity(graph, runs[-1], metric) >= threshold
     return runs
 
 
 def _check_groups(
     graph: Graph, groups: tuple[tuple[str, ...], ...], metric: str, bound: int
 ) -> None:
-    """Refuse a bound that one group alone exceeds, naming the worst."""
+    """Refuse a bound that one group alone exceeds; the error names the worst."""
     group = max(groups, key=lambda group: complexity(graph, [group], metric))
     cost = complexity(graph, [group], metric)
     if cost > bound:

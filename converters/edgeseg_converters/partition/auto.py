@@ -1,22 +1,24 @@
-"""The best of all strategies for the boards at hand, with the comparison."""
+"""Tries all strategies for the boards at hand and keeps the best, with the comparison."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 from edgeseg.errors import EdgesegError, PlacementError
-from edgeseg.output.terminal import progress
 from edgeseg.planning.heuristics.baselines import EvaluatedPlacement as Placed
 from edgeseg.planning.heuristics.heuristic_plan import rounded_period
 from edgeseg.planning.planner import plan
+from edgeseg.progress import silent
 from edgeseg_converters.network import Network
 from edgeseg_converters.partition.estimate import crossing_bytes, estimate
-from edgeseg_converters.partition.request import Alternative, Cut, PartitionRequest
+from edgeseg_converters.partition.request import (
+    Alternative,
+    Cut,
+    CutFunction,
+    PartitionRequest,
+)
 
 _SECONDS = 4.0
 """Limit on placing the pieces of one strategy; for few boards it takes much less."""
-
-CutFunction: TypeAlias = Callable[[Network, PartitionRequest], Cut]
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ def auto(network: Network, request: PartitionRequest, candidates: Mapping[str, C
     PlacementError
         If no strategy makes pieces that fit the boards and keep to the budget.
     """
-    request = replace(request, fewer_products=False)
+    progress = request.progress
+    request = replace(request, fewer_products=False, progress=silent)
     results = []
     with progress(len(candidates), "trying strategies") as advance:
         for name, cut in candidates.items():

@@ -1,4 +1,4 @@
-"""Pairs of heavy convolutions divided over branches, each branch a piece of its own.
+"""Divides pairs of heavy convolutions over branches, each branch a piece of its own.
 
 For networks whose weights, not their activations, fill a board: every board holds its share of
 the bottleneck's kernels, reads the whole input of the pair and sends a partial sum of the whole
@@ -58,7 +58,7 @@ class BranchedNetwork:
 
 
 def channel(network: Network, request: PartitionRequest) -> Cut:
-    """Divide the pairs of convolutions whose weights weigh more than what their branches send.
+    """Divide the pairs of convolutions whose weights have more bytes than their branches send.
 
     A pair of convolutions is divided over ``request.ways`` branches (else one a board, else two)
     where its weights have more bytes than the branches exchange: every branch reads the input of
@@ -93,7 +93,7 @@ def in_branches(network: Network, ways: int, max_partitions: int | None = None) 
     """
     pairs, reasons = find_pairs(network.graph)
     candidates = [_candidate(network.graph, pair, ways) for pair in pairs]
-    taken = _taken(candidates, ways, max_partitions)
+    taken = _select(candidates, ways, max_partitions)
     if not taken:
         raise UsageError(_refusal(network.graph, candidates, reasons, ways))
     divided, branches = network, list[tuple[str, ...]]()
@@ -124,10 +124,10 @@ def _candidate(graph: Graph, pair: ConvolutionPair, ways: int) -> _ChannelCandid
     )
 
 
-def _taken(
-    candidates: Sequence[_ChannelCandidate], ways: int, most: int | None
+def _select(
+    candidates: Sequence[_ChannelCandidate], ways: int, max_partitions: int | None
 ) -> list[_ChannelCandidate]:
-    """Take pairs that pay and do not overlap, the heaviest first, while there are pieces left."""
+    """Select pairs that pay and do not overlap, the heaviest first, as many as pieces allow."""
     taken: list[_ChannelCandidate] = []
     busy: set[str] = set()
     for candidate in sorted(candidates, key=lambda candidate: -candidate.weights):
@@ -136,7 +136,9 @@ def _taken(
             taken.append(candidate)
             busy.update(candidate.pair.layers)
     # Each pair makes its branches and the piece behind them, and one piece is before them all.
-    return taken if most is None else taken[: max(1, (most - 1) // (ways + 1))]
+    if max_partitions is None:
+        return taken
+    return taken[: max(1, (max_partitions - 1) // (ways + 1))]
 
 
 def _runs(
@@ -155,7 +157,7 @@ def _runs(
 
 
 def _of_stretch(stretch: Graph, request: PartitionRequest, share: int) -> PartitionRequest:
-    """Say how many pieces a stretch may take; None where the bound on their complexity does."""
+    """Return the request for a stretch: so many pieces, unless their complexity is bounded."""
     if request.max_complexity is not None:
         return replace(request, max_partitions=None)
     count = -(-METRICS[request.metric](stretch) // share) if request.max_partitions is None else 1
@@ -165,7 +167,7 @@ def _of_stretch(stretch: Graph, request: PartitionRequest, share: int) -> Partit
 def _refusal(
     graph: Graph, candidates: Sequence[_ChannelCandidate], reasons: Mapping[str, str], ways: int
 ) -> str:
-    """Say why no pair is divided, by the one that comes nearest."""
+    """Return why no pair is divided, with the pair that comes nearest."""
     other = f"use another {field_name('strategy')}"
     if not candidates:
         heaviest = max(reasons, key=lambda name: graph.layer(name).parameters, default=None)
@@ -188,13 +190,13 @@ def _refusal(
 def _left_whole(
     graph: Graph, taken: Sequence[_ChannelCandidate], reasons: Mapping[str, str], ways: int
 ) -> Iterator[str]:
-    """Say why convolutions that weigh more than they read and make stay whole."""
+    """Yield why convolutions whose weights have more bytes than their tensors stay whole."""
     busy = {name for candidate in taken for name in candidate.pair.layers}
     for name in (name for name in reasons if name not in busy):
         layer = graph.layer(name)
-        alone = _candidate(graph, ConvolutionPair((name,)), ways)
-        if alone.pays:
-            size = format_bytes(alone.weights)
+        candidate = _candidate(graph, ConvolutionPair((name,)), ways)
+        if candidate.pays:
+            size = format_bytes(candidate.weights)
             yield f"{layer.name} ({size} of weights) stays whole: {reasons[name]}"
 
 

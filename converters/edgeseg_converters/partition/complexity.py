@@ -1,4 +1,4 @@
-"""What a run of layers costs under each metric."""
+"""The complexity of a run of layers under each metric, and the check of a budget."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -10,7 +10,7 @@ from edgeseg_converters.partition.request import Partition, PartitionRequest
 
 
 def memory_bytes(graph: Graph) -> int:
-    """Estimate what a piece needs: float32 weights, and the most activations alive at once."""
+    """Estimate the bytes of a piece: float32 weights, and the most activations alive at once."""
     return ITEM_SIZE["float32"] * graph.parameters + peak_live_bytes(graph)
 
 
@@ -23,7 +23,7 @@ METRICS: Mapping[str, Callable[[Graph], int]] = {
 
 
 def complexity(graph: Graph, run: Iterable[tuple[str, ...]], metric: str) -> int:
-    """Return what the groups of a run cost as one piece."""
+    """Return the complexity of the groups of a run as one piece."""
     return METRICS[metric](graph.subgraph("run", (name for group in run for name in group)))
 
 
@@ -41,11 +41,11 @@ def check_budget(partition: Partition, request: PartitionRequest) -> Partition:
     BudgetError
         If a piece is too complex or there are too many pieces.
     """
-    metric, bound, most = request.metric, request.max_complexity, request.max_partitions
-    if most is not None and len(partition) > most:
+    metric, bound, limit = request.metric, request.max_complexity, request.max_partitions
+    if limit is not None and len(partition) > limit:
         raise BudgetError(
             f"this partition has {len(partition)} pieces and {field_name('max_partitions')} is "
-            f"{most}; allow {len(partition)} pieces or use {field_name('strategy')} adaptive"
+            f"{limit}; allow {len(partition)} pieces or use {field_name('strategy')} adaptive"
         )
     for piece in partition:
         cost = METRICS[metric](piece)

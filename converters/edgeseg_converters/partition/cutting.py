@@ -28,9 +28,9 @@ def cut_network(network: Network, strategy: str, request: PartitionRequest) -> C
     """
     row = strategies()[strategy]
     rewritten_before = row.tolerant and not row.rewrites
-    asked = replace(request, fewer_products=False) if rewritten_before else request
+    strategy_request = replace(request, fewer_products=False) if rewritten_before else request
 
     def cut(network: Network) -> Cut:
-        return banded(row.cut(network, asked), request)
+        return banded(row.cut(network, strategy_request), request)
 
     return with_tolerance(network, cut, request) if rewritten_before else cut(network)

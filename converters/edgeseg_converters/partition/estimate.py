@@ -1,4 +1,4 @@
-"""What pieces need and do before any is compiled: memory, FLOPs, and where they would go."""
+"""Estimates of pieces before any is compiled: memory, FLOPs, and the best placement."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -20,18 +20,18 @@ AMPLE_MEMORY = 2**50
 """Limit of a board of which nothing is known."""
 
 _ACTIVATIONS = 2.4
-"""Bytes that the engine takes for each byte alive: tensors, and what convolutions unfold."""
+"""Bytes that the engine takes for each byte alive: tensors, and im2col of convolutions."""
 
 _FIXED = 2 * MIB
 """Bytes of a piece that has next to no weights and activations."""
 
 _WEIGHTS: Mapping[str, str] = {"dynamic": "int8", "int8": "int8"}
-"""What weights are once they are packed, where it is not float32."""
+"""Type of packed weights by precision, where it is not float32."""
 
 
 @dataclass(frozen=True)
 class Sketch:
-    """A piece that is yet to be compiled, as planning sees it.
+    """Estimates of a piece that is yet to be compiled, as planning needs them.
 
     Of 25 float32 pieces of U-Nets of 128 and 256 pixels, measured on x86, the estimated peak is
     20 % too low to 27 % too high for 22, and up to 61 % too high for three decoder ends.
@@ -71,18 +71,18 @@ class Sketch:
 
     @cached_property
     def flops(self) -> int:
-        """What it computes a slice."""
+        """FLOPs a slice."""
         return sum(computed_flops(part) for part in self._parts)
 
     @property
     def peak_memory_bytes(self) -> int:
-        """Estimate what loading and running it takes: its weights in the file, and packed."""
+        """Bytes to load and run it: its weights in the file, and packed, and its activations."""
         largest = max(self._weights(graph) for graph, _ in self._parts)
         return self.resident_memory_bytes + largest
 
     @cached_property
     def resident_memory_bytes(self) -> int:
-        """Estimate what it keeps: packed weights and room for activations."""
+        """Bytes that it keeps: packed weights and room for activations."""
         activations = _ACTIVATIONS * sum(alive_bytes(part) for part in self._parts)
         shrunk = ITEM_SIZE["float32"] // ITEM_SIZE[self._dtype]
         return self.weight_bytes + round(activations / shrunk) + _FIXED * len(self._parts)
@@ -138,7 +138,7 @@ def estimate(pieces: Partition, request: PartitionRequest) -> Problem:
 
 
 def sketch(piece: Graph, request: PartitionRequest) -> Sketch:
-    """Return what planning sees of a piece that is asked for."""
+    """Return the estimates of a piece in the precision of the request."""
     return Sketch(piece, request.precision, request.max_activations)
 
 
@@ -164,5 +164,5 @@ def crossing_bytes(pieces: Partition, precision: str) -> int:
     """Count the bytes of the tensors that pieces read from each other, each tensor once."""
     sketches = [Sketch(piece, precision) for piece in pieces]
     read = {port.tensor for sketch in sketches for port in sketch.inputs}
-    made = [port for sketch in sketches for port in sketch.outputs]
-    return sum(port.nbytes for port in made if port.tensor in read)
+    outputs = [port for sketch in sketches for port in sketch.outputs]
+    return sum(port.nbytes for port in outputs if port.tensor in read)

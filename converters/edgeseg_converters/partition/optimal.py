@@ -11,7 +11,6 @@ import numpy as np
 
 from edgeseg.errors import BudgetError, PlacementError, field_name
 from edgeseg.network.graph import Graph
-from edgeseg.output.terminal import working
 from edgeseg.planning.heuristics.baselines import EvaluatedPlacement as Placed
 from edgeseg.planning.heuristics.board_groups import group_boards
 from edgeseg.planning.heuristics.contiguous import contiguous_assignment
@@ -56,7 +55,7 @@ def optimal(network: Network, request: PartitionRequest) -> Cut:
     PlacementError
         If no cut was found whose pieces fit the boards.
     """
-    with working("looking for the best cuts"):
+    with request.progress(None, "looking for the best cuts"):
         candidates = proposals(network.graph, request)
     fitting = [(placed, pieces) for pieces, placed in candidates if placed is not None]
     if not fitting:
@@ -86,10 +85,10 @@ def proposals(graph: Graph, request: PartitionRequest) -> list[Proposal]:
     if request.max_partitions is not None:
         ends += _fewer(problems[()], request.max_partitions)
     shaped = [pieces_of(graph, _runs(graph, cuts, request)) for cuts in dict.fromkeys(ends)]
-    kept = [pieces for pieces in shaped if keeps_budget(pieces, request)]
-    if not kept and not fixed:
-        kept = [adaptive(graph, request)]
-    return [*((pieces, _placed(pieces, request)) for pieces in kept), *fixed]
+    within_budget = [pieces for pieces in shaped if keeps_budget(pieces, request)]
+    if not within_budget and not fixed:
+        within_budget = [adaptive(graph, request)]
+    return [*((pieces, _placed(pieces, request)) for pieces in within_budget), *fixed]
 
 
 def _boards_of_groups(graph: Graph, proposal: Proposal) -> Iterator[Mapping[str, str]]:

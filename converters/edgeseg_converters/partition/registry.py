@@ -1,30 +1,25 @@
 """The table of partition strategies: how each cuts, what it heeds, when to use it.
 
-To add a strategy is one file that cuts and one row here. A package of somebody else adds its
-own through the entry-point group :data:`GROUP`, each entry a :class:`Strategy` of that name::
-
-    [project.entry-points."edgeseg.partition_strategies"]
-    halves = "my_package.halves:HALVES"
+A strategy is added by a file that cuts and a row of :data:`BUILT_IN`. A package of its own
+registers its :class:`Strategy` as an entry point of the group ``edgeseg.partition_strategies``.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from edgeseg.errors import EdgesegError
+from edgeseg.plugins import plugins
 
 if TYPE_CHECKING:
     from edgeseg_converters.network import Network
-    from edgeseg_converters.partition.request import Cut, PartitionRequest
+    from edgeseg_converters.partition.request import Cut, CutFunction, PartitionRequest
 
 GROUP = "edgeseg.partition_strategies"
-"""Entry points of strategies from outside."""
-
-CutFunction: TypeAlias = "Callable[[Network, PartitionRequest], Cut]"
-"""Cuts a network as a request asks, or raises an :class:`~edgeseg.errors.EdgesegError`."""
+"""Entry points of other packages' strategies."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,32 +44,45 @@ class Strategy:
         ``PartitionRequest.fewer_products`` lets it.
     help
         What it does and when to use it, in one line that goes on from the name.
+
+    Raises
+    ------
+    ValueError
+        If it has no name or no help, or rewrites although it is not tolerant.
     """
 
     name: str
-    cut: CutFunction
+    cut: "CutFunction"
     divides: bool
     places: bool
     tolerant: bool
     rewrites: bool = False
     help: str
 
+    def __post_init__(self) -> None:
+        """Refuse a row without what others rely on."""
+        if not self.name or not self.help:
+            raise ValueError("a strategy needs a name and a line of help")
+        if self.rewrites and not self.tolerant:
+            raise ValueError(f"{self.name} rewrites convolutions and must be tolerant")
+
 
 @cache
 def strategies() -> Mapping[str, Strategy]:
-    """Return all strategies by name, those from outside last.
+    """Return all strategies by name: the built-in ones, then those of other packages.
 
     Raises
     ------
     EdgesegError
-        If one from outside can't be imported, is no :class:`Strategy`, or has another's name.
+        If a package's strategy can't be loaded, or two strategies have one name.
     """
-    table = {strategy.name: strategy for strategy in _TABLE}
-    for entry in entry_points(group=GROUP):
-        if entry.name in table:
-            raise _unusable(entry, "there is another one of that name")
-        table[entry.name] = _loaded(entry)
-    return table
+    rows = (*BUILT_IN, *plugins(GROUP, Strategy))
+    for name, count in Counter(row.name for row in rows).items():
+        if count > 1:
+            raise EdgesegError(
+                f"{count} partition strategies are called {name!r}; remove a package of {GROUP}"
+            )
+    return {row.name: row for row in rows}
 
 
 def names_of(heeds: Callable[[Strategy], bool]) -> tuple[str, ...]:
@@ -82,25 +90,7 @@ def names_of(heeds: Callable[[Strategy], bool]) -> tuple[str, ...]:
     return tuple(name for name, strategy in strategies().items() if heeds(strategy))
 
 
-def _loaded(entry: EntryPoint) -> Strategy:
-    try:
-        strategy = entry.load()
-    except Exception as error:
-        raise _unusable(entry, f"{type(error).__name__}: {error}") from error
-    if not isinstance(strategy, Strategy) or strategy.name != entry.name:
-        raise _unusable(entry, f"it is no Strategy of the name {entry.name!r}")
-    return strategy
-
-
-def _unusable(entry: EntryPoint, reason: str) -> EdgesegError:
-    package = "its package" if entry.dist is None else entry.dist.name
-    return EdgesegError(
-        f"partition strategy {entry.name!r} ({entry.value}) can't be used: {reason}; "
-        f"mend or uninstall {package}"
-    )
-
-
-def _cut_by(module: str, function: str) -> CutFunction:
+def _cut_by(module: str, function: str) -> "CutFunction":
     """Return a function of a module here that is imported when a network is cut by it."""
 
     def cut(network: "Network", request: "PartitionRequest") -> "Cut":
@@ -110,7 +100,7 @@ def _cut_by(module: str, function: str) -> CutFunction:
     return cut
 
 
-def _between_layers(module: str) -> CutFunction:
+def _between_layers(module: str) -> "CutFunction":
     """Return the function that bears its module's name and only chooses where to cut a graph."""
 
     def cut(network: "Network", request: "PartitionRequest") -> "Cut":
@@ -130,7 +120,7 @@ def _best(network: "Network", request: "PartitionRequest") -> "Cut":
     return auto(network, request, candidates)
 
 
-_TABLE = (
+BUILT_IN = (
     Strategy(
         name="adaptive",
         cut=_between_layers("adaptive"),

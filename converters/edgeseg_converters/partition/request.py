@@ -1,4 +1,4 @@
-"""What a partition is asked for, and what it is."""
+"""The request for a partition, and the cut that a strategy returns."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -8,14 +8,15 @@ import msgspec
 
 from edgeseg.boards.boards_file import BoardsFile
 from edgeseg.network.graph import Graph
+from edgeseg.progress import Progress, silent
 from edgeseg_converters.network import Network
 from edgeseg_converters.rewrite.bands import Banding
 
 Partition: TypeAlias = tuple[Graph, ...]
-"""Pieces in an order in which each reads only the image and what pieces before it made."""
-
+"""Pieces in an order in which each reads only the image and outputs of pieces before it."""
 
 DEFAULT_WAYS = 2
+"""Parts that a span is divided into where neither ways nor boards are given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ class PartitionRequest:
         How far a float32 probability may be from the uncut network's, where that is said.
     fewer_products
         Whether a strategy may let convolutions take fewer products than the network has.
+    progress
+        Told how far a search for cuts is.
     """
 
     metric: str = "flops"
@@ -53,6 +56,7 @@ class PartitionRequest:
     max_activations: int | None = None
     tolerance: float | None = None
     fewer_products: bool = True
+    progress: Progress = field(default=silent, compare=False, repr=False)
 
     @property
     def parts(self) -> int:
@@ -63,7 +67,7 @@ class PartitionRequest:
 
 
 class Alternative(msgspec.Struct, frozen=True, kw_only=True):
-    """A strategy that was looked at, and what its pieces are predicted to do on the boards.
+    """A strategy that ``auto`` tried, and what its pieces are predicted to do on the boards.
 
     Attributes
     ----------
@@ -125,6 +129,10 @@ class Cut:
     def noted(self, *notes: str) -> "Cut":
         """Return the same cut with more for the user to know."""
         return replace(self, notes=(*self.notes, *notes))
+
+
+CutFunction: TypeAlias = Callable[[Network, PartitionRequest], Cut]
+"""Cuts a network as a request asks, or raises an :class:`~edgeseg.errors.EdgesegError`."""
 
 
 def piece_name(number: int) -> str:

@@ -1,4 +1,4 @@
-"""What a conversion tells, for programs; :mod:`.conversion_tables` lays it out for people."""
+"""The report of a conversion, for programs; :mod:`.conversion_tables` lays it out for people."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -80,7 +80,7 @@ class LayerReport(msgspec.Struct, frozen=True):
 class ConversionReport(msgspec.Struct, frozen=True):
     """Figures of a conversion; ``crossing_bytes`` counts each tensor between pieces once.
 
-    ``strategies`` are those that were looked at, where there were several.
+    ``strategies`` are those that ``auto`` tried.
     """
 
     pieces: tuple[PieceReport, ...]
@@ -98,7 +98,7 @@ class ConversionReport(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class History:
-    """How a bundle came about, as its manifest does not tell.
+    """How a bundle was compiled: what its manifest does not keep.
 
     Attributes
     ----------
@@ -115,7 +115,7 @@ class History:
     notes
         What the user should know besides, a line each.
     strategies
-        Those that were looked at.
+        Those that ``auto`` tried.
     cut
         The pieces before they were compiled.
     """
@@ -152,10 +152,10 @@ def make_report(
 def _layer_reports(manifest: Manifest, cut: Partition) -> Iterator[LayerReport]:
     """Yield the layers piece by piece, in an order in which they can run."""
     read = {port.tensor for piece in manifest.pieces for port in piece.inputs}
-    made = {port.tensor: port.nbytes for piece in manifest.pieces for port in piece.outputs}
+    size_of = {port.tensor: port.nbytes for piece in manifest.pieces for port in piece.outputs}
     for piece, graph in zip(manifest.pieces, cut, strict=False):
         for layer in graph.layers:
-            size = made.get(layer.name, 0) if layer.name in read else 0
+            size = size_of.get(layer.name, 0) if layer.name in read else 0
             yield LayerReport(
                 layer.name, layer.kind, piece.name, layer.inputs, layer.output.shape, size
             )
@@ -197,7 +197,7 @@ def _piece_reports(manifest: Manifest, history: History) -> Iterator[PieceReport
 
 
 def _cost_before(piece: Piece, history: History, *, divided: bool) -> LayerCost:
-    """Work out what the layers of a piece cost before the compression.
+    """Return what the layers of a piece cost before the compression.
 
     Where a strategy divided layers, a piece has shrunk as much as the whole network has.
     """
@@ -205,8 +205,8 @@ def _cost_before(piece: Piece, history: History, *, divided: bool) -> LayerCost:
     if not divided:
         layers = (before.layer(name) for name in piece.layers if name in before.position)
         return sum((layer_cost(before, layer) for layer in layers), LayerCost())
-    was, became = graph_cost(before), graph_cost(after)
+    cost_before, cost_after = graph_cost(before), graph_cost(after)
     return LayerCost(
-        parameters=round(piece.parameters * was.parameters / max(became.parameters, 1)),
-        flops=round(piece.flops * was.flops / max(became.flops, 1)),
+        parameters=round(piece.parameters * cost_before.parameters / max(cost_after.parameters, 1)),
+        flops=round(piece.flops * cost_before.flops / max(cost_after.flops, 1)),
     )

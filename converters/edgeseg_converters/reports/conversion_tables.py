@@ -1,4 +1,4 @@
-"""The report of a conversion as tables for people."""
+"""Tables of the report of a conversion."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ from edgeseg_converters.reports.conversion import ConversionReport, PieceReport
 
 @dataclass(frozen=True)
 class _Column:
-    """A figure of pieces together; ``tells`` says when it is worth its width."""
+    """A figure of some pieces together; ``is_useful`` says when it is worth its width."""
 
     heading: str
     cell: Callable[[Sequence[PieceReport]], str]
-    tells: Callable[[ConversionReport], bool] = lambda _: True
+    is_useful: Callable[[ConversionReport], bool] = lambda _: True
 
 
 def summary_table(report: ConversionReport) -> Table:
-    """Lay the report out in 80 columns, one row a piece; what tells nothing is left out."""
-    columns = [column for column in _COLUMNS if column.tells(report)]
+    """Lay the report out in 80 columns, one row a piece; columns that say nothing are left out."""
+    columns = [column for column in _COLUMNS if column.is_useful(report)]
     table = figure_table(
         ("piece",),
         [column.heading for column in columns],
@@ -38,7 +38,7 @@ def summary_table(report: ConversionReport) -> Table:
 
 
 def strategies_table(report: ConversionReport) -> Table:
-    """Lay out the strategies that were looked at in 100 columns, the chosen one marked."""
+    """Lay the strategies that ``auto`` tried out in 100 columns, the chosen one marked."""
     table = figure_table(
         ("strategy", "placed"),
         ("pieces", "slices/s", "s a slice", "largest need", "crossing"),
@@ -69,8 +69,8 @@ def _parameters(pieces: Sequence[PieceReport]) -> str:
 
 
 def _precision(pieces: Sequence[PieceReport]) -> str:
-    different = {piece.precision for piece in pieces}
-    return different.pop() if len(different) == 1 else "mixed"
+    precisions = {piece.precision for piece in pieces}
+    return precisions.pop() if len(precisions) == 1 else "mixed"
 
 
 def _zeros(pieces: Sequence[PieceReport]) -> str:
@@ -80,7 +80,7 @@ def _zeros(pieces: Sequence[PieceReport]) -> str:
 
 
 def _loss(pieces: Sequence[PieceReport]) -> str:
-    """Write the loss of one piece; losses of several do not add up."""
+    """Return the loss of one piece as text; losses of several do not add up."""
     losses = [piece.dice_loss for piece in pieces]
     return f"{losses[0]:.4f}" if len(losses) == 1 and losses[0] is not None else ""
 

@@ -1,4 +1,6 @@
-"""Shows what a network is made of and what each layer costs, as a table and as JSON."""
+"""What a network is made of and what each layer costs, as a struct and as a table."""
+
+from pathlib import Path
 
 import msgspec
 from rich.table import Table
@@ -6,9 +8,12 @@ from rich.table import Table
 from edgeseg.network.graph import Graph
 from edgeseg.output.terminal import figure_table
 from edgeseg.text.units import format_bytes, format_count
+from edgeseg_converters.keras.graph_reader import read_network
+from edgeseg_converters.keras.model_file import load_model
 from edgeseg_converters.layers.cost import LayerCost, layer_cost, live_bytes, peak_live_bytes
+from edgeseg_converters.notation import parse_input_shape
 
-_NUMBERS = (
+_FIGURES = (
     "shape",
     "params",
     "FLOPs",
@@ -19,7 +24,7 @@ _NUMBERS = (
 )
 
 
-class Figures(msgspec.Struct, frozen=True):
+class CumulativeCost(msgspec.Struct, frozen=True):
     """Cost of everything from the input to a layer, the layer included."""
 
     parameters: int
@@ -41,7 +46,7 @@ class InspectedLayer(msgspec.Struct, frozen=True):
     flops_pointwise: int
     activation_bytes: int
     live_bytes: int
-    cumulative: Figures
+    cumulative: CumulativeCost
 
 
 class Inspection(msgspec.Struct, frozen=True):
@@ -58,7 +63,30 @@ class Inspection(msgspec.Struct, frozen=True):
     layers: tuple[InspectedLayer, ...]
 
 
-def inspect(graph: Graph) -> Inspection:
+def inspect_model(
+    model: Path | str, input_shape: tuple[int, ...] | str | None = None
+) -> Inspection:
+    """Read a Keras model and count parameters, FLOPs and bytes of every layer.
+
+    Parameters
+    ----------
+    model
+        A ``.keras`` or ``.h5`` file, or a SavedModel folder with a Keras graph.
+    input_shape
+        (H, W) or (H, W, C) to read the model at, or text such as ``"256,256"``; None for its own.
+
+    Raises
+    ------
+    ModelError
+        If the model can't be read.
+    UsageError
+        If the text is no input shape.
+    """
+    shape = parse_input_shape(input_shape) if isinstance(input_shape, str) else input_shape
+    return inspect_graph(read_network(load_model(Path(model)), shape).graph)
+
+
+def inspect_graph(graph: Graph) -> Inspection:
     """Count parameters, FLOPs and bytes of every layer, and of all layers up to it.
 
     Parameters
@@ -67,33 +95,34 @@ def inspect(graph: Graph) -> Inspection:
         A network with batch size one; every figure is for one image.
     """
     total = LayerCost()
-    reports: list[InspectedLayer] = []
+    layers: list[InspectedLayer] = []
     for layer, alive in zip(graph.layers, live_bytes(graph), strict=True):
         cost = layer_cost(graph, layer)
         total += cost
-        report = InspectedLayer(
-            name=layer.name,
-            kind=layer.kind,
-            output_shape=layer.output.shape,
-            live_bytes=alive,
-            cumulative=_figures(total),
-            **msgspec.structs.asdict(_figures(cost)),
+        layers.append(
+            InspectedLayer(
+                name=layer.name,
+                kind=layer.kind,
+                output_shape=layer.output.shape,
+                live_bytes=alive,
+                cumulative=_figures(total),
+                **msgspec.structs.asdict(_figures(cost)),
+            )
         )
-        reports.append(report)
     return Inspection(
         model=graph.name,
         input_shape=graph.inputs[0].shape,
         peak_live_bytes=peak_live_bytes(graph),
-        layers=tuple(reports),
+        layers=tuple(layers),
         **msgspec.structs.asdict(_figures(total)),
     )
 
 
-def render(inspection: Inspection) -> Table:
-    """Lay the inspection out as a table of 100 columns."""
+def inspection_table(inspection: Inspection) -> Table:
+    """Lay the inspection out in 100 columns, one row a layer."""
     table = figure_table(
         ("layer", "kind"),
-        _NUMBERS,
+        _FIGURES,
         title=f"{inspection.model}: input {_extents(inspection.input_shape)}",
         caption=(
             f"{inspection.parameters:,} parameters, {inspection.flops:,} FLOPs "
@@ -116,8 +145,8 @@ def render(inspection: Inspection) -> Table:
     return table
 
 
-def _figures(cost: LayerCost) -> Figures:
-    return Figures(
+def _figures(cost: LayerCost) -> CumulativeCost:
+    return CumulativeCost(
         parameters=cost.parameters,
         flops=cost.flops,
         flops_profiler=cost.flops_profiler,

@@ -1,19 +1,15 @@
 """Which of the bundles that were tried is taken: a pure function of their figures."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, TypeAlias, get_args
+from typing import Literal
 
 import msgspec
 
 from edgeseg_converters.compare.comparison import ComparedModel
 from edgeseg_converters.compress.recipe import Recipe
 
-Preference: TypeAlias = Literal["size", "latency", "memory"]
-"""What should be least."""
-PREFERENCES = get_args(Preference)
-
 PATIENCE = 3
-"""So many rungs in a row beyond the limit end a search: stronger ones will hardly be better."""
+"""Rungs in a row beyond the limit that end a search: stronger ones will hardly be better."""
 
 _NOISE = 0.95
 """A measured figure must be below this share of another to count as less."""
@@ -30,7 +26,9 @@ class MeasuredRecipe(msgspec.Struct, frozen=True):
     @property
     def drop(self) -> float:
         """Dice lost: the model's minus the bundle's, mean over patients, of the worst region."""
-        return max(-one.difference for one in self.entry.regions if one.difference is not None)
+        return max(
+            -figures.difference for figures in self.entry.regions if figures.difference is not None
+        )
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -49,9 +47,7 @@ class Verdict(msgspec.Struct, frozen=True):
     than: str | None = None
 
 
-def judge(
-    trials: Sequence[MeasuredRecipe], limit: float, prefer: Preference
-) -> tuple[Verdict, ...]:
+def judge(trials: Sequence[MeasuredRecipe], limit: float, prefer: str) -> tuple[Verdict, ...]:
     """Give a verdict on each trial; at most one is chosen, none if all lose too much.
 
     A trial is left out unless it is less than every milder one within the limit, by more than
@@ -64,19 +60,21 @@ def judge(
         From the mildest recipe to the strongest.
     limit
         Dice that may be lost.
+    prefer
+        What should be least: a key of :data:`FIGURES`.
     """
     verdicts: list[Verdict] = []
-    least: MeasuredRecipe | None = None
+    best: MeasuredRecipe | None = None
     for trial in trials:
         if trial.drop > limit:
             verdicts.append(Verdict("beyond"))
-        elif least is not None and not _less(trial, least, prefer):
-            verdicts.append(Verdict("left out", least.name))
+        elif best is not None and not _less(trial, best, prefer):
+            verdicts.append(Verdict("left out", best.name))
         else:
             verdicts.append(Verdict("within"))
-            least = trial
+            best = trial
     return tuple(
-        Verdict("chosen") if trial is least else verdict
+        Verdict("chosen") if trial is best else verdict
         for trial, verdict in zip(trials, verdicts, strict=True)
     )
 
@@ -87,13 +85,13 @@ def hopeless(trials: Sequence[MeasuredRecipe], limit: float) -> bool:
     return len(last) == PATIENCE and all(trial.drop > limit for trial in last)
 
 
-def _less(trial: MeasuredRecipe, other: MeasuredRecipe, prefer: Preference) -> bool:
+def _less(trial: MeasuredRecipe, other: MeasuredRecipe, prefer: str) -> bool:
     noise = 1.0 if prefer == "size" else _NOISE
     figure = FIGURES[prefer]
     return figure(trial.entry) < noise * figure(other.entry)
 
 
-FIGURES: Mapping[Preference, Callable[[ComparedModel], float]] = {
+FIGURES: Mapping[str, Callable[[ComparedModel], float]] = {
     "size": lambda entry: entry.bytes,
     "latency": lambda entry: entry.ms_per_slice or 0.0,
     "memory": lambda entry: entry.peak_memory_bytes or 0,

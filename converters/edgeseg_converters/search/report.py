@@ -1,4 +1,4 @@
-"""What a search tells: a struct for programs, a table for people."""
+"""The report of a search: a struct for programs, a table for people."""
 
 import msgspec
 from rich.markup import escape
@@ -10,10 +10,10 @@ from edgeseg.text.units import format_bytes
 from edgeseg_converters.compare.comparison import Comparison
 from edgeseg_converters.compare.report import NOTHING, scope
 from edgeseg_converters.compress.recipe import Recipe
-from edgeseg_converters.search.choose import MeasuredRecipe, Preference, Verdict
+from edgeseg_converters.search.choose import MeasuredRecipe, Verdict
 
-_LESS: dict[Preference, str] = {"size": "smaller", "latency": "faster", "memory": "lighter"}
-_LEAST: dict[Preference, str] = {"size": "smallest", "latency": "fastest", "memory": "lightest"}
+_LESS = {"size": "smaller", "latency": "faster", "memory": "lighter"}
+_LEAST = {"size": "smallest", "latency": "fastest", "memory": "lightest"}
 
 
 class TriedRecipe(msgspec.Struct, frozen=True):
@@ -54,7 +54,7 @@ class SearchReport(msgspec.Struct, frozen=True):
     """
 
     limit: float
-    prefer: Preference
+    prefer: str
     chosen: str | None
     tried: tuple[TriedRecipe, ...]
     comparison: Comparison
@@ -62,8 +62,8 @@ class SearchReport(msgspec.Struct, frozen=True):
     research_note: str = RESEARCH_NOTE
 
 
-def tried(trial: MeasuredRecipe, verdict: Verdict) -> TriedRecipe:
-    """Report a trial."""
+def report_trial(trial: MeasuredRecipe, verdict: Verdict) -> TriedRecipe:
+    """Return what the report keeps of a trial."""
     return TriedRecipe(trial.name, trial.recipe, trial.drop, verdict, trial.notes)
 
 
@@ -76,7 +76,7 @@ def require_chosen(report: SearchReport) -> None:
         If all recipes lose too much; the best one is named.
     """
     if report.chosen is None:
-        best = min(report.tried, key=lambda one: one.drop)
+        best = min(report.tried, key=lambda recipe: recipe.drop)
         raise EdgesegError(
             f"no recipe stays within a Dice drop of {report.limit:g}; best is {best.name} with "
             f"{best.drop:.4f}: allow that much, or calibrate on more slices"
@@ -95,16 +95,16 @@ def search_table(report: SearchReport) -> Table:
         "drop: model minus bundle, mean over patients, of the region that loses most\n"
         f"time and memory: one process, one thread of this machine\n{RESEARCH_NOTE}",
     )
-    model = {one.region: one.dice for one in comparison.model.regions}
+    model = {figures.region: figures.dice for figures in comparison.model.regions}
     dice = (f"{model[region]:.3f}" for region in shown)
     table.add_row(escape(comparison.model.name), "", *dice, *[NOTHING] * 4)
-    for one, entry in zip(report.tried, comparison.bundles, strict=True):
-        found = {figures.region: figures.dice for figures in entry.regions}
+    for recipe, entry in zip(report.tried, comparison.bundles, strict=True):
+        dice_of = {figures.region: figures.dice for figures in entry.regions}
         table.add_row(
-            escape(one.name),
-            _said(one.verdict, report.prefer),
-            *(f"{found[region]:.3f}" for region in shown),
-            f"{round(one.drop, 4) + 0.0:.4f}",
+            escape(recipe.name),
+            _verdict_line(recipe.verdict, report.prefer),
+            *(f"{dice_of[region]:.3f}" for region in shown),
+            f"{round(recipe.drop, 4) + 0.0:.4f}",
             format_bytes(entry.bytes),
             f"{entry.ms_per_slice or 0:.1f}",
             format_bytes(entry.peak_memory_bytes or 0),
@@ -112,6 +112,6 @@ def search_table(report: SearchReport) -> Table:
     return table
 
 
-def _said(verdict: Verdict, prefer: Preference) -> str:
+def _verdict_line(verdict: Verdict, prefer: str) -> str:
     than = f": no {_LESS[prefer]} than {verdict.than}" if verdict.than else ""
     return f"{verdict.kind}{than}"

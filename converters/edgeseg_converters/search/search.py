@@ -1,80 +1,65 @@
 """The search: rung after rung is tried, and the best bundle within the limit is the output."""
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from edgeseg.errors import (
-    BudgetError,
-    EdgesegError,
-    ModelError,
-    OutputError,
-    UsageError,
-    field_name,
-)
+from edgeseg.errors import BudgetError, EdgesegError, ModelError, OutputError, UsageError
 from edgeseg.files.atomic import atomic_path, check_writable, write_json
 from edgeseg.output.plotting import require_matplotlib
+from edgeseg.progress import Progress, silent
 from edgeseg_converters.compare.comparison import Comparison
-from edgeseg_converters.compare.plot import write_plot
+from edgeseg_converters.compare.plot import write_comparison_plot
+from edgeseg_converters.options import ConversionOptions, options_from
 from edgeseg_converters.reports.conversion import ConversionReport
-from edgeseg_converters.search.choose import (
-    PREFERENCES,
-    MeasuredRecipe,
-    Preference,
-    hopeless,
-    judge,
-)
-from edgeseg_converters.search.ladder import Rung, ladder
-from edgeseg_converters.search.report import SearchReport, tried
+from edgeseg_converters.search.choose import MeasuredRecipe, hopeless, judge
+from edgeseg_converters.search.goal import SearchGoal, require_calibration
+from edgeseg_converters.search.ladder import Rung, rungs_of
+from edgeseg_converters.search.report import SearchReport, report_trial
 from edgeseg_converters.search.state import State
 from edgeseg_converters.search.trials import Bench
 from edgeseg_converters.search.validation import read_validation
 
 
-def search(  # noqa: PLR0913 - one keyword a flag
+def search_recipes(  # noqa: PLR0913 - a goal and options beside what is read and written
     model: Path | str,
     output: Path | str,
+    goal: SearchGoal,
+    options: ConversionOptions | None = None,
     *,
-    drop: float,
-    validate: Path | str,
-    calibration: Path | str,
-    patients: Iterable[str] | None = None,
-    prefer: Preference = "size",
     rungs: Sequence[Rung] | None = None,
     report: Path | str | None = None,
-    **conversion: Any,
+    progress: Progress = silent,
+    **fields: Any,
 ) -> SearchReport:
-    """Try recipes, and take the bundle that is least within a drop of Dice.
+    """Try recipes, and take the best bundle that loses no more Dice than the goal allows.
 
     Bundles, their reports and what was measured stay in the folder ``OUTPUT.search``: a search
     that is interrupted goes on there, and one with another limit or preference finds them made.
-    A plot of all is written beside it, as ``OUTPUT.search.png``. If no bundle is within the drop
+    A plot of all is written beside it, as ``OUTPUT.search.png``. If no bundle is within the limit
     no output is written, and the report's ``chosen`` is None.
 
     Parameters
     ----------
-    model, output, calibration
+    model, output
         As for :func:`edgeseg_converters.convert`.
-    drop
-        Dice that may be lost against the Keras model, 0..1: mean over patients, and the worst of
-        the regions.
-    validate
-        Folder of labelled slices to measure on, none of them calibrated on.
-    patients
-        Measure on these alone.
-    prefer
-        What should be least: ``size``, ``latency`` or ``memory``.
+    goal
+        The limit, the slices to measure on, and what should be least.
+    options, **fields
+        As for :func:`edgeseg_converters.convert`, the same for every recipe; ``calibration`` is
+        needed. Where they name a recipe, it alone is held to the limit.
     rungs
-        Recipes to try, the mildest first; None for :func:`ladder`. Those after several that lose
-        too much are not tried, and of those after the first the ones that this model can't be
-        compiled by are left out.
+        Recipes to try, the mildest first; None for that of the options, else
+        :func:`~edgeseg_converters.search.ladder.ladder`. Those after several that lose too much
+        are not tried, and of those after the first the ones that this model can't be compiled by
+        are left out.
     report
         A JSON file to write the returned report to as well.
-    **conversion
-        Further keywords of :func:`edgeseg_converters.convert`, the same for every recipe.
+    progress
+        Told how far each step is.
 
     Raises
     ------
@@ -84,39 +69,31 @@ def search(  # noqa: PLR0913 - one keyword a flag
         If the model can't be compiled, the slices can't be used, or a file can't be written.
     """
     target = Path(output)
-    if not 0 <= drop <= 1:
-        raise UsageError(
-            f"{field_name('max_dice_drop')} is {drop:g}; give a number in 0..1, such as 0.005"
-        )
-    if prefer not in PREFERENCES:
-        raise UsageError(
-            f"{field_name('prefer')} is {prefer!r}; choose one of {', '.join(PREFERENCES)}"
-        )
+    options = options_from(options, fields)
+    calibration = require_calibration(options.calibration)
     for file in (target, *([] if report is None else [Path(report)])):
         check_writable(file)
     require_matplotlib()
-    validation = read_validation(Path(validate), patients, Path(calibration))
-    folder = _folder(target)
-    bench = Bench(Path(model), folder, Path(calibration), conversion, validation, State(folder))
+    validation = read_validation(goal.validate, goal.patients, calibration, progress)
+    folder = _make_folder(target)
+    bench = Bench(Path(model), folder, calibration, options, validation, State(folder), progress)
 
-    wanted = ladder() if rungs is None else tuple(rungs)
-    trials, untried = _climb(bench, wanted, drop)
+    trials, untried = _climb(bench, rungs_of(options) if rungs is None else rungs, goal)
     comparison = _comparison(bench, trials)
     plot = folder.with_name(f"{folder.name}.png")
-    write_plot(plot, comparison)
-    verdicts = judge(trials, drop, prefer)
-    chosen = next(
-        (one for one, said in zip(trials, verdicts, strict=True) if said.kind == "chosen"), None
-    )
+    write_comparison_plot(plot, comparison)
+    verdicts = judge(trials, goal.max_dice_drop, goal.prefer)
+    pairs = zip(trials, verdicts, strict=True)
+    chosen = next((trial for trial, verdict in pairs if verdict.kind == "chosen"), None)
     if chosen is not None:
         with atomic_path(target) as path:
             shutil.copyfile(bench.path(chosen.name), path)
 
-    made = SearchReport(
-        drop,
-        prefer,
+    search_report = SearchReport(
+        goal.max_dice_drop,
+        goal.prefer,
         None if chosen is None else chosen.name,
-        tuple(map(tried, trials, verdicts)),
+        tuple(map(report_trial, trials, verdicts)),
         comparison,
         (
             *(() if chosen is None else chosen.notes),
@@ -125,22 +102,29 @@ def search(  # noqa: PLR0913 - one keyword a flag
         ),
     )
     if report is not None:
-        write_json(Path(report), made)
-    return made
+        write_json(Path(report), search_report)
+    return search_report
 
 
-def chosen_report(found: SearchReport, output: Path) -> ConversionReport | None:
-    """Read what the compiler told of the bundle that a search chose; None if it chose none.
+def chosen_report(report: SearchReport, output: Path | str) -> ConversionReport | None:
+    """Read the compiler's report of the bundle that a search chose; None if it chose none.
+
+    Parameters
+    ----------
+    report
+        What the search returned.
+    output
+        The bundle that it was to write.
 
     Raises
     ------
     EdgesegError
         If the file is gone or changed.
     """
-    if found.chosen is None:
+    if report.chosen is None:
         return None
-    folder = _folder(output)
-    path = folder / f"{found.chosen}.json"
+    folder = _make_folder(Path(output))
+    path = folder / f"{report.chosen}.json"
     try:
         return msgspec.json.decode(path.read_bytes(), type=ConversionReport)
     except (OSError, msgspec.DecodeError) as error:
@@ -148,13 +132,13 @@ def chosen_report(found: SearchReport, output: Path) -> ConversionReport | None:
 
 
 def _climb(
-    bench: Bench, rungs: Sequence[Rung], drop: float
+    bench: Bench, rungs: Sequence[Rung], goal: SearchGoal
 ) -> tuple[list[MeasuredRecipe], list[str]]:
-    """Try one rung after the other, until several in a row lose too much; also what was not."""
+    """Try rungs until several in a row lose too much; return the trials, and what was not tried."""
     trials: list[MeasuredRecipe] = []
     notes: list[str] = []
     for number, rung in enumerate(rungs):
-        if hopeless(trials, drop):
+        if hopeless(trials, goal.max_dice_drop):
             names = ", ".join(rung.name for rung in rungs[number:])
             notes.append(f"not tried, since milder ones lose too much: {names}")
             break
@@ -167,7 +151,7 @@ def _climb(
     return trials, notes
 
 
-def _folder(output: Path) -> Path:
+def _make_folder(output: Path) -> Path:
     """Make the folder that the search works in."""
     folder = output.with_name(f"{output.name}.search")
     try:
@@ -183,7 +167,7 @@ def _comparison(bench: Bench, trials: Sequence[MeasuredRecipe]) -> Comparison:
     return Comparison(
         model=bench.model_entry(trials[0].name),
         bundles=tuple(trial.entry for trial in trials),
-        patients=tuple(dict.fromkeys(one.patient for one in slices)),
+        patients=tuple(dict.fromkeys(labelled.patient for labelled in slices)),
         slices=len(slices),
         notes=(),
     )

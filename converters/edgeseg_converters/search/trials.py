@@ -1,7 +1,6 @@
-"""Where rungs are tried: each is compiled, and measured against the Keras model."""
+"""Trials of a search: each rung is compiled, and measured against the Keras model."""
 
 import platform
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,16 +10,21 @@ import msgspec
 
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.output.terminal import note
+from edgeseg.progress import Progress, silent
 from edgeseg_converters.assemble import compiler_versions, hash_model
 from edgeseg_converters.compare.bundle_runner import segmenter_of
 from edgeseg_converters.compare.comparison import ComparedModel, bundle_entry
 from edgeseg_converters.compare.footprint import measure_bundle
 from edgeseg_converters.conversion import convert
+from edgeseg_converters.options import ConversionOptions
 from edgeseg_converters.search.choose import MeasuredRecipe
 from edgeseg_converters.search.ladder import Rung
 from edgeseg_converters.search.reference import Reference, scored
 from edgeseg_converters.search.state import Built, State, key_of
 from edgeseg_converters.search.validation import Validation
+
+_OF_A_RUNG = {"recipe", "prune_ratio", "quantize", "sparse_encoding"}
+"""Options that are not the same for every rung."""
 
 
 @dataclass(frozen=True)
@@ -31,16 +35,21 @@ class Bench:
     ----------
     folder
         Where the bundles go, as ``NAME.edgeseg`` with their reports as ``NAME.json``.
-    conversion
-        Further keywords of :func:`edgeseg_converters.convert`, the same for every rung.
+    calibration
+        What is calibrated on.
+    options
+        All but the recipe counts.
+    progress
+        Told how far each compile and each measurement is.
     """
 
     model: Path
     folder: Path
     calibration: Path
-    conversion: Mapping[str, Any]
+    options: ConversionOptions
     validation: Validation
     state: State
+    progress: Progress = silent
 
     def trial(self, rung: Rung) -> MeasuredRecipe:
         """Compile and measure one rung.
@@ -64,7 +73,7 @@ class Bench:
 
     def model_entry(self, name: str) -> ComparedModel:
         """Return the model's own figures; the name is that of any rung that was tried."""
-        key = key_of(conversion=self.conversion, **self._measuring)
+        key = key_of(conversion=self._conversion, **self._measuring)
         entry = self.state.entry(key)
         if entry is None:
             entry = self._reference.entry(Bundle(self.path(name)).manifest)
@@ -85,23 +94,32 @@ class Bench:
         report = convert(
             self.model,
             path,
-            recipe=rung.recipe,
-            calibration=self.calibration,
+            self.options.with_recipe(rung.recipe),
             report=path.with_suffix(".json"),
-            **self.conversion,
+            progress=self.progress,
         )
         return self.state.add_bundle(key, path, report.notes)
 
     def _measure(self, rung: Rung, bundle: Bundle) -> ComparedModel:
         reference = self._reference.scores(bundle.manifest)
         note(f"measuring {rung.name}")
-        scores = scored(segmenter_of(bundle), self.validation.slices, rung.name)
+        scores = scored(segmenter_of(bundle), self.validation.slices, rung.name, self.progress)
         footprint = measure_bundle(bundle)
         return bundle_entry(rung.name, str(bundle.path), footprint, scores, reference)
 
     @cached_property
     def _reference(self) -> Reference:
-        return Reference(self.model, self.validation.slices)
+        return Reference(self.model, self.validation.slices, self.progress)
+
+    @property
+    def _conversion(self) -> dict[str, Any]:
+        """Name the options that are the same for every rung; the calibration counts by its hash."""
+        values = msgspec.structs.asdict(self.options)
+        return {
+            name: value
+            for name, value in values.items()
+            if name not in _OF_A_RUNG and name != "calibration"
+        }
 
     @cached_property
     def _compiling(self) -> dict[str, Any]:
@@ -109,7 +127,7 @@ class Bench:
         return {
             "model": hash_model(self.model),
             "calibration": hash_model(self.calibration),
-            "conversion": self.conversion,
+            "conversion": self._conversion,
             "versions": compiler_versions(),
         }
 

@@ -13,8 +13,8 @@ from edgeseg.errors import UsageError, field_name
 from edgeseg.imaging.formats import read_scan
 from edgeseg.labelled import LabelledSlice, read_labelled
 from edgeseg.labelled.pictures import patient_of
-from edgeseg.output.terminal import progress
-from edgeseg_converters.compare.bundles import chosen
+from edgeseg.progress import Progress, silent
+from edgeseg_converters.compare.bundles import slices_of
 
 _CASE_MARK = "_z"
 """Pictures named ``case_00025_z060`` tell their patient beyond doubt."""
@@ -28,7 +28,9 @@ class Validation:
     digest: str
 
 
-def read_validation(folder: Path, patients: Iterable[str] | None, calibration: Path) -> Validation:
+def read_validation(
+    folder: Path, patients: Iterable[str] | None, calibration: Path, progress: Progress = silent
+) -> Validation:
     """Read labelled slices to measure on, all of them new to the compiler.
 
     Parameters
@@ -40,6 +42,8 @@ def read_validation(folder: Path, patients: Iterable[str] | None, calibration: P
     calibration
         What is calibrated and fine-tuned on: no image and, where file names tell patients, no
         patient of it may be among the labelled slices.
+    progress
+        Told how many slices are read.
 
     Raises
     ------
@@ -48,15 +52,15 @@ def read_validation(folder: Path, patients: Iterable[str] | None, calibration: P
     VolumeError
         If the slices can't be read.
     """
-    slices = chosen(read_labelled(folder, progress), patients)
-    known = _known(calibration)
-    _refuse({one.patient for one in slices} & known.patients, calibration)
+    slices = slices_of(read_labelled(folder, progress), patients)
+    calibrated = _read_calibration(calibration, progress)
+    _refuse({labelled.patient for labelled in slices} & calibrated.patients, calibration)
     prints = []
     with progress(len(slices), "reading the validation slices") as advance:
         for labelled in slices:
             image, truth = labelled.read()
             pixels = _fingerprint(image)
-            if pixels in known.images and np.ptp(image):
+            if pixels in calibrated.images and np.ptp(image):
                 _refuse({labelled.patient}, calibration)
             prints.append(f"{labelled.patient} {labelled.name} {pixels} {_fingerprint(truth)}")
             advance()
@@ -64,23 +68,23 @@ def read_validation(folder: Path, patients: Iterable[str] | None, calibration: P
 
 
 @dataclass(frozen=True)
-class _Known:
+class _CalibrationSlices:
     """Fingerprints of the slices that are calibrated on, and the patients their names tell."""
 
     images: frozenset[str]
     patients: frozenset[str]
 
 
-def _known(calibration: Path) -> _Known:
+def _read_calibration(calibration: Path, progress: Progress) -> _CalibrationSlices:
     scan = read_scan(calibration, progress=progress)
+    prints = []
     with progress(len(scan), "reading the calibration slices") as advance:
-        prints = []
         for index in range(len(scan)):
             prints.append(_fingerprint(scan.slice(index)))
             advance()
     names = map(scan.name, range(len(scan)))
     patients = (patient_of(name) for name in names if _CASE_MARK in name)
-    return _Known(frozenset(prints), frozenset(patients))
+    return _CalibrationSlices(frozenset(prints), frozenset(patients))
 
 
 def _fingerprint(array: NDArray[Any]) -> str:

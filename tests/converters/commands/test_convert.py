@@ -28,9 +28,9 @@ from edgeseg.errors import (
 )
 from edgeseg.inference.engine import open_engine
 from edgeseg_converters.commands.convert import convert as command
-from edgeseg_converters.commands.numbers import parse_complexity
 from edgeseg_converters.compare.bundle_runner import load_pieces
 from edgeseg_converters.keras.quiet import import_keras, quiet
+from edgeseg_converters.notation import parse_complexity
 from edgeseg_converters.partition import strategies
 from edgeseg_converters.partition.tiling import tiles
 

@@ -9,9 +9,9 @@ import pytest
 import zoo
 
 from edgeseg.errors import ModelError, UsageError
-from edgeseg_converters.commands.input_shape import parse_input_shape
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.quiet import import_keras, import_tf_keras
+from edgeseg_converters.notation import parse_input_shape
 
 pytestmark = pytest.mark.tensorflow
 

@@ -6,7 +6,7 @@ import msgspec
 
 from edgeseg_converters.compare.comparison import ComparedModel, Comparison, RegionFigures
 from edgeseg_converters.compress.recipe import Recipe
-from edgeseg_converters.page.converted import write_converted
+from edgeseg_converters.page.converted import write_conversion_page
 from edgeseg_converters.partition import Alternative
 from edgeseg_converters.reports.conversion import ConversionReport, PieceReport
 from edgeseg_converters.search.choose import Verdict
@@ -61,7 +61,7 @@ def _search(chosen: str | None) -> SearchReport:
 
 
 def test_compression_strategies_and_the_check_are_told(tmp_path: Path) -> None:
-    write_converted(tmp_path / "page.html", _REPORT)
+    write_conversion_page(tmp_path / "page.html", _REPORT)
     page = (tmp_path / "page.html").read_text()
     for word in (
         "&lt;net&gt;",
@@ -79,7 +79,7 @@ def test_compression_strategies_and_the_check_are_told(tmp_path: Path) -> None:
 
 
 def test_a_search_is_told_without_its_folder(tmp_path: Path) -> None:
-    write_converted(tmp_path / "page.html", _REPORT, _search("tiny"))
+    write_conversion_page(tmp_path / "page.html", _REPORT, _search("tiny"))
     page = (tmp_path / "page.html").read_text()
     for word in ("Recipes that were tried", "beyond", "0.0200", "3 slices of 1 patient"):
         assert word in page
@@ -87,7 +87,7 @@ def test_a_search_is_told_without_its_folder(tmp_path: Path) -> None:
 
 
 def test_a_search_that_chose_nothing_says_so(tmp_path: Path) -> None:
-    write_converted(tmp_path / "page.html", None, _search(None))
+    write_conversion_page(tmp_path / "page.html", None, _search(None))
     page = (tmp_path / "page.html").read_text()
     assert "No recipe stays within a Dice drop of 0.005" in page
     assert 'id="pieces"' not in page
@@ -96,5 +96,5 @@ def test_a_search_that_chose_nothing_says_so(tmp_path: Path) -> None:
 def test_a_network_of_one_piece_has_nothing_to_divide_by(tmp_path: Path) -> None:
     """Figures of zero make no bar, and no error."""
     still = msgspec.structs.replace(_PIECE, parameters=0, parameters_before=0, steady_ms=0.0)
-    write_converted(tmp_path / "page.html", msgspec.structs.replace(_REPORT, pieces=(still,)))
+    write_conversion_page(tmp_path / "page.html", msgspec.structs.replace(_REPORT, pieces=(still,)))
     assert "0.0 ms" in (tmp_path / "page.html").read_text()

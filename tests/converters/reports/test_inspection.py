@@ -16,7 +16,7 @@ from edgeseg.errors import ModelError
 from edgeseg_converters.commands.inspect import inspect as command
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.quiet import import_keras, quiet
-from edgeseg_converters.reports.inspection import inspect, render
+from edgeseg_converters.reports.inspection import inspect_graph, inspection_table
 
 pytestmark = pytest.mark.tensorflow
 
@@ -39,7 +39,7 @@ def run(*arguments: str) -> str:
 
 
 def test_the_paper_s_model() -> None:
-    inspection = inspect(read_network(zoo.paper_unet(import_keras())).graph)
+    inspection = inspect_graph(read_network(zoo.paper_unet(import_keras())).graph)
     assert inspection.parameters == 31_030_723
     assert inspection.flops == 96_200_556_544
     assert inspection.flops_profiler == 109_133_365_256
@@ -56,7 +56,7 @@ def test_the_paper_s_model() -> None:
 
 
 def test_totals_are_the_last_cumulative_figures() -> None:
-    inspection = inspect(read_network(zoo.separable(import_keras())).graph)
+    inspection = inspect_graph(read_network(zoo.separable(import_keras())).graph)
     for figure in FIGURES:
         total = getattr(inspection, figure)
         assert total == sum(getattr(layer, figure) for layer in inspection.layers)
@@ -81,9 +81,9 @@ def test_input_shape_scales_the_figures(tmp_path: Path) -> None:
 
 
 def test_the_table_fits_100_columns() -> None:
-    inspection = inspect(read_network(zoo.paper_unet(import_keras())).graph)
+    inspection = inspect_graph(read_network(zoo.paper_unet(import_keras())).graph)
     console = Console(width=100, record=True, file=open(os.devnull, "w"))  # noqa: SIM115, PTH123
-    console.print(render(inspection))
+    console.print(inspection_table(inspection))
     console.file.close()
     text = console.export_text()
     assert max(map(len, text.splitlines())) <= 100

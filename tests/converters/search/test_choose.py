@@ -11,12 +11,11 @@ from edgeseg_converters.compress.recipe import Recipe
 from edgeseg_converters.search.choose import (
     FIGURES,
     PATIENCE,
-    PREFERENCES,
     MeasuredRecipe,
-    Preference,
     hopeless,
     judge,
 )
+from edgeseg_converters.search.goal import PREFERENCES
 
 LIMIT = 0.01
 
@@ -36,7 +35,7 @@ def trial(
     return MeasuredRecipe(name, Recipe(), entry)
 
 
-def kinds(trials: Sequence[MeasuredRecipe], prefer: Preference = "size") -> list[str]:
+def kinds(trials: Sequence[MeasuredRecipe], prefer: str = "size") -> list[str]:
     return [verdict.kind for verdict in judge(trials, LIMIT, prefer)]
 
 
@@ -54,7 +53,7 @@ TRIALS = st.lists(
 
 @given(TRIALS, st.sampled_from(PREFERENCES))
 def test_what_is_chosen_is_within_the_limit_and_nothing_within_is_clearly_less(
-    trials: list[MeasuredRecipe], prefer: Preference
+    trials: list[MeasuredRecipe], prefer: str
 ) -> None:
     found = [
         one for one, kind in zip(trials, kinds(trials, prefer), strict=True) if kind == "chosen"
@@ -70,7 +69,7 @@ def test_what_is_chosen_is_within_the_limit_and_nothing_within_is_clearly_less(
 
 @given(TRIALS, st.sampled_from(PREFERENCES))
 def test_every_trial_has_a_verdict_that_its_drop_allows(
-    trials: list[MeasuredRecipe], prefer: Preference
+    trials: list[MeasuredRecipe], prefer: str
 ) -> None:
     verdicts = judge(trials, LIMIT, prefer)
     for one, verdict in zip(trials, verdicts, strict=True):

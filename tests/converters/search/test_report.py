@@ -11,7 +11,12 @@ from edgeseg_converters.compare.comparison import ComparedModel, Comparison, Reg
 from edgeseg_converters.compress.recipe import Recipe
 from edgeseg_converters.search.choose import MeasuredRecipe, judge
 from edgeseg_converters.search.ladder import ladder
-from edgeseg_converters.search.report import SearchReport, require_chosen, search_table, tried
+from edgeseg_converters.search.report import (
+    SearchReport,
+    report_trial,
+    require_chosen,
+    search_table,
+)
 
 REGIONS = ("kidney_and_mass", "mass", "tumor")
 
@@ -37,7 +42,7 @@ def report_of(*drops: float) -> SearchReport:
         0.01,
         "latency",
         chosen[0] if chosen else None,
-        tuple(map(tried, trials, verdicts)),
+        tuple(map(report_trial, trials, verdicts)),
         Comparison(entry("a_model_of_some_name.keras", 0.0), entries, ("a",), 7, ()),
         (),
     )

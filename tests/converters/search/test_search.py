@@ -21,11 +21,13 @@ from edgeseg_converters.compare import footprint
 from edgeseg_converters.compare.accuracy import SliceSegmenter
 from edgeseg_converters.compare.bundle_runner import load_pieces
 from edgeseg_converters.compress.recipe import Filters, Recipe, Zeros
+from edgeseg_converters.options import ConversionOptions
 from edgeseg_converters.reports.conversion import ConversionReport
 from edgeseg_converters.search import trials
+from edgeseg_converters.search.goal import SearchGoal
 from edgeseg_converters.search.ladder import Rung
 from edgeseg_converters.search.report import SearchReport, require_chosen
-from edgeseg_converters.search.search import chosen_report, search
+from edgeseg_converters.search.search import chosen_report, search_recipes
 
 app = typer.Typer()
 app.command()(command)
@@ -89,14 +91,13 @@ def searched(tiny_folder: Path, labelled: Path, slices: Path) -> Search:
     """Search over :data:`RUNGS` with the tiny model; keywords replace what is usual."""
 
     def run(output: Path, **settings: Any) -> SearchReport:
-        usual = {
-            "drop": LIMIT,
-            "rungs": RUNGS,
-            "max_partitions": 1,
-            "validate": labelled,
-            "calibration": slices,
-        }
-        return search(tiny_folder / "tiny.keras", output, **(usual | settings))
+        usual = {"rungs": RUNGS, "max_partitions": 1, "calibration": slices}
+        of_goal = {"max_dice_drop": LIMIT, "validate": labelled}
+        for name in SearchGoal.__struct_fields__:
+            if name in settings:
+                of_goal[name] = settings.pop(name)
+        goal = SearchGoal(**of_goal)
+        return search_recipes(tiny_folder / "tiny.keras", output, goal, **(usual | settings))
 
     return run
 
@@ -117,7 +118,9 @@ def compiled(found: tuple[SearchReport, Path], monkeypatch: pytest.MonkeyPatch) 
     names: list[str] = []
     made = found[1].with_name("best.edgeseg.search")
 
-    def copied(model: Path, output: Path, report: Path, **settings: Any) -> ConversionReport:
+    def copied(
+        model: Path, output: Path, options: ConversionOptions, report: Path, **_: Any
+    ) -> ConversionReport:
         names.append(output.stem)
         for file in (output, report):
             shutil.copy(made / file.name, file)
@@ -179,7 +182,7 @@ def test_another_limit_or_preference_needs_nothing_new(
 ) -> None:
     before, output = found
     monkeypatch.setattr(trials, "measure_bundle", None)
-    made = searched(output, drop=1.0)
+    made = searched(output, max_dice_drop=1.0)
     assert compiled == []
     assert made.comparison == before.comparison
     sizes = [entry.bytes for entry in made.comparison.bundles]
@@ -249,10 +252,6 @@ def test_nothing_within_the_drop_names_the_best_and_writes_nothing(
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
-        ({"drop": 1.5}, UsageError, "max_dice_drop is 1.5"),
-        ({"drop": -0.1}, UsageError, "max_dice_drop"),
-        ({"drop": float("nan")}, UsageError, "max_dice_drop"),
-        ({"prefer": "speed"}, UsageError, "size, latency, memory"),
         ({"patients": ["p9"]}, UsageError, "no slices of 'p9'"),
         ({"strategy": "best"}, UsageError, "adaptive, block, layer"),
     ],
@@ -313,8 +312,8 @@ class TestCommand:
     def test_flags_that_dont_fit(self, model: Path, slices: Path, tmp_path: Path) -> None:
         output = tmp_path / "m.edgeseg"
         for flags, message in (
-            (("--prefer", "latency"), "--prefer is part of a search"),
-            (("--max-dice-drop", "0.1"), "needs --validate"),
+            (("--prefer", "latency"), "prefer is part of a search"),
+            (("--max-dice-drop", "0.1"), "needs validate"),
             (("--recipe", "balanced", "--quantize", "int8"), "give either"),
             (("--quantize", "dynamic", "--sparse-encoding"), "dynamic int8"),
             (("--recipe", "balanced"), "needs slices"),

@@ -1,4 +1,4 @@
-"""Decides tensor by tensor whether tiles compute their halo themselves or pass it on."""
+"""Decides tensor by tensor whether tiles compute their halo or get it from their neighbours."""
 
 import itertools
 import math
@@ -14,10 +14,10 @@ from edgeseg_converters.rewrite.row_maps import row_map, rows_of
 from edgeseg_converters.rewrite.tiles import Tiling
 
 COPIED = 4e9
-"""Bytes that a core copies a second where nothing was measured."""
+"""Bytes a second that a core copies, where nothing was measured."""
 
 MESSAGE = 3e-4
-"""Seconds that a message takes beside its bytes and the way."""
+"""Seconds that a message takes beside those of its bytes and of the link's latency."""
 
 
 @dataclass(frozen=True)
@@ -73,56 +73,58 @@ def divide(
 
 
 class _Walk:
-    """What has been asked of each tensor on the way from the output to the image."""
+    """The rows that each tensor must have, gathered on the way from the output to the image."""
 
     def __init__(
         self, graph: Graph, span: frozenset[str], ways: int, prices: Prices, patience: float
     ) -> None:
         self._graph, self._span, self._ways = graph, span, ways
         self._prices, self._patience = prices, patience
-        self._seconds = _seconds_a_row(graph, prices)
+        self._row_seconds = _seconds_a_row(graph, prices)
         self._own = {name: rows for name, rows in _owned(graph, span, ways).items() if name in span}
         self._need: dict[str, tuple[Rows, ...]] = {}
         self._debt: dict[str, float] = {}
 
     def tiling(self) -> Tiling:
         for tensor in self._graph.outputs:
-            self._gathered(tensor)
+            self._need_whole(tensor)
         made: dict[str, tuple[Rows, ...]] = {}
         for layer in reversed(self._graph.layers):
             if layer.name not in self._span:
                 for tensor in layer.inputs:
-                    self._gathered(tensor)
+                    self._need_whole(tensor)
                 continue
-            made[layer.name] = self._made(layer.name)
+            made[layer.name] = self._made_rows(layer.name)
             rows = row_map(self._graph, layer)
             if isinstance(rows, RowMap):
-                asked = tuple(rows.align(rows.reads(tile)) for tile in made[layer.name])
+                read = tuple(rows.align(rows.reads(tile)) for tile in made[layer.name])
                 for tensor in layer.inputs:
                     if rows_of(self._graph.tensors[tensor].shape) == rows.height:
-                        self._ask(tensor, asked)
+                        self._need_rows(tensor, read)
                         debt = self._debt.get(layer.name, 0.0)
                         self._debt[tensor] = max(self._debt.get(tensor, 0.0), debt)
                     else:
-                        self._gathered(tensor)
+                        self._need_whole(tensor)
         return Tiling(self._ways, self._own, made, self._need)
 
-    def _gathered(self, tensor: str) -> None:
+    def _need_whole(self, tensor: str) -> None:
+        """Note that a tensor is read as a whole: every tile gives the rows that it owns."""
         if tensor in self._span:
-            self._ask(tensor, self._own[tensor])
+            self._need_rows(tensor, self._own[tensor])
 
-    def _ask(self, tensor: str, rows: tuple[Rows, ...]) -> None:
+    def _need_rows(self, tensor: str, rows: tuple[Rows, ...]) -> None:
+        """Note that each tile reads some rows of a tensor."""
         before = self._need.get(tensor, rows)
         self._need[tensor] = tuple(a.hull(b) for a, b in zip(before, rows, strict=True))
 
-    def _made(self, tensor: str) -> tuple[Rows, ...]:
+    def _made_rows(self, tensor: str) -> tuple[Rows, ...]:
         """Decide which rows each tile computes of a tensor, and what that adds to the debt."""
         own, need = self._own[tensor], self._need[tensor]
         pairs = list(zip(own, need, strict=True))
-        extra = max(0, *(asked.count - mine.count for mine, asked in pairs))
-        debt = self._debt.get(tensor, 0.0) + extra * self._seconds.get(tensor, 0.0)
-        missing = max(asked.count - mine.meet(asked).count for mine, asked in pairs)
-        exchanged = missing and tensor in self._seconds
+        extra = max(0, *(needed.count - owned.count for owned, needed in pairs))
+        debt = self._debt.get(tensor, 0.0) + extra * self._row_seconds.get(tensor, 0.0)
+        missing = max(needed.count - owned.meet(needed).count for owned, needed in pairs)
+        exchanged = missing and tensor in self._row_seconds
         if exchanged and debt >= self._patience * self._exchange(tensor, missing):
             self._debt[tensor] = 0.0
             return own
@@ -133,7 +135,7 @@ class _Walk:
         """Return the seconds to pass rows on, to leave a piece and to enter another."""
         shape = self._graph.tensors[tensor]
         row = shape.nbytes / shape.shape[1]
-        own = max(mine.count for mine in self._own[tensor]) * row
+        own = max(owned.count for owned in self._own[tensor]) * row
         prices = self._prices
         return MESSAGE + prices.latency + rows * row / prices.link + 2 * own / COPIED
 

@@ -1,4 +1,4 @@
-"""Row tiles with halo: how fine a network is divided, and how long rows are computed twice."""
+"""Row tiles with halo: which layers are divided, and where halos are passed on."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -24,9 +24,10 @@ from edgeseg_converters.rewrite.row_maps import row_map, rows_of
 from edgeseg_converters.rewrite.tiles import Place, Tiled, tile_rows
 
 TOLERANCE = 1e-6
-"""Bound on the difference of a probability, where none is asked for."""
+"""Bound on the difference of a probability, where the request has none."""
 
 _PATIENCE = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, float("inf"))
+"""Values of ``patience`` of :func:`divide` that are compared."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,8 @@ class InTiles:
     fits: bool
 
 
-def in_tiles(network: Network, request: PartitionRequest, homes: Mapping[str, int]) -> InTiles:
-    """Divide the rows of all but certain layers, each of which runs whole beside a tile.
+def in_tiles(network: Network, request: PartitionRequest, tile_of: Mapping[str, int]) -> InTiles:
+    """Divide the rows of all layers but those of ``tile_of``, which run whole beside a tile.
 
     Divided is everything at the fine end of the network: groups of layers whose rows can be
     divided and that touch a tensor of at least so many rows. What is coarser, or needs all rows
@@ -70,8 +71,8 @@ def in_tiles(network: Network, request: PartitionRequest, homes: Mapping[str, in
     ----------
     network, request
         As for :func:`~edgeseg_converters.partition.tiling.rows.data`.
-    homes
-        The tile of each of these layers, by name.
+    tile_of
+        The tile beside which each of these layers runs, by name.
 
     Raises
     ------
@@ -81,9 +82,13 @@ def in_tiles(network: Network, request: PartitionRequest, homes: Mapping[str, in
         If no division keeps to the request.
     """
     ways = tile_count(network.graph, request)
-    found = _candidates(network, ways, request, homes)
-    candidates = sorted(found, key=lambda one: one.seconds)
-    chosen = next((one for one in candidates if keeps_budget(one.pieces, request)), candidates[0])
+    candidates = sorted(
+        _candidates(network, ways, request, tile_of), key=lambda candidate: candidate.seconds
+    )
+    within_budget = (
+        candidate for candidate in candidates if keeps_budget(candidate.pieces, request)
+    )
+    chosen = next(within_budget, candidates[0])
     pieces = check_budget(chosen.pieces, request)
     tolerance = TOLERANCE if request.tolerance is None else request.tolerance
     cut = Cut(chosen.tiled.network, pieces, tolerance, (chosen.note,))
@@ -91,7 +96,7 @@ def in_tiles(network: Network, request: PartitionRequest, homes: Mapping[str, in
 
 
 def tile_count(graph: Graph, request: PartitionRequest) -> int:
-    """Return the number of tiles that is asked for.
+    """Return the number of tiles that the request means.
 
     Raises
     ------
@@ -113,16 +118,16 @@ def tile_count(graph: Graph, request: PartitionRequest) -> int:
 
 
 def _candidates(
-    network: Network, ways: int, request: PartitionRequest, homes: Mapping[str, int]
+    network: Network, ways: int, request: PartitionRequest, tile_of: Mapping[str, int]
 ) -> Iterator[_TilingCandidate]:
     graph = network.graph
-    spans = _spans(graph, ways, homes.keys())
+    spans = _spans(graph, ways, tile_of.keys())
     prices = _prices(estimate((graph,), request))
     for rows, span in spans:
         tilings = (divide(graph, span, ways, prices, patience) for patience in _PATIENCE)
         distinct = {str(tiling.computed): tiling for tiling in tilings}
         for tiling in distinct.values():
-            tiled = tile_rows(network, replace(tiling, homes=homes))
+            tiled = tile_rows(network, replace(tiling, homes=tile_of))
             pieces = _pieces(tiled)
             seconds, fits = _on_boards(pieces, ways, request, tiled)
             note = (
@@ -133,12 +138,12 @@ def _candidates(
 
 
 def _spans(
-    graph: Graph, ways: int, settled: Collection[str] = ()
+    graph: Graph, ways: int, whole: Collection[str] = ()
 ) -> list[tuple[int, frozenset[str]]]:
     """List what can be divided, by the fewest rows of the finest tensor that a group touches."""
     reasons = {}
     finest: dict[tuple[str, ...], int] = {}
-    for group in (group for group in fused_groups(graph) if group[-1] not in settled):
+    for group in (group for group in fused_groups(graph) if group[-1] not in whole):
         reason = next(filter(None, (_obstacle(graph, name, ways) for name in group)), None)
         if reason is not None:
             reasons[group] = reason
@@ -146,7 +151,15 @@ def _spans(
         touched = {*group, *(tensor for name in group for tensor in graph.layer(name).inputs)}
         finest[group] = max(rows_of(graph.tensors[tensor].shape) or 1 for tensor in touched)
     spans = [
-        (rows, frozenset(name for group, most in finest.items() if most >= rows for name in group))
+        (
+            rows,
+            frozenset(
+                name
+                for group, finest_rows in finest.items()
+                if finest_rows >= rows
+                for name in group
+            ),
+        )
         for rows in sorted(set(finest.values()))
     ]
     useful = [(rows, span) for rows, span in spans if graph_cost(graph.subgraph("", span)).flops]
@@ -157,12 +170,12 @@ def _spans(
 
 
 def _obstacle(graph: Graph, name: str, ways: int) -> str | None:
-    """Say why a layer's rows can't be divided, if they can't."""
+    """Return why a layer's rows can't be divided; None if they can."""
     layer = graph.layer(name)
-    found = row_map(graph, layer)
-    if isinstance(found, str):
-        return f"layer {name} ({layer.kind}) {found}"
-    rows = found.made_height
+    reads = row_map(graph, layer)
+    if isinstance(reads, str):
+        return f"layer {name} ({layer.kind}) {reads}"
+    rows = reads.made_height
     return None if rows >= ways else f"layer {name} ({layer.kind}) makes {rows} rows"
 
 
@@ -206,7 +219,7 @@ def _on_boards(
 
 
 def _copying(piece: Graph) -> float:
-    """Return the seconds that take what planning leaves out: bytes into a piece, about and out.
+    """Return the seconds that planning leaves out: bytes into a piece, within it and out of it.
 
     Weights are read from memory for each slice: a tile of half the rows reads all of them.
     Padding copies nothing: XNNPACK takes it and the convolution behind it for one operation.
@@ -217,6 +230,6 @@ def _copying(piece: Graph) -> float:
         for layer in piece.layers
         if not layer.weights and kind_of(layer.kind).fusion is not Fusion.PADDING
     )
-    moved = sum(seconds_of(piece, layer) for layer in moving)
-    read = ITEM_SIZE["float32"] * piece.parameters
-    return moved + (read + sum(tensor.nbytes for tensor in ends)) / COPIED
+    moving_seconds = sum(seconds_of(piece, layer) for layer in moving)
+    weight_bytes = ITEM_SIZE["float32"] * piece.parameters
+    return moving_seconds + (weight_bytes + sum(tensor.nbytes for tensor in ends)) / COPIED

@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from edgeseg.bundle.bundle_file import write_bundle
 from edgeseg.bundle.manifest import FORMAT, Manifest
 from edgeseg.errors import field_name
@@ -110,6 +112,7 @@ def convert(
         decoding=prepared.decoding,
         pieces=assembled.pieces,
         settings=options.recorded(),
+        postprocess=prepared.rules or msgspec.UNSET,
         versions=compiler_versions(),
     )
     write_bundle(target, manifest, assembled.packed)

@@ -239,6 +239,16 @@ class ConversionOptions(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     """Names of the labels, one an output channel (a softmax's background left out)."""
 
+    postprocess: Annotated[
+        str | None,
+        Flag(
+            section="image",
+            metavar="PRESET|FILE.toml|none",
+            help="Rules for masks of whole scans: kidney, none, or a file of your own.",
+        ),
+    ] = None
+    """Three-dimensional post-processing: a preset, a TOML file of rules, or ``none``."""
+
     input_shape: Annotated[
         tuple[int, ...] | None,
         Flag(

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeseg.bundle.manifest import Decoding, Label, Preprocessing
+from edgeseg.bundle.rules import Rule
+from edgeseg.postprocess.rules_file import NONE, read_rules
 from edgeseg_converters.arrays import ModelInput
 from edgeseg_converters.compress.calibration import MAX_SLICES, noise_images, real_images
 from edgeseg_converters.keras.graph_reader import read_network
@@ -32,6 +34,8 @@ class Prepared:
         How its output becomes a mask, and the names of what it finds.
     preprocessing
         How slices become its input.
+    rules
+        Post-processing of masks.
     images
         Slices to calibrate and check on, (1, H, W, C) each; noise where none are given.
     notes
@@ -42,6 +46,7 @@ class Prepared:
     decoding: Decoding
     labels: tuple[Label, ...]
     preprocessing: Preprocessing
+    rules: tuple[Rule, ...]
     images: list[ModelInput]
     notes: tuple[str, ...]
 
@@ -61,7 +66,7 @@ def prepare(model: Path, options: ConversionOptions) -> Prepared:
     ModelError
         If the model can't be read or compiled.
     UsageError
-        If the labels are not as many as the output's channels.
+        If the labels are not as many as the output's channels, or rules do not fit them.
     VolumeError
         If the slices can't be read.
     """
@@ -69,9 +74,11 @@ def prepare(model: Path, options: ConversionOptions) -> Prepared:
     graph, note = complete_logits(network.graph)
     network = merge_common_subexpressions(Network(graph, network.weights))
     how, labels = decoding(network.graph, options.labels)
+    rules = read_rules(options.postprocess or NONE, labels)
     preprocessing = options.preprocessing(network.graph.inputs[0])
     images = _images(options, preprocessing)
-    return Prepared(network, how, labels, preprocessing, images, (note,) if note else ())
+    notes = (note,) if note else ()
+    return Prepared(network, how, labels, preprocessing, rules, images, notes)
 
 
 def _images(options: ConversionOptions, preprocessing: Preprocessing) -> list[ModelInput]:

@@ -24,15 +24,6 @@ class _Rule(
     """What all rules share: how they are written."""
 
 
-class Smooth(_Rule, frozen=True, tag="smooth"):
-    """Average probabilities along the slices before labels are decided.
-
-    ``sigma_mm`` is the standard deviation of the Gaussian weights.
-    """
-
-    sigma_mm: PositiveMillimetres
-
-
 class Bridge(_Rule, frozen=True, tag="bridge"):
     """Fill gaps along the slices, of at most ``gap_mm``, with the label at their upper end."""
 
@@ -75,9 +66,9 @@ class JoinedTo(_Rule, frozen=True, tag="joined-to"):
     within_mm: Millimetres = 0.0
 
 
-Rule: TypeAlias = Smooth | Bridge | FillHoles | KeepLargest | LeastVolume | JoinedTo
+Rule: TypeAlias = Bridge | FillHoles | KeepLargest | LeastVolume | JoinedTo
 Rules: TypeAlias = Annotated[tuple[Rule, ...], msgspec.Meta(max_length=64)]
-"""Applied in this order; smoothing stands first."""
+"""Applied in this order."""
 
 
 def labels_named(rule: Rule) -> tuple[str, ...]:
@@ -98,5 +89,5 @@ def describe(rule: Rule) -> str:
     words = []
     for key, value in msgspec.structs.asdict(rule).items():
         text = ", ".join(value) if isinstance(value, tuple) else f"{value:g}"
-        words += [f"{key} {text}"] if text else []
+        words += [f"{key} {text}"] if value else []
     return f"{rule_name(rule)} ({'; '.join(words)})"

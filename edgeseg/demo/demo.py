@@ -47,7 +47,10 @@ def run(folder: Path, progress: Progress = silent) -> None:
         raise OutputError(f"can't make {folder} ({error.strerror}); {remedy}") from None
     ct = sample(progress)
     bundle, mask = folder / "kidney.edgeseg", folder / "mask.nii.gz"
-    _edgeseg("convert", model, "-o", bundle, "--max-partitions", 6, "--window", "0,255")
+    _edgeseg(
+        *("convert", model, "-o", bundle, "--max-partitions", 6),
+        *("--window", "0,255", "--postprocess", "kidney"),
+    )
     limit = worker_limit(Bundle(bundle).manifest)
     console.print(
         f"\nEach worker may take {format_bytes(limit)}, too little for the whole model: "

@@ -13,12 +13,11 @@ from edgeseg.bundle.rules import (
     KeepLargest,
     LeastVolume,
     Rule,
-    Smooth,
     rule_name,
 )
 from edgeseg.imaging.slices import Mask
-from edgeseg.postprocess.along_slices import bridge_gaps
 from edgeseg.postprocess.bodies import Bodies, find_bodies, without_bodies
+from edgeseg.postprocess.gaps import bridge_gaps
 from edgeseg.postprocess.holes import fill_holes
 from edgeseg.postprocess.neighbours import VoxelSize, joined_bodies
 from edgeseg.postprocess.report import (
@@ -39,7 +38,7 @@ def postprocess(
     voxel: VoxelSize | None,
     advance: Callable[[], None] = lambda: None,
 ) -> tuple[list[Mask], PostprocessReport]:
-    """Apply rules to masks; smoothing acts on probabilities, before masks are made.
+    """Apply rules to masks.
 
     Parameters
     ----------
@@ -67,8 +66,8 @@ def postprocess(
         reason = "the slices are of several sizes"
     for rule in rules:
         if reason is not None or voxel is None:
-            outcomes.append(RuleOutcome(rule_name(rule), _region(rule), skipped=reason))
-        elif not isinstance(rule, Smooth):
+            outcomes.append(RuleOutcome(rule_name(rule), rule.labels, skipped=reason))
+        else:
             changed, outcome = _apply(result, rule, values, voxel)
             outcomes.append(_with_volumes(outcome, result, changed, voxel))
             result = changed
@@ -78,12 +77,12 @@ def postprocess(
 
 def _apply(
     masks: list[Mask],
-    rule: Bridge | FillHoles | KeepLargest | LeastVolume | JoinedTo,
+    rule: Rule,
     values: Mapping[str, int],
     voxel: VoxelSize,
 ) -> tuple[list[Mask], RuleOutcome]:
-    region = [values[name] for name in _region(rule)]
-    outcome = RuleOutcome(rule_name(rule), _region(rule))
+    region = [values[name] for name in rule.labels]
+    outcome = RuleOutcome(rule_name(rule), rule.labels)
     if isinstance(rule, Bridge):
         # A gap of exactly so many mm counts, whatever the rounding of the spacing.
         most = int(rule.gap_mm / voxel.slice_mm + 1e-6)
@@ -153,7 +152,3 @@ def _with_volumes(
         outcome.removed_bodies,
         outcome.largest_removed,
     )
-
-
-def _region(rule: Rule) -> tuple[str, ...]:
-    return () if isinstance(rule, Smooth) else rule.labels

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from edgeseg.bundle.manifest import Label
-from edgeseg.bundle.rules import Rule, Rules, Smooth, labels_named
+from edgeseg.bundle.rules import Rule, Rules, labels_named
 from edgeseg.errors import UsageError
 from edgeseg.text.suggestions import did_you_mean, near_path
 
@@ -25,7 +25,7 @@ PRESETS = ("kidney",)
 
 _SUFFIX = ".toml"
 _MAX_BYTES = 2**20
-_RULES = "bridge, fill-holes, joined-to, keep-largest, least-volume, smooth"
+_RULES = "bridge, fill-holes, joined-to, keep-largest, least-volume"
 
 
 class _RulesFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,7 +67,7 @@ def read_rules(name: str, labels: Sequence[Label]) -> tuple[Rule, ...]:
 
 
 def check_rules(rules: Sequence[Rule], labels: Sequence[Label], origin: str) -> tuple[Rule, ...]:
-    """Return the rules if they fit the labels and smoothing stands first.
+    """Return the rules if they fit the labels.
 
     Raises
     ------
@@ -82,11 +82,6 @@ def check_rules(rules: Sequence[Rule], labels: Sequence[Label], origin: str) -> 
                     f"rule {number} of {origin} names the label {name!r}; the model has "
                     f"{', '.join(known)}{did_you_mean(name, known)}"
                 )
-        if isinstance(rule, Smooth) and number > 1:
-            raise UsageError(
-                f"rule {number} of {origin} smooths probabilities, which come before all labels; "
-                "put it first"
-            )
     return tuple(rules)
 
 

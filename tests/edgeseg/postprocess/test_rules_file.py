@@ -58,13 +58,6 @@ def test_a_file_is_read_in_its_order(tmp_path: Path) -> None:
         ('[[rule]]\nrule = "keep-largest"\nlabels = ["kidney"]\nbody = 1', "unknown field `body`"),
         ("[[rule", "is no TOML"),
         ("rule = 5", "can't be used"),
-        (
-            (
-                '[[rule]]\nrule = "fill-holes"\nlabels = ["kidney"]\narea_mm2 = 5\n'
-                '[[rule]]\nrule = "smooth"\nsigma_mm = 2'
-            ),
-            "put it first",
-        ),
     ],
 )
 def test_what_can_not_be_used_is_said(tmp_path: Path, text: str, words: str) -> None:

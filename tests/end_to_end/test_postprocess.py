@@ -1,0 +1,83 @@
+"""Post-processing from the flag of convert to the mask: stated, shown, applied, overridden."""
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from processes import edgeseg
+from scipy import ndimage
+
+from edgeseg.bundle.bundle_file import Bundle
+from edgeseg.bundle.rules import KeepLargest
+
+B = 2
+"""The value of the label b."""
+
+RULES = """
+[[rule]]
+rule = "keep-largest"
+labels = ["b"]
+bodies = 1
+"""
+
+
+@pytest.fixture(scope="module")
+def bundle(tiny_folder: Path) -> Path:
+    """The tiny U-Net, of whose bodies the largest is kept."""
+    (tiny_folder / "one.toml").write_text(RULES)
+    target = tiny_folder / "one.edgeseg"
+    words = ("--labels", "a,b,c", "--postprocess", tiny_folder / "one.toml", "--max-partitions", 2)
+    assert edgeseg("convert", tiny_folder / "tiny.keras", "-o", target, *words).code == 0
+    return target
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    noise = np.random.default_rng(5).integers(-100, 400, (64, 64, 6), dtype=np.int16)
+    path = tmp_path_factory.mktemp("scan") / "ct.nii.gz"
+    nib.save(nib.Nifti1Image(noise, np.diag([-2.0, -2.0, 5.0, 1.0])), path)
+    return path
+
+
+def bodies_in(mask: Path) -> int:
+    region = np.asarray(nib.load(mask).dataobj) == B
+    joined = ndimage.generate_binary_structure(3, 1)
+    joined[:, :, 1] = True
+    return int(ndimage.label(region, joined)[1])
+
+
+def test_the_manifest_states_it_and_info_shows_it(bundle: Path) -> None:
+    assert Bundle(bundle).manifest.rules == (KeepLargest(("b",), 1),)
+    shown = edgeseg("info", bundle)
+    assert "keep-largest (labels b; bodies 1)" in " ".join(shown.out.split())
+
+
+def test_it_is_applied_and_said_and_can_be_left_out(
+    bundle: Path, scan: Path, tmp_path: Path
+) -> None:
+    counts = {}
+    for name, words in {"kept": (), "all": ("--postprocess", "none")}.items():
+        mask, figures = tmp_path / f"{name}.nii.gz", tmp_path / f"{name}.json"
+        ran = edgeseg(
+            "segment", bundle, scan, "-o", mask, "--local", 1, "--statistics", figures, *words
+        )
+        assert ran.code == 0, ran.err
+        counts[name] = bodies_in(mask), json.loads(figures.read_text())["postprocess"]["rules"]
+    assert counts["kept"][0] == 1 < counts["all"][0]
+    (outcome,) = counts["kept"][1]
+    assert outcome["bodies"] == counts["all"][0] == outcome["removed_bodies"] + 1
+    assert outcome["removed_ml"] > 0
+    assert counts["all"][1] == []
+
+
+def test_rules_of_other_labels_are_refused_before_any_work(
+    tiny_folder: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "x.edgeseg"
+    words = ("--labels", "a,b,c", "--postprocess", "kidney")
+    ran = edgeseg("convert", tiny_folder / "tiny.keras", "-o", target, *words)
+    assert ran.code == 2
+    assert "names the label 'kidney'; the model has a, b, c" in ran.err
+    assert not target.exists()

@@ -17,7 +17,7 @@ from edgeseg_converters.compress.calibration import MAX_SLICES, evenly_spaced
 from edgeseg_converters.compress.compress import compress
 from edgeseg_converters.compress.recipe import Recipe
 from edgeseg_converters.network import Network
-from edgeseg_converters.options import ConversionOptions, options_from
+from edgeseg_converters.options import ConversionOptions, options_from, partition_request
 from edgeseg_converters.partition import Cut, cut_network
 from edgeseg_converters.precision.assign import Chosen, compile_pieces, rounds
 from edgeseg_converters.precision.piece_loss import measure_losses
@@ -91,7 +91,7 @@ def convert(
     slices = prepared.images if options.calibration else ()
     compressed = compress(prepared.network, recipe, slices, progress)
     network = compressed.network
-    cut = cut_network(network, options.strategy, replace(options.request, progress=progress))
+    cut = cut_network(network, options.strategy, partition_request(options, progress))
     detail(f"{field_name('strategy')} {options.strategy} makes {len(cut.pieces)} pieces of it")
 
     compiled = _compile(network, cut, prepared, recipe, progress)

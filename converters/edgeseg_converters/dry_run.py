@@ -1,7 +1,6 @@
 """The dry run of a conversion: its pieces, before any of them is compiled."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from edgeseg.text.units import format_bytes, format_count
 from edgeseg_converters.compress.prune.filters import prune_filters
 from edgeseg_converters.compress.recipe import Recipe
 from edgeseg_converters.network import Network
-from edgeseg_converters.options import ConversionOptions, options_from
+from edgeseg_converters.options import ConversionOptions, options_from, partition_request
 from edgeseg_converters.partition import Alternative, Cut, cut_network
 from edgeseg_converters.partition.estimate import Sketch, crossing_bytes
 from edgeseg_converters.prepare import Prepared, prepare
@@ -99,7 +98,7 @@ def preview_conversion(  # noqa: PLR0913 - a goal and options beside what is rea
         calibration = require_calibration(options.calibration)
         read_validation(goal.validate, goal.patients, calibration, progress)
     prepared = prepare(source, options)
-    request = replace(options.request, progress=progress)
+    request = partition_request(options, progress)
     cut = cut_network(_pruned(prepared, options.compression, progress), options.strategy, request)
     precision = options.compression.quantize
     steps = _steps(rungs, goal, prepared.network.graph.parameters)

@@ -8,6 +8,7 @@ import inspect
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -102,6 +103,7 @@ class Flag:
         return self.help.format(strategies=f"{', '.join(others)} and {last}" if others else last)
 
 
+@cache
 def flags_of(struct: type[msgspec.Struct]) -> Mapping[str, Flag]:
     """Return what each field of a struct says of itself, in order.
 

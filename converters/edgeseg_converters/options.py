@@ -12,6 +12,7 @@ from edgeseg.boards.boards_file import BoardsFile, read_boards
 from edgeseg.bundle.manifest import Preprocessing
 from edgeseg.errors import UsageError, field_name
 from edgeseg.network.graph import Tensor
+from edgeseg.progress import Progress, silent
 from edgeseg.text.units import parse_bytes
 from edgeseg_converters.compress.recipe import (
     PRECISIONS,
@@ -55,7 +56,7 @@ class ConversionOptions(msgspec.Struct, frozen=True, kw_only=True):
             recorded=0,
         ),
     ] = "adaptive"
-    """Where the network is cut: a name of :func:`~edgeseg_converters.partition.strategies`."""
+    """The strategy that cuts the network, by its name at the command line."""
 
     ways: Annotated[
         int | None,
@@ -82,7 +83,7 @@ class ConversionOptions(msgspec.Struct, frozen=True, kw_only=True):
             recorded=7,
         ),
     ] = None
-    """What the pieces are for: a boards file, or its contents."""
+    """The boards that the pieces are for, as a boards file or its contents."""
 
     metric: Annotated[
         str,
@@ -93,7 +94,7 @@ class ConversionOptions(msgspec.Struct, frozen=True, kw_only=True):
             recorded=1,
         ),
     ] = "flops"
-    """What complexity means: ``flops``, ``parameters`` or ``memory`` (bytes)."""
+    """The measure of complexity, one of ``flops``, ``parameters`` and ``memory`` (bytes)."""
 
     max_complexity: Annotated[
         int | None,
@@ -164,7 +165,7 @@ class ConversionOptions(msgspec.Struct, frozen=True, kw_only=True):
             parse=str,
         ),
     ] = None
-    """How the network is compressed: a recipe, the name of a preset, or a TOML file."""
+    """The recipe of the compression, or the name of a preset or of a TOML file."""
 
     prune_ratio: Annotated[
         float | None,
@@ -175,7 +176,7 @@ class ConversionOptions(msgspec.Struct, frozen=True, kw_only=True):
             range=Range(least=0.0, remedy="give a number of at least 0, such as 0.5", in_help=True),
         ),
     ] = None
-    """Short for a recipe: weights below so many standard deviations of their kernel become zero."""
+    """Standard deviations of a kernel below which its weights become zero; short for a recipe."""
 
     quantize: Annotated[
         str | None,
@@ -185,7 +186,7 @@ class ConversionOptions(msgspec.Struct, frozen=True, kw_only=True):
             choices=lambda: PRECISIONS,
         ),
     ] = None
-    """Short for a recipe: ``none``, ``float16``, ``dynamic`` or ``int8``."""
+    """One of ``none``, ``float16``, ``dynamic`` and ``int8``; short for a recipe."""
 
     sparse_encoding: Annotated[
         bool,
@@ -203,7 +204,7 @@ class ConversionOptions(msgspec.Struct, frozen=True, kw_only=True):
             text_type=Path,
         ),
     ] = None
-    """Unlabelled slices: int8, batch statistics, fine-tuning and the check use them."""
+    """Unlabelled slices for int8, batch statistics, fine-tuning and the check."""
 
     window: Annotated[
         tuple[float, float],
@@ -290,15 +291,6 @@ class ConversionOptions(msgspec.Struct, frozen=True, kw_only=True):
             self, recipe=recipe, prune_ratio=None, quantize=None, sparse_encoding=False
         )
 
-    @property
-    def request(self) -> "PartitionRequest":
-        """What the partition is asked for."""
-        from edgeseg_converters.partition import PartitionRequest
-
-        fields = {field.name for field in dataclasses.fields(PartitionRequest)}
-        shared = {name: getattr(self, name) for name in self.__struct_fields__ if name in fields}
-        return PartitionRequest(precision=self.compression.quantize, **shared)
-
     def preprocessing(self, image: Tensor) -> Preprocessing:
         """Return how slices become the model's input tensor, of shape (1, H, W, C)."""
         _, height, width, channels = image.shape
@@ -312,6 +304,25 @@ class ConversionOptions(msgspec.Struct, frozen=True, kw_only=True):
             "quantize": recipe.quantize,
             "recipe": msgspec.json.encode(recipe).decode(),
         }
+
+
+def partition_request(
+    options: ConversionOptions, progress: Progress = silent
+) -> "PartitionRequest":
+    """Return what the partition is asked for: the fields of the options that it has too.
+
+    Parameters
+    ----------
+    options
+        All of a conversion.
+    progress
+        Told how far a search for cuts is.
+    """
+    from edgeseg_converters.partition import PartitionRequest
+
+    fields = {field.name for field in dataclasses.fields(PartitionRequest)}
+    shared = {name: getattr(options, name) for name in options.__struct_fields__ if name in fields}
+    return PartitionRequest(precision=options.compression.quantize, progress=progress, **shared)
 
 
 def options_from(options: ConversionOptions | None, fields: dict[str, Any]) -> ConversionOptions:

@@ -14,7 +14,7 @@ from edgeseg_converters.commands.convert import convert as command
 from edgeseg_converters.commands.signature import given_fields, takes_fields_of
 from edgeseg_converters.compress.recipe import Recipe
 from edgeseg_converters.flags import Flag, Range, complete, flags_of
-from edgeseg_converters.options import ConversionOptions
+from edgeseg_converters.options import ConversionOptions, partition_request
 from edgeseg_converters.partition import PartitionRequest
 from edgeseg_converters.search.goal import SearchGoal
 
@@ -130,7 +130,7 @@ def test_options_are_read_as_at_the_command_line(tmp_path: Path) -> None:
     assert options.labels == ("kidney", "tumor")
     assert options.input_shape == (64, 32)
     assert options.calibration == tmp_path
-    assert options.request == PartitionRequest(
+    assert partition_request(options) == PartitionRequest(
         "memory", 2 * 2**20, None, None, options.boards, "int8", 1024, None
     )
 

@@ -32,7 +32,7 @@ class SearchGoal(msgspec.Struct, frozen=True, kw_only=True):
             range=Range(least=0, most=1, remedy="give a number in 0..1, such as 0.005"),
         ),
     ]
-    """Dice that may be lost against the Keras model: mean over patients, of the worst region."""
+    """Dice that may be lost against the Keras model, mean over patients of the worst region."""
 
     validate: Annotated[
         Path,
@@ -66,7 +66,7 @@ class SearchGoal(msgspec.Struct, frozen=True, kw_only=True):
             hides_default=True,
         ),
     ] = "size"
-    """What should be least: ``size``, ``latency`` or ``memory``."""
+    """What should be least, one of ``size``, ``latency`` and ``memory``."""
 
     def __post_init__(self) -> None:
         """Refuse what can't be done."""

@@ -1,7 +1,9 @@
 """What a field of a struct of options says of itself: help, range, spelling at the command line.
 
 A field is declared once, ``name: Annotated[type, Flag(...)] = default``. The command line is made
-of these declarations, and :func:`complete` holds values from Python to them.
+of these declarations, and :func:`complete` holds values from Python to them. The text below a
+field goes into the API reference; what stands before a colon in its first line would be shown as
+the field's type.
 """
 
 import inspect

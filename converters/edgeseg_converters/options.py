@@ -248,7 +248,7 @@ class ConversionOptions(msgspec.Struct, frozen=True, kw_only=True):
             help="Rules for masks of whole scans: kidney, none, or a file of your own.",
         ),
     ] = None
-    """Three-dimensional post-processing: a preset, a TOML file of rules, or ``none``."""
+    """Rules for masks of whole scans, as a preset, a TOML file of rules, or ``none``."""
 
     input_shape: Annotated[
         tuple[int, ...] | None,

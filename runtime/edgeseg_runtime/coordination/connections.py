@@ -155,7 +155,7 @@ class Connections:
                 self.fleet = self.fleet.unavailable(name, refusal)
             loss_reason = connection.loss_reason(SILENCE_SECONDS)
             if loss_reason and name in self.fleet.present:
-                self.fleet = self.fleet.lost(name, loss_reason)
+                self.fleet = self.fleet.lost(name, loss_reason, time.monotonic())
                 connection.reconnect()
         return received
 
@@ -228,6 +228,7 @@ class Connections:
                 self._by_name[name].ping(self._session)
         if now - self._last_greeting > GREET_SECONDS:
             self._last_greeting = now
+            self.fleet = self.fleet.rested(now)
             for name in self.fleet.awaited:
                 self._by_name[name].greet(self._session)
 

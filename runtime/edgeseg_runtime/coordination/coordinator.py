@@ -167,6 +167,7 @@ class Coordinator:
                 result = self._result(name, message, payload, backlog)
                 if result is not None:
                     backlog.finish(result.index)
+                    self._connections.fleet = self.fleet.progressed()
                     # The board should have its next slice before this result is processed.
                     self.admit(backlog)
                     yield result

@@ -6,7 +6,7 @@ from edgeseg.planning.planner import Plan
 from edgeseg.planning.problem.problem import Problem
 from edgeseg_runtime.coordination.backlog import Backlog, PendingSlice, Result
 from edgeseg_runtime.coordination.coordinator import Coordinator
-from edgeseg_runtime.coordination.fleet import MAX_LOSSES, BoardsLostError, BoardState
+from edgeseg_runtime.coordination.fleet import BoardsLostError, BoardState
 from edgeseg_runtime.coordination.fleet_planner import (
     PLANNING_SECONDS,
     REPLANNING_SECONDS,
@@ -170,8 +170,16 @@ def _limits(plan: Plan) -> list[int]:
 
 def _loss_line(board: str, state: BoardState, present: int) -> str:
     """Return a line that says that a board was lost, and with how many others the run goes on."""
-    if state.barred and state.losses < MAX_LOSSES:
+    if state.barred and not state.fruitless_losses:
         return f"board {board} is left out: {state.absent}"
-    stays = f", {state.losses} times by now: it stays out" if state.barred else ""
+    stays = f", {state.losses} times by now: it {_consequence(state)}" if _is_out(state) else ""
     rest = f"going on with {present} board{'s' * (present != 1)}" if present else "none is left"
     return f"board {board} was lost ({state.absent}){stays}; {rest}"
+
+
+def _is_out(state: BoardState) -> bool:
+    return state.barred or state.rests_until is not None
+
+
+def _consequence(state: BoardState) -> str:
+    return "stays out" if state.barred else "rests for a while"

@@ -251,7 +251,7 @@ def test_too_few_that_are_left_say_who_is_missing(
     assert "waiting up to 0.5 s for board-1" in run.told[1]
 
 
-def test_a_board_lost_three_times_stays_out(
+def test_a_board_lost_three_times_in_a_row_rests(
     workers: Workers,
     tiny_bundle: Path,
     scan: NDArray[np.int16],
@@ -277,7 +277,34 @@ def test_a_board_lost_three_times_stays_out(
     np.testing.assert_array_equal(mask, expected)
     assert len(report.losses) == 3
     assert sum("joined" in line for line in run.told) == 2
-    assert "(its connection broke), 3 times by now: it stays out; going on" in run.told[-1]
+    assert "(its connection broke), 3 times by now: it rests for a while; going on" in run.told[-1]
+
+
+def test_the_last_board_is_never_given_up_while_slices_are_finished(
+    workers: Workers,
+    tiny_bundle: Path,
+    scan: NDArray[np.int16],
+    expected: NDArray[np.uint8],
+) -> None:
+    """Four losses in a few seconds of the only board, which is started again each time."""
+    restarted = [workers.start()]
+    endpoint = restarted[0].endpoint
+    run = Run(tiny_bundle, [endpoint], patience=20.0)
+
+    def trouble() -> None:
+        for losses in range(1, 5):
+            _kill(restarted[-1])
+            _until(lambda count=losses: sum("was lost" in line for line in run.told) == count)
+            done = run.came
+            restarted.append(workers.start("--listen", endpoint))
+            _until(lambda count=done: run.came > count)
+        run.pause = 0.0
+
+    thread = threading.Thread(target=trouble)
+    mask, report = run.segment(np.concatenate([scan] * 8), 3, thread.start, pause=0.2)
+    thread.join()
+    np.testing.assert_array_equal(mask, np.concatenate([expected] * 8))
+    assert len(report.losses) == 4
 
 
 def test_a_slow_board_gets_less_to_do(

@@ -58,13 +58,16 @@ types: env
 imports: env
 	$(BIN)/lint-imports
 
+# COVERAGE=--cov counts what the tests run, and fails below the figure in pyproject.toml.
+COVERAGE ?=
+
 # Two processes share two cores: libraries that start a thread a core would only make them wait.
 unit: export TF_NUM_INTRAOP_THREADS = 1
 unit: export TF_NUM_INTEROP_THREADS = 1
 unit: export OMP_NUM_THREADS = 1
 unit: export OPENBLAS_NUM_THREADS = 1
 unit: env $(BASE_STAMP)
-	EDGESEG_BASE_PYTHON=$(abspath $(BASE)/bin/python) $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 15
+	EDGESEG_BASE_PYTHON=$(abspath $(BASE)/bin/python) $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 15 $(COVERAGE)
 
 # The site; a warning fails: a broken link, a page in no table of contents, an unknown reference.
 docs: env

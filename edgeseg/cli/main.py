@@ -1,6 +1,9 @@
 """The ``edgeseg`` command: runs its subcommands, and ends every error in one line."""
 
+import signal
 import sys
+import threading
+import time
 from io import TextIOWrapper
 from itertools import pairwise
 from typing import Any, NoReturn
@@ -8,6 +11,8 @@ from typing import Any, NoReturn
 # All else is imported within main: an interrupt at that moment must end in one line as well.
 
 INTERRUPTED = 130
+_IMPATIENCE_SECONDS = 5.0
+"""A second interrupt within this time is the first one again: what is cleaned up goes on."""
 _MOST_CHARACTERS = 2000
 
 
@@ -17,6 +22,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # not every terminal can show every name
+    _end_like_an_interrupt()
     try:
         # Set before the command line is read, so that errors in it are written this way too.
         if "--log-format=json" in words or ("--log-format", "json") in pairwise(words):
@@ -31,6 +37,23 @@ def main() -> None:
     if code == INTERRUPTED:
         _fail("interrupted", INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _end_like_an_interrupt() -> None:
+    """Have SIGTERM end a command as Ctrl-C does, and one of several signals in a row count."""
+    last = -_IMPATIENCE_SECONDS
+
+    def interrupt(_number: int, _frame: object) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _IMPATIENCE_SECONDS:
+            last = now
+            raise KeyboardInterrupt
+
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, interrupt)
 
 
 def application() -> Any:

@@ -154,7 +154,7 @@ def test_when_patience_ends_the_rest_is_done_later(
     assert names(tmp_path) == {_MASK}
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_was_stopped_goes_on(
     workers: Workers,
     tiny_bundle: Path,
@@ -170,7 +170,7 @@ def test_a_run_that_was_stopped_goes_on(
         _until(lambda: _begun(tmp_path))
         run.send_signal(number)
         ended = output_of(run)
-    if number == signal.SIGINT:
+    if number != signal.SIGKILL:
         assert ended.code == 130
         assert f"slices are kept in {tmp_path / _KEPT}: add --resume" in ended.err
     assert names(tmp_path) == {_KEPT}
@@ -178,6 +178,22 @@ def test_a_run_that_was_stopped_goes_on(
     assert resumed.code == 0, resumed
     assert (tmp_path / _MASK).read_bytes() == expected
     assert names(tmp_path) == {_MASK}
+
+
+def test_five_interrupts_are_one(
+    tiny_bundle: Path, tmp_path: Path, scan: Path, workers: Workers
+) -> None:
+    words = _words([workers.start()])
+    with _running(tiny_bundle, scan, "-o", tmp_path / _MASK, *words) as run:
+        _until(lambda: _begun(tmp_path))
+        for _ in range(5):
+            run.send_signal(signal.SIGINT)
+            time.sleep(0.02)
+        ended = output_of(run)
+    # The last ones may come when the line is written and Python ends, with its own handler gone.
+    assert ended.code in {130, -signal.SIGINT}
+    assert "Traceback" not in ended.err
+    assert f"slices are kept in {tmp_path / _KEPT}: add --resume" in ended.err
 
 
 def test_a_checkpoint_of_another_scan_is_refused(

@@ -1,5 +1,6 @@
 """The separate bodies of each label, as a reader lists lesions: volume, diameter, side, slices."""
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -13,7 +14,7 @@ from scipy.spatial.distance import pdist
 from edgeseg.bundle.manifest import Label
 from edgeseg.imaging.scan import Scan
 from edgeseg.imaging.slices import Grey, Hounsfield, Mask
-from edgeseg.postprocess.bodies import Bodies, find_bodies
+from edgeseg.postprocess.bodies import Bodies, SlicePatches, find_bodies
 from edgeseg.postprocess.neighbours import VoxelSize
 from edgeseg.postprocess.voxel_size import voxel_size
 
@@ -29,7 +30,8 @@ Side = Literal["left", "right"]
 class BodyStatistics(msgspec.Struct, frozen=True):
     """One connected body of a label.
 
-    ``axial_diameter_mm`` is the largest distance within one slice, between outer edges of pixels;
+    ``axial_diameter_mm`` is the largest distance within a connected part of one slice, between
+    outer edges of pixels;
     ``side`` is the patient's, as seen from the middle of the body in the same slices; slices are
     called as the scan calls them.
     """
@@ -68,24 +70,18 @@ def list_bodies(
 
 
 def _bodies_of(label: Label, scan: Scan, bodies: Bodies, voxel: VoxelSize) -> list[BodyStatistics]:
-    diameters = np.zeros(len(bodies))
-    offsets = np.zeros(len(bodies))
-    borders = np.zeros(len(bodies), np.bool_)
+    order = np.argsort(-bodies.voxels, kind="stable")[:MOST_BODIES]
+    listed = np.zeros(len(bodies), np.bool_)
+    listed[order] = True
+    diameters, offsets = np.zeros(len(bodies)), np.zeros(len(bodies))
+    borders = (bodies.first_slice == 0) | (bodies.last_slice == len(scan) - 1)
     for part in bodies.patches:
-        image = scan.slice(part.index)
-        middle = _middle_column(image)
-        for number, box in enumerate(ndimage.find_objects(part.patches), start=1):
-            body, pixels = bodies.body_of[part.first + number - 1], part.patches[box] == number
-            diameters[body] = max(diameters[body], _diameter(pixels, voxel))
-            rows, cols = (
-                slice(outer.start + inner.start, outer.start + inner.stop)
-                for outer, inner in zip(part.box, box, strict=True)
-            )
-            columns = np.flatnonzero(pixels.any(axis=0)) + cols.start + 0.5
-            weights = pixels.sum(axis=0)[pixels.any(axis=0)]
-            offsets[body] += float(((columns - middle) * weights).sum())
-            borders[body] |= _touches(rows, image.shape[0]) or _touches(cols, image.shape[1])
-    borders |= (bodies.first_slice == 0) | (bodies.last_slice == len(scan) - 1)
+        owners = bodies.body_of[part.nodes]
+        if listed[owners].any():
+            image = scan.slice(part.index)
+            np.add.at(offsets, owners, _offsets(part, _middle_column(image)))
+            borders[owners[_at_border(part, image.shape)]] = True
+            _widen(diameters, part, owners, listed, voxel)
     return [
         BodyStatistics(
             label.name,
@@ -96,12 +92,53 @@ def _bodies_of(label: Label, scan: Scan, bodies: Bodies, voxel: VoxelSize) -> li
             scan.name(int(bodies.last_slice[body])),
             bool(borders[body]),
         )
-        for body in np.argsort(-bodies.voxels, kind="stable")[:MOST_BODIES]
+        for body in order
     ]
 
 
-def _touches(extent: slice, size: int) -> bool:
-    return bool(extent.start == 0 or extent.stop == size)
+def _offsets(part: SlicePatches, middle: float) -> NDArray[np.float64]:
+    """Sum, for each patch, how far its pixels are to the left of the patient's middle."""
+    columns = np.arange(part.box[1].start, part.box[1].stop) + 0.5 - middle
+    weights = np.broadcast_to(columns, part.patches.shape).ravel()
+    return np.asarray(
+        np.bincount(part.patches.ravel(), weights=weights, minlength=part.count + 1)[1:]
+    )
+
+
+def _at_border(part: SlicePatches, shape: tuple[int, ...]) -> NDArray[np.intp]:
+    """Return the numbers, from 0, of the patches that touch a border of the slice."""
+    (rows, cols), patches = part.box, part.patches
+    edges = [
+        patches[0] if rows.start == 0 else patches[:0],
+        patches[-1] if rows.stop == shape[0] else patches[:0],
+        patches[:, 0] if cols.start == 0 else patches[:0],
+        patches[:, -1] if cols.stop == shape[1] else patches[:0],
+    ]
+    numbers = np.unique(np.concatenate([edge.ravel() for edge in edges]))
+    return np.asarray(numbers[numbers > 0].astype(np.intp) - 1)
+
+
+def _widen(
+    diameters: NDArray[np.float64],
+    part: SlicePatches,
+    owners: NDArray[np.int32],
+    listed: NDArray[np.bool_],
+    voxel: VoxelSize,
+) -> None:
+    """Raise the diameters of listed bodies to those of their largest patches in a slice."""
+    counts = np.bincount(part.patches.ravel(), minlength=part.count + 1)[1:]
+    by_size = np.argsort(counts, kind="stable")
+    largest: dict[int, int] = dict(zip(owners[by_size].tolist(), by_size.tolist(), strict=True))
+    boxes = ndimage.find_objects(part.patches)
+    for body, number in largest.items():
+        rows, cols = boxes[number]
+        diagonal = math.hypot(
+            (rows.stop - rows.start) * voxel.row_mm, (cols.stop - cols.start) * voxel.col_mm
+        )
+        # The box bounds the diameter: most patches need no closer look.
+        if listed[body] and diagonal > diameters[body]:
+            pixels = part.patches[rows, cols] == number + 1
+            diameters[body] = max(diameters[body], _diameter(pixels, voxel))
 
 
 def _middle_column(image: Hounsfield | Grey) -> float:

@@ -8,6 +8,8 @@ from edgeseg.bundle.manifest import Label
 from edgeseg.files.atomic import atomic_path
 from edgeseg_runtime.study.record import Failure, Record, VolumeOutcome
 
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+
 
 def flags_of(record: Record) -> tuple[str, ...]:
     """Return what deserves a look: nothing found, a label cut off, a warning of the scan."""
@@ -41,16 +43,22 @@ def write_summary(path: Path, outcomes: Sequence[VolumeOutcome], labels: Sequenc
 
 def _row(outcome: VolumeOutcome, names: Sequence[str]) -> tuple[object, ...]:
     if isinstance(outcome, Failure):
-        return (outcome.volume, *("" for _ in range(len(names) + 3)), outcome.error)
+        empty = ("" for _ in range(len(names) + 3))
+        return (_text(outcome.volume), *empty, _text(outcome.error))
     amounts = {label.name: label.volume_ml for label in outcome.statistics.labels}
     return (
-        outcome.volume,
+        _text(outcome.volume),
         f"{outcome.seconds:.3f}",
         outcome.statistics.slices,
         *(_amount(amounts.get(name)) for name in names),
-        "; ".join(flags_of(outcome)),
+        _text("; ".join(flags_of(outcome))),
         "",
     )
+
+
+def _text(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula: names may be of any origin."""
+    return f"'{text}" if text.startswith(_FORMULAS) else text
 
 
 def _amount(volume_ml: float | None) -> str:

@@ -37,3 +37,11 @@ def test_there_is_a_line_for_each_volume(tmp_path: Path) -> None:
         ["c", "", "", "", "", "", 'it is "damaged"; copy it again'],
         ["pictures", "1.260", "7", "", "", "", ""],
     ]
+
+
+def test_no_cell_is_a_formula(tmp_path: Path) -> None:
+    outcomes = (record(label("kidney", 1, 1.0), volume="=1+1"), Failure("+a", "@SUM(A1)"))
+    write_summary(tmp_path / "summary.csv", outcomes, _LABELS)
+    with (tmp_path / "summary.csv").open(newline="", encoding="utf-8") as file:
+        _, first, second = list(csv.reader(file))
+    assert (first[0], second[0], second[-1]) == ("'=1+1", "'+a", "'@SUM(A1)")

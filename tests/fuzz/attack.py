@@ -55,7 +55,7 @@ class Watched:
     def check(self) -> float:
         """Return by how many MiB the memory grew at most; it must be little."""
         if self.peak - self.start > MAX_GROWTH_BYTES:
-            raise BrokenError(f"memory grew from {self.first} to {self.most} bytes")
+            raise BrokenError(f"memory grew from {self.start} to {self.peak} bytes")
         if self.slowest > MAX_ANSWER_SECONDS:
             raise BrokenError(f"an answer took {self.slowest:.1f} s")
         return (self.peak - self.start) / MIB

@@ -16,7 +16,7 @@ def main(bundle: Path, outputs: Path) -> None:
     """Save the outputs of every piece as ``PIECE.NUMBER``."""
     opened = Bundle(bundle)
     noise = np.random.default_rng(6)
-    made = {}
+    made: dict[str, NDArray[Any]] = {}
     for piece in opened.manifest.pieces:
         interpreter = open_engine(opened.piece(piece))
         arrays = interpreter.run([_draw(noise, port) for port in interpreter.inputs])

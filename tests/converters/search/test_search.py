@@ -198,7 +198,7 @@ def test_an_interrupted_search_goes_on_where_it_ended(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     output = tmp_path / "m.edgeseg"
-    measure = trials.measure_bundle
+    measure = vars(trials)["measure_bundle"]
 
     def interrupted(bundle: Bundle) -> Any:
         if bundle.path.stem == "half":

@@ -153,7 +153,7 @@ def test_stored_values_become_hu(
     stored: type, slope: float, inter: float, kept: type, tmp_path: Path
 ) -> None:
     """The header's slope and intercept count; whole numbers stay small."""
-    raw = np.arange(120).reshape(4, 5, 6).astype(stored)
+    raw: NDArray[Any] = np.arange(120).reshape(4, 5, 6).astype(stored)
     image = nib.Nifti1Image(raw, np.diag([-1, -1, 1, 1]), dtype=stored)
     image.header.set_slope_inter(slope, inter)
     nib.save(image, tmp_path / "ct.nii")

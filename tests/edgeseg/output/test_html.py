@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -46,10 +47,11 @@ def test_what_is_inserted_is_escaped(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_pages_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
     write_page(tmp_path / "page.html", "edgeseg.output", "base.html")
     assert (tmp_path / "page.html").read_text().endswith("</html>")
-    for act in (
+    acts: tuple[Callable[[], None], ...] = (
         lambda: check_page(tmp_path / "none" / "page.html"),
         lambda: write_page(tmp_path / "none" / "page.html", "edgeseg.output", "base.html"),
-    ):
+    )
+    for act in acts:
         with pytest.raises(OutputError, match="create its folder first"):
             act()
 

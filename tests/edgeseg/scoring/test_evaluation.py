@@ -107,6 +107,7 @@ def test_real_labels_score_as_with_the_package(path: Path, tmp_path: Path) -> No
     prediction = _write(tmp_path / "made.nii.gz", made, affine)
     scored = score(CasePair("case", prediction, truth))
     assert scored.surface_dice == pytest.approx(_by_the_package(truth, prediction), abs=1e-9)
+    assert scored.surface_dice is not None
     assert 0.5 < scored.surface_dice["tumor"] < 1
     assert 0.5 < scored.dice["tumor"] < 1
 

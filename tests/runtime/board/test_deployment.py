@@ -70,7 +70,7 @@ class _Served:
     def waiting_messages(self) -> list[Any]:
         """Return all messages that the worker has sent by now, its answer to a ping aside."""
         self.link.send(Ping("test"))
-        messages = []
+        messages: list[Any] = []
         while True:
             message: Any = hear(self.link, object)
             if isinstance(message, Pong):

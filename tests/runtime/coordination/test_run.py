@@ -416,10 +416,10 @@ class _Impostor:
         elif isinstance(message, TensorData):
             self.admitted += 1
             job = message.job
-            old = type(job)(job.epoch - 1, job.slice, job.lane, job.geometry)
+            old_job = type(job)(job.epoch - 1, job.slice, job.lane, job.geometry)
             wrong, shape = np.full((64, 64), 9, np.uint8), (64, 64)
-            yield Failed(old, "an old failure"), None
-            yield SliceResult(old, "mask", shape), wrong
+            yield Failed(old_job, "an old failure"), None
+            yield SliceResult(old_job, "mask", shape), wrong
             if self._failure is not None:
                 yield Failed(job, self._failure), None
             yield SliceResult(job, "mask", shape), self._mask

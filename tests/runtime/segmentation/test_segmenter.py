@@ -93,8 +93,8 @@ def test_workers_too_small_for_all_of_it_are_chained(
     np.testing.assert_array_equal(segmentation.mask, expected)
     (lane,) = segmenter.placement.lanes
     assert len(lane.members) > 1
-    for board in segmentation.report.boards:
-        assert board.peak_memory_bytes <= board.memory_limit_bytes
+    for report in segmentation.report.boards:
+        assert report.peak_memory_bytes <= report.memory_limit_bytes
 
 
 def test_a_folded_lane_gives_the_same_masks(
@@ -121,8 +121,8 @@ def test_a_folded_lane_gives_the_same_masks(
     np.testing.assert_array_equal(segmentation.mask, expected)
     (lane,) = segmenter.placement.lanes
     assert list(lane.boards.values()) == ["outer", "inner", "outer", "outer"]
-    for board in segmentation.report.boards:
-        assert board.peak_memory_bytes <= board.memory_limit_bytes
+    for report in segmentation.report.boards:
+        assert report.peak_memory_bytes <= report.memory_limit_bytes
     assert segmentation.report.planned_slices_per_second > 0
     assert segmentation.report.planned_from_estimates
 

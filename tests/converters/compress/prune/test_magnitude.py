@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+from edgeseg_converters.compress.fitting.im2col import Kernel
 from edgeseg_converters.compress.prune.kernels import is_kernel, sparsity, sparsity_by_layer
 from edgeseg_converters.compress.prune.magnitude import (
-    Kernel,
     keep_largest,
     zero_weights,
 )

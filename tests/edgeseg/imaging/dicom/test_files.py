@@ -47,7 +47,7 @@ def test_a_directory_file_is_no_image(small: Path) -> None:
     directory = pydicom.Dataset()
     directory.file_meta = pydicom.dataset.FileMetaDataset()
     directory.file_meta.MediaStorageSOPClassUID = pydicom.uid.MediaStorageDirectoryStorage
-    directory.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
+    directory.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.UID("1.2.3")
     directory.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
     directory.save_as(small / "DICOMDIR", enforce_file_format=True)
     scan = read_scan(small)

@@ -3,6 +3,7 @@
 import threading
 import weakref
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -103,13 +104,14 @@ def test_what_nobody_reads_again_is_gone_before_inference_takes_memory(
     firing = Firing(_JOB, step, dict(arrays))
     arrays.clear()
     alive: list[set[str]] = []
-    run = interpreters[0]._engine.invoke
+    engine = cast(Any, interpreters[0])._engine
+    run = engine.invoke
 
     def invoke() -> None:
         alive.append({name for name, array in weak_arrays.items() if array() is not None})
         run()
 
-    monkeypatch.setattr(interpreters[0]._engine, "invoke", invoke)
+    monkeypatch.setattr(engine, "invoke", invoke)
     step_runner.run(interpreters, firing)
     assert {port.tensor for port in first.inputs} - later
     assert alive == [weak_arrays.keys() & later]

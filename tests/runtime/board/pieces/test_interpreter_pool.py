@@ -1,8 +1,9 @@
 """Interpreters are lent to one borrower at a time, and released when their memory is needed."""
 
 import weakref
+from typing import Any
 
-import numpy as np
+from numpy.typing import NDArray
 
 from edgeseg_runtime.board.pieces.interpreter_pool import InterpreterPool, InterpreterSet
 
@@ -12,7 +13,7 @@ class _Runner:
 
     seconds = 0.0
 
-    def run(self, arrays: object) -> list[np.ndarray]:  # type: ignore[type-arg]
+    def run(self, arrays: object) -> list[NDArray[Any]]:
         raise NotImplementedError
 
     def run_on_zeros(self) -> None:

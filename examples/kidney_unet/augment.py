@@ -26,7 +26,7 @@ class Frame:
     size: int
 
 
-TUMOR_IN_HEALTHY, TUMOR_BESIDE_TUMOR = 0.4, 0.15
+TUMOR_IN_HEALTHY, TUMOR_BESIDE_TUMOR = 0.2, 0.1
 """How often a slice without and with a tumour gets one of another patient."""
 MISPLACED = 0.25
 """How often tissue is put where it does not belong."""

@@ -136,7 +136,7 @@ def main(  # noqa: PLR0913 - a command line
     data: Annotated[Path, typer.Option(envvar="EDGESEG_DATA", help="Labelled slices.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for models and scores.")],
     folds: Annotated[int, typer.Option(min=2, help="How many times patients are held out.")] = 4,
-    only: Annotated[int | None, typer.Option(min=0, help="Train just this fold.")] = None,
+    only: Annotated[int | None, typer.Option(min=0, help="Train and score just this fold.")] = None,
     base: Annotated[int, typer.Option(min=1, help="Channels of the first level.")] = 16,
     depth: Annotated[int, typer.Option(min=1, help="How many times the slice is halved.")] = 4,
     start: Annotated[
@@ -159,7 +159,7 @@ def main(  # noqa: PLR0913 - a command line
 ) -> None:
     """Train a model for each fold, and score every patient with the model that never saw them.
 
-    A stopped run goes on where it was; a fold of its own (``--only``) may run beside another.
+    A stopped run goes on where it was.
     """
     set_up(threads, bfloat16=bfloat16)
     plan = Plan(epochs, minutes, batch=4, rate=rate, seed=seed)
@@ -168,15 +168,14 @@ def main(  # noqa: PLR0913 - a command line
         output.mkdir(parents=True, exist_ok=True)
         run = Run(output / "model.keras", Network(base, depth), start)
         apart = not_seen(slices, [name for name in seen.split(",") if name])
-        all_folds = folds_of(apart, run, folds, seed)
-        for fold in all_folds:
-            if only in {None, fold.number}:
-                train_fold(fold, slices, plan)
-        if only is None:
-            console.print(table_of(score_folds(all_folds, slices, output)))
-            if mirror:
-                console.print("each slice averaged with its mirror image")
-                console.print(table_of(score_folds(all_folds, slices, output, mirror=True)))
+        every = folds_of(apart, run, folds, seed)
+        asked = [fold for fold in every if only in {None, fold.number}]
+        for fold in asked:
+            train_fold(fold, slices, plan)
+        console.print(table_of(score_folds(asked, slices, output)))
+        if mirror:
+            console.print("each slice averaged with its mirror image")
+            console.print(table_of(score_folds(asked, slices, output, mirror=True)))
 
 
 if __name__ == "__main__":

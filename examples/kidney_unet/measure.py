@@ -1,5 +1,6 @@
-"""Dice of held-out patients, and of the kidneys in the sample volume."""
+"""Dice of held-out patients, and what is found in the sample volume."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +15,7 @@ from rich.table import Table
 
 from edgeseg.imaging.nifti import read_volume
 from edgeseg.labelled import LabelledSlice, read_labelled, split
+from edgeseg.labelled.labels import TUMOR
 from edgeseg.output.terminal import console, figure_table, progress
 from edgeseg.scoring.dice import dice
 from edgeseg_converters.compare.accuracy import PatientScore, PatientScores, SliceSegmenter, score
@@ -65,10 +67,11 @@ def mean_dice(scores: Sequence[PatientScore], region: str) -> float:
     return float(np.mean(known)) if known else float("nan")
 
 
-def sample_kidneys(segmenter: SliceSegmenter, folder: Path) -> Mapping[str, float]:
-    """Return the Dice of kidneys and masses in the sample volume against its kidney labels.
+def measure_sample(segmenter: SliceSegmenter, folder: Path) -> Mapping[str, str]:
+    """Return what is found in the sample volume, slice by slice, in words.
 
-    Over all slices, and over those alone that show kidneys; the labels are TotalSegmentator's.
+    Dice of kidneys and masses against its kidney labels, over all slices and over those alone that
+    show kidneys, and the volume of tumour: its labels, TotalSegmentator's, name none.
 
     Raises
     ------
@@ -78,9 +81,15 @@ def sample_kidneys(segmenter: SliceSegmenter, folder: Path) -> Mapping[str, floa
     ct = read_volume(folder / "example_ct.nii.gz")
     labels = read_volume(folder / "example_seg_fast_force_split.nii.gz")
     truth = np.isin(labels.voxels, SAMPLE_KIDNEYS)
-    found = np.stack([_mask(segmenter, ct, index) > 0 for index in range(len(ct))])
-    shown = truth.any(axis=(1, 2))
-    return {"all slices": dice(truth, found), "kidney slices": dice(truth[shown], found[shown])}
+    masks = np.stack([_mask(segmenter, ct, index) for index in range(len(ct))])
+    shown, found = truth.any(axis=(1, 2)), masks > 0
+    millilitres = (masks == TUMOR).sum() * math.prod(ct.spacing) / 1000
+    whole, inside = dice(truth, found), dice(truth[shown], found[shown])
+    return {
+        f"kidneys over all {len(ct)} slices": f"Dice {whole:.3f}",
+        f"over the {shown.sum()} slices with kidneys": f"Dice {inside:.3f}",
+        "tumour": f"{millilitres:.1f} mL",
+    }
 
 
 def table_of(scores: Sequence[PatientScore]) -> Table:
@@ -103,20 +112,20 @@ def _mask(segmenter: SliceSegmenter, ct: Any, index: int) -> Bytes:
 def main(
     model: Annotated[Path, typer.Argument(help="A .keras file of this family.")],
     data: Annotated[Path, typer.Option(envvar="EDGESEG_DATA", help="Folder of the CT data.")],
-    hold_out: Annotated[str, typer.Option(help="Patients to measure on, commas between.")],
+    hold_out: Annotated[str, typer.Option(help="Patients to measure on, commas between.")] = "",
 ) -> None:
-    """Print the Dice of held-out patients and of the kidneys in the sample volume."""
+    """Print the Dice of held-out patients, and what is found in the sample volume."""
     segmenter = segmenter_of(keras.models.load_model(model, compile=False))
     with errors_in_one_line():
-        _, validation = split(read_labelled(data), hold_out.split(","))
-        scores = measure(segmenter, validation)
-        sample = sample_kidneys(segmenter, data / SAMPLE) if (data / SAMPLE).is_dir() else {}
-    patients = {piece.patient: piece.source for piece in validation}
+        held_out = split(read_labelled(data), hold_out.split(","))[1] if hold_out else ()
+        scores = measure(segmenter, held_out)
+        sample = measure_sample(segmenter, data / SAMPLE) if (data / SAMPLE).is_dir() else {}
+    patients = {piece.patient: piece.source for piece in held_out}
     for source in dict.fromkeys(patients.values()):
         console.print(source)
         console.print(table_of([one for one in scores if patients[one.patient] == source]))
     for where, value in sample.items():
-        console.print(f"sample volume, kidneys over {where}: Dice {value:.3f}")
+        console.print(f"sample volume, {where}: {value}")
 
 
 if __name__ == "__main__":

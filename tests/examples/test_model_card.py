@@ -10,7 +10,7 @@ from tally import Spread, Tally, figures, read_tallies, slice_dice
 
 FOLDER = Path(__file__).parents[2] / "examples" / "kidney_unet"
 CARD = (FOLDER / "README.md").read_text(encoding="utf-8")
-ROWS = {"kits23_slices": "KiTS23", "tcga_coad_slices": "TCGA-COAD", "": "together"}
+ROWS = {"kits23_slices": "KiTS23", "": "together"}
 TRAINED_ALWAYS = {"kits19_slices", "curvas"}
 
 
@@ -41,15 +41,11 @@ def test_no_slice_of_a_patient_that_was_always_trained_on_is_counted(tallies: li
 @pytest.mark.parametrize(("source", "row"), ROWS.items())
 def test_figures_are_those_of_the_slices(tallies: list[Tally], source: str, row: str) -> None:
     some = [one for one in tallies if one.source.startswith(source)]
-    if not some:
-        pytest.skip(f"no slice of {row} was held out")
     of = figures(some)
     (line,) = (line for line in CARD.splitlines() if line.startswith(f"| {row} |") and "; " in line)
     assert f"| {of.slices} slices, {len({one.patient for one in some})} patients |" in line
-    if of.kidney_and_mass.patients:
-        assert f"| {spread(of.kidney_and_mass)}, {of.kidney_and_mass.patients} |" in line
-    if of.tumor.patients:
-        assert f"| {spread(of.tumor)}, {of.tumor.patients} |" in line
+    assert f"| {spread(of.kidney_and_mass)}, {of.kidney_and_mass.patients} |" in line
+    assert f"| {spread(of.tumor)}, {of.tumor.patients} |" in line
     for false, free in ((of.false_tumor, of.tumor_free), (of.false_kidney, of.kidney_free)):
         assert f"| {false} of {free} ({false / free:.1%}) |".replace("%", " %") in line
 

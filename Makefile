@@ -65,7 +65,8 @@ types: env
 	MYPYPATH=$(TESTED):tests/lab:tests/soak:tests/benchmarks:$(EXAMPLES):docs $(BIN)/mypy $(LENIENT) \
 		$$(find tests -name '*.py' -not -name conftest.py -not -path 'tests/fuzz/*' -not -path 'tests/arm64/*')
 	MYPYPATH=$(TESTED):tests/fuzz:tests/arm64 $(BIN)/mypy $(LENIENT) tests/fuzz/*.py tests/arm64/*.py
-	MYPYPATH=$(TESTED) $(BIN)/mypy $(LENIENT) tests/conftest.py
+	MYPYPATH=.:$(TESTED):tests/lab $(BIN)/mypy $(LENIENT) $$(find tests -name conftest.py)
+	MYPYPATH=docs/_extensions $(BIN)/mypy docs/conf.py docs/_extensions/*.py
 
 imports: env
 	$(BIN)/lint-imports

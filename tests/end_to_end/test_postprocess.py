@@ -61,7 +61,8 @@ def test_it_is_applied_and_said_and_can_be_left_out(
     for name, words in {"kept": (), "all": ("--postprocess", "none")}.items():
         mask, figures = tmp_path / f"{name}.nii.gz", tmp_path / f"{name}.json"
         ran = edgeseg(
-            "segment", bundle, scan, "-o", mask, "--local", 1, "--statistics", figures, *words
+            *("segment", bundle, scan, "-o", mask, "--local", 1, "--statistics", figures),
+            *("--html", tmp_path / f"{name}.html", *words),
         )
         assert ran.code == 0, ran.err
         counts[name] = bodies_in(mask), json.loads(figures.read_text())["postprocess"]["rules"]
@@ -70,6 +71,9 @@ def test_it_is_applied_and_said_and_can_be_left_out(
     assert outcome["bodies"] == counts["all"][0] == outcome["removed_bodies"] + 1
     assert outcome["removed_ml"] > 0
     assert counts["all"][1] == []
+    pages = [(tmp_path / f"{name}.html").read_text() for name in counts]
+    assert ["keep-largest of b" in page for page in pages] == [True, False]
+    assert all('id="bodies"' in page for page in pages)
 
 
 def test_rules_of_other_labels_are_refused_before_any_work(

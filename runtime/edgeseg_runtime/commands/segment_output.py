@@ -94,9 +94,8 @@ def _change(outcome: RuleOutcome) -> str:
     rule = f"{outcome.rule} of {', '.join(outcome.labels)}" if outcome.labels else outcome.rule
     if outcome.skipped is not None:
         return f"{rule}: left out, {outcome.skipped}"
-    changes = f"{outcome.removed_ml:.1f} mL removed"
-    if outcome.added_ml:
-        changes = f"{outcome.added_ml:.1f} mL added"
+    amounts = {"removed": outcome.removed_ml, "added": outcome.added_ml}
+    changes = ", ".join(f"{ml:.1f} mL {what}" for what, ml in amounts.items() if ml) or "no change"
     if outcome.removed_bodies:
         changes += f" in {outcome.removed_bodies} of {outcome.bodies} bodies"
     return f"{rule}: {changes}"

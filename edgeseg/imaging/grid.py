@@ -22,6 +22,8 @@ from edgeseg.imaging.slices import SliceGeometry
 _DISPLAY = axcodes2ornt(("S", "P", "L"))
 _AXES = ("slices", "rows", "columns")
 _READABLE = "give a .nii or .nii.gz file"
+_MILLIMETRES = {"meter": 1e3, "micron": 1e-3}
+"""In one unit of a header, where that is no millimetre."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,10 +144,32 @@ def grid_of(image: Any, path: Path) -> Grid:
         raise VolumeError(f"{path} has several frames: its shape is {shape}; save one as 3-D")
     if image.get_data_dtype().kind not in "iuf":
         raise VolumeError(f"{path} holds colours or complex numbers; give a CT volume in HU")
-    affine = np.asarray(image.affine, np.float64)
-    if not np.isfinite(affine).all() or np.linalg.matrix_rank(affine[:3, :3]) < 3:
+    affine = _affine_mm(image)
+    if not _is_regular(affine):
         raise VolumeError(f"{path} has a singular affine; repair its qform and sform, then retry")
     return Grid(shape[:3], affine)
+
+
+def has_orientation(header: Any) -> bool:
+    """Tell whether a NIfTI header says where the patient lies: one of its two codes is set."""
+    return int(header["qform_code"]) > 0 or int(header["sform_code"]) > 0
+
+
+def _affine_mm(image: Any) -> NDArray[np.float64]:
+    """Return the affine of an image in mm: its sform, or the qform where that is unusable.
+
+    The unit of a header is metre, millimetre or micron (NIfTI-1.1, ``xyzt_units``); one that is not
+    stated is taken for millimetre, as everybody does.
+    """
+    affine = np.array(image.affine, np.float64)
+    if not _is_regular(affine) and int(image.header["qform_code"]) > 0:
+        affine = np.array(image.header.get_qform(), np.float64)
+    affine[:3] *= _MILLIMETRES.get(image.header.get_xyzt_units()[0], 1.0)
+    return affine
+
+
+def _is_regular(affine: NDArray[np.float64]) -> bool:
+    return bool(np.isfinite(affine).all() and np.linalg.matrix_rank(affine[:3, :3]) == 3)
 
 
 @contextmanager

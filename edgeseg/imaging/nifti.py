@@ -15,13 +15,17 @@ from numpy.typing import NDArray
 
 from edgeseg.errors import UsageError, VolumeError
 from edgeseg.files.atomic import atomic_path, check_writable
-from edgeseg.imaging.grid import Grid, as_volume_error, grid_of
+from edgeseg.imaging.grid import Grid, as_volume_error, grid_of, has_orientation
 from edgeseg.imaging.slices import Hounsfield, Mask, SliceGeometry
 
 AIR = -1024
 _PART_BYTES = 32 * 2**20
 _COMPRESSION = 6
 NIFTI = (".nii", ".nii.gz")
+
+
+_FREE_TEXT = ("aux_file", "db_name", "intent_name")
+"""Fields of a header in which a patient may be named: they never reach a mask."""
 
 
 @dataclass(frozen=True)
@@ -120,8 +124,11 @@ class NiftiScan:
         header["cal_min"] = header["cal_max"] = 0
         header["descrip"] = b"edgeseg labels, research use only"
         kind: Any = nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image
-        # An affine equal to the header's own leaves qform, sform and their codes as they are.
-        image = kind(labels, self.affine, header)
+        for field in _FREE_TEXT:
+            if field in header.keys():  # noqa: SIM118 - a header is no mapping
+                header[field] = b""
+        # Without an affine the header's qform, sform, codes and unit stay as they are.
+        image = kind(labels, None, header)
         with atomic_path(output) as target, _writing(target) as stream:
             image.to_stream(stream)
 
@@ -159,8 +166,13 @@ def read_volume(path: Path) -> NiftiScan:
     if 2 * missing > voxels.size:
         share = f"{missing} of {voxels.size}"
         raise VolumeError(f"{path}: {share} voxels are no numbers; export the scan again")
-    warning = f"{missing} voxels of {path} are no numbers; read as air" if missing else None
-    return NiftiScan(path, voxels, grid, opened.header, warning)
+    warnings = [f"{missing} voxels of {path} are no numbers; read as air"] if missing else []
+    if not has_orientation(opened.header):
+        warnings.append(
+            f"{path} does not say how the patient lies (no qform and no sform code): left, right, "
+            "front and back are guessed; look at the mask before you use it"
+        )
+    return NiftiScan(path, voxels, grid, opened.header, "; ".join(warnings) or None)
 
 
 @contextmanager

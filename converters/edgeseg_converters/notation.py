@@ -48,6 +48,23 @@ def parse_window(text: str) -> tuple[float, float]:
     return low, high
 
 
+def parse_input_range(text: str) -> tuple[float, float]:
+    """Read the two numbers that a model's darkest and brightest input are, such as ``0,255``.
+
+    Raises
+    ------
+    UsageError
+        If the text is no pair of numbers.
+    """
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(
+            f"{field_name('input_range')} {text!r} is no pair of numbers; write it like -1,1"
+        ) from None
+    return low, high
+
+
 def parse_input_shape(text: str) -> tuple[int, ...]:
     """Read ``H,W`` or ``H,W,C``.
 

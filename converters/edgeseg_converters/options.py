@@ -23,6 +23,7 @@ from edgeseg_converters.compress.recipe import (
 from edgeseg_converters.flags import Flag, Range, check_heeded, complete, recorded_fields
 from edgeseg_converters.notation import (
     parse_complexity,
+    parse_input_range,
     parse_input_shape,
     parse_names,
     parse_window,
@@ -217,6 +218,17 @@ class ConversionOptions(msgspec.Struct, frozen=True, kw_only=True):
     ] = (0.0, 255.0)
     """HU that become the model's lowest and highest input."""
 
+    input_range: Annotated[
+        tuple[float, float] | None,
+        Flag(
+            section="image",
+            metavar="LO,HI",
+            help="What the model reads for the window's ends: 0,1 unless it rescales by itself.",
+            parse=parse_input_range,
+        ),
+    ] = None
+    """What the model reads for the ends of the window; None for what its first layer tells."""
+
     spacing_mm: Annotated[
         float | None,
         Flag(
@@ -272,6 +284,12 @@ class ConversionOptions(msgspec.Struct, frozen=True, kw_only=True):
             raise UsageError(
                 f"{field_name('window')} is {low:g},{high:g}; give two HU, the lower one first"
             )
+        first, last = self.input_range or (0.0, 1.0)
+        if not -math.inf < first < last < math.inf:
+            raise UsageError(
+                f"{field_name('input_range')} is {first:g},{last:g}; give two numbers, the lower "
+                "one first"
+            )
         step = self.compression.needs_slices
         if step is not None and self.calibration is None:
             raise UsageError(
@@ -291,10 +309,19 @@ class ConversionOptions(msgspec.Struct, frozen=True, kw_only=True):
             self, recipe=recipe, prune_ratio=None, quantize=None, sparse_encoding=False
         )
 
-    def preprocessing(self, image: Tensor) -> Preprocessing:
-        """Return how slices become the model's input tensor, of shape (1, H, W, C)."""
+    def preprocessing(self, image: Tensor, input_range: tuple[float, float]) -> Preprocessing:
+        """Return how slices become the model's input tensor, of shape (1, H, W, C).
+
+        Parameters
+        ----------
+        image
+            That tensor.
+        input_range
+            What the model reads for the ends of the window, unless the options say it.
+        """
         _, height, width, channels = image.shape
-        return Preprocessing(self.window, (height, width), channels, self.spacing_mm)
+        fed = self.input_range or input_range
+        return Preprocessing(self.window, (height, width), channels, self.spacing_mm, fed)
 
     def recorded(self) -> dict[str, str | int | float | bool | None]:
         """Return what the manifest keeps: no path, so that the same input gives the same bytes."""

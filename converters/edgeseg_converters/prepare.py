@@ -9,6 +9,7 @@ from edgeseg.postprocess.rules_file import NONE, read_rules
 from edgeseg_converters.arrays import ModelInput
 from edgeseg_converters.compress.calibration import MAX_SLICES, noise_images, real_images
 from edgeseg_converters.keras.graph_reader import read_network
+from edgeseg_converters.keras.input_range import expected_range
 from edgeseg_converters.keras.logits import complete_logits, decoding
 from edgeseg_converters.keras.model_file import load_model
 from edgeseg_converters.network import Network
@@ -75,10 +76,13 @@ def prepare(model: Path, options: ConversionOptions) -> Prepared:
     network = merge_common_subexpressions(Network(graph, network.weights))
     how, labels = decoding(network.graph, options.labels)
     rules = read_rules(options.postprocess or NONE, labels)
-    preprocessing = options.preprocessing(network.graph.inputs[0])
+    fed, fed_note = expected_range(network.graph)
+    preprocessing = options.preprocessing(network.graph.inputs[0], fed)
     images = _images(options, preprocessing)
-    notes = (note,) if note else ()
-    return Prepared(network, how, labels, preprocessing, rules, images, notes)
+    notes = [note] if note else []
+    if fed_note and options.input_range is None:
+        notes.append(fed_note)
+    return Prepared(network, how, labels, preprocessing, rules, images, tuple(notes))
 
 
 def _images(options: ConversionOptions, preprocessing: Preprocessing) -> list[ModelInput]:

@@ -50,7 +50,8 @@ def _pages(manifest: "Manifest", size: int, signed_by: str | None) -> Iterator["
     )
     name = escape(manifest.model_name)
     yield f"[bold]{name}[/bold]  {format_bytes(size)}, format {manifest.format}"
-    yield f"input     {rows} x {cols}, HU {low:g} to {high:g}, fitted to {spacing}"
+    fed = "{:g} to {:g}".format(*preprocessing.input_range)
+    yield f"input     {rows} x {cols}, HU {low:g} to {high:g} fed as {fed}, fitted to {spacing}"
     yield f"labels    {'  '.join(labels)}"
     rules = "  ".join(describe(rule) for rule in manifest.rules)
     yield f"rules     {escape(rules) or 'none: masks are as the model makes them'}"

@@ -11,6 +11,8 @@ from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.quiet import import_keras
 from edgeseg_converters.network import Network
 
+pytestmark = pytest.mark.tensorflow
+
 SHIPPED = 128
 
 

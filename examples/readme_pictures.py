@@ -122,6 +122,7 @@ def main(
         run(
             *("convert", model or sample_model(), "-o", bundle),
             *("--max-partitions", 8, "--html", folder / "pieces.html"),
+            *(() if model else ("--postprocess", "kidney")),
         )
         run("plan", bundle, "--boards", boards, "--plot", folder / "plan.png")
         run(

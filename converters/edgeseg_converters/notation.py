@@ -39,13 +39,7 @@ def parse_window(text: str) -> tuple[float, float]:
     UsageError
         If the text is no pair of numbers.
     """
-    try:
-        low, high = (float(part) for part in text.split(","))
-    except ValueError:
-        raise UsageError(
-            f"{field_name('window')} {text!r} is no pair of HU; write it like 0,255"
-        ) from None
-    return low, high
+    return _pair(text, f"{field_name('window')} {text!r} is no pair of HU; write it like 0,255")
 
 
 def parse_input_range(text: str) -> tuple[float, float]:
@@ -56,13 +50,8 @@ def parse_input_range(text: str) -> tuple[float, float]:
     UsageError
         If the text is no pair of numbers.
     """
-    try:
-        low, high = (float(part) for part in text.split(","))
-    except ValueError:
-        raise UsageError(
-            f"{field_name('input_range')} {text!r} is no pair of numbers; write it like -1,1"
-        ) from None
-    return low, high
+    name = field_name("input_range")
+    return _pair(text, f"{name} {text!r} is no pair of numbers; write it like -1,1")
 
 
 def parse_input_shape(text: str) -> tuple[int, ...]:
@@ -82,3 +71,11 @@ def parse_input_shape(text: str) -> tuple[int, ...]:
 def parse_names(text: str) -> tuple[str, ...]:
     """Read names that commas separate."""
     return tuple(name.strip() for name in text.split(","))
+
+
+def _pair(text: str, complaint: str) -> tuple[float, float]:
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(complaint) from None
+    return low, high

@@ -5,7 +5,7 @@ spacing. A rule names labels; several together are one region, whose voxels form
 components).
 """
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, TypeAlias, get_args
 
 import msgspec
 
@@ -69,6 +69,9 @@ class JoinedTo(_Rule, frozen=True, tag="joined-to"):
 Rule: TypeAlias = Bridge | FillHoles | KeepLargest | LeastVolume | JoinedTo
 Rules: TypeAlias = Annotated[tuple[Rule, ...], msgspec.Meta(max_length=64)]
 """Applied in this order."""
+
+RULE_NAMES = tuple(sorted(kind.__struct_config__.tag for kind in get_args(Rule)))
+"""As files spell them."""
 
 
 def labels_named(rule: Rule) -> tuple[str, ...]:

@@ -6,16 +6,16 @@ from edgeseg.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from edgeseg.postprocess.apply import postprocess
-    from edgeseg.postprocess.neighbours import VoxelSize
     from edgeseg.postprocess.report import PostprocessReport
     from edgeseg.postprocess.rules_file import read_rules
+    from edgeseg.postprocess.voxel_size import VoxelSize
 
 __all__ = ["PostprocessReport", "VoxelSize", "postprocess", "read_rules"]
 __getattr__ = lazy_exports(
     __name__,
     {
         "PostprocessReport": "report",
-        "VoxelSize": "neighbours",
+        "VoxelSize": "voxel_size",
         "postprocess": "apply",
         "read_rules": "rules_file",
     },

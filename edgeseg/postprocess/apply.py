@@ -1,7 +1,8 @@
 """Applies rules to the masks of a scan, in their order."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,13 +20,14 @@ from edgeseg.imaging.slices import Mask
 from edgeseg.postprocess.bodies import Bodies, find_bodies, without_bodies
 from edgeseg.postprocess.gaps import bridge_gaps
 from edgeseg.postprocess.holes import fill_holes
-from edgeseg.postprocess.neighbours import VoxelSize, joined_bodies
+from edgeseg.postprocess.neighbours import joined_bodies
 from edgeseg.postprocess.report import (
     LargestRemoved,
     PostprocessReport,
     RuleOutcome,
     remarks_on,
 )
+from edgeseg.postprocess.voxel_size import VoxelSize
 
 _SINGLE = "a rule in three dimensions, and the scan is a single slice"
 _UNKNOWN = "the scan does not say how large its voxels are"
@@ -36,7 +38,6 @@ def postprocess(
     rules: Sequence[Rule],
     labels: Sequence[Label],
     voxel: VoxelSize | None,
-    advance: Callable[[], None] = lambda: None,
 ) -> tuple[list[Mask], PostprocessReport]:
     """Apply rules to masks.
 
@@ -50,8 +51,6 @@ def postprocess(
         The labels that the rules name.
     voxel
         Size of the voxels; None where it is unknown: then nothing is done, and that is said.
-    advance
-        Called after each rule.
 
     Returns
     -------
@@ -71,7 +70,6 @@ def postprocess(
             changed, outcome = _apply(result, rule, values, voxel)
             outcomes.append(_with_volumes(outcome, result, changed, voxel))
             result = changed
-        advance()
     return result, PostprocessReport(tuple(outcomes), remarks_on(outcomes))
 
 
@@ -125,9 +123,8 @@ def _counted(
             int(bodies.first_slice[body]),
             int(bodies.last_slice[body]),
         )
-    return RuleOutcome(
-        outcome.rule,
-        outcome.labels,
+    return msgspec.structs.replace(
+        outcome,
         bodies=len(bodies),
         removed_bodies=int(removed.sum()),
         largest_removed=largest,
@@ -143,12 +140,6 @@ def _with_volumes(
         if old is not new:
             removed += int(np.count_nonzero((old != 0) & (new == 0)))
             added += int(np.count_nonzero((old == 0) & (new != 0)))
-    return RuleOutcome(
-        outcome.rule,
-        outcome.labels,
-        removed * voxel.ml,
-        added * voxel.ml,
-        outcome.bodies,
-        outcome.removed_bodies,
-        outcome.largest_removed,
+    return msgspec.structs.replace(
+        outcome, removed_ml=removed * voxel.ml, added_ml=added * voxel.ml
     )

@@ -100,9 +100,10 @@ def find_bodies(
         Values of which each body's voxels are counted; by default all of the region's.
     """
     patches = tuple(_patches_of(masks, membership(values)))
-    table = membership(counted or values)
-    sizes = [_count(part) for part in patches]
-    shares = [_count(part, table[masks[part.index][part.box]]) for part in patches]
+    table = membership(counted)
+    sizes = shares = [count_pixels(part) for part in patches]
+    if counted:
+        shares = [count_pixels(part, table[masks[part.index][part.box]]) for part in patches]
     slices = [np.full(part.count, part.index, np.int64) for part in patches]
     edges = [
         _overlaps(below, above)
@@ -164,8 +165,8 @@ def nested(outer: Box, inner: Box) -> Box:
     return rows, cols
 
 
-def _count(part: SlicePatches, inside: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
-    """Count the pixels of each patch."""
+def count_pixels(part: SlicePatches, inside: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
+    """Count the pixels of each patch; those of a mask over the box alone, if one is given."""
     patches = part.patches.ravel() if inside is None else part.patches[inside]
     counts: NDArray[np.int64] = np.bincount(patches, minlength=part.count + 1)[1:]
     return counts

@@ -10,20 +10,7 @@ from scipy import ndimage
 
 from edgeseg.imaging.slices import Mask
 from edgeseg.postprocess.bodies import Bodies, Box, membership, nested
-
-
-@dataclass(frozen=True, slots=True)
-class VoxelSize:
-    """Extents of a voxel in mm: along the slices, the rows and the columns."""
-
-    slice_mm: float
-    row_mm: float
-    col_mm: float
-
-    @property
-    def ml(self) -> float:
-        """Its volume in millilitres."""
-        return self.slice_mm * self.row_mm * self.col_mm / 1000
+from edgeseg.postprocess.voxel_size import VoxelSize
 
 
 def joined_bodies(

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from edgeseg.bundle.manifest import Label
-from edgeseg.bundle.rules import Rule, Rules, labels_named
+from edgeseg.bundle.rules import RULE_NAMES, Rule, Rules, labels_named
 from edgeseg.errors import UsageError
 from edgeseg.text.suggestions import did_you_mean, near_path
 
@@ -25,7 +25,6 @@ PRESETS = ("kidney",)
 
 _SUFFIX = ".toml"
 _MAX_BYTES = 2**20
-_RULES = "bridge, fill-holes, joined-to, keep-largest, least-volume"
 
 
 class _RulesFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -92,5 +91,5 @@ def _parse(text: bytes, origin: str) -> tuple[Rule, ...]:
         raise UsageError(f"{origin} is no TOML ({error}); mend it there") from None
     except msgspec.ValidationError as error:
         raise UsageError(
-            f"{origin} has rules that can't be used ({error}); rules are {_RULES}"
+            f"{origin} has rules that can't be used ({error}); rules are {', '.join(RULE_NAMES)}"
         ) from None

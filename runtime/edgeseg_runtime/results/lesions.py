@@ -14,9 +14,8 @@ from scipy.spatial.distance import pdist
 from edgeseg.bundle.manifest import Label
 from edgeseg.imaging.scan import Scan
 from edgeseg.imaging.slices import Grey, Hounsfield, Mask
-from edgeseg.postprocess.bodies import Bodies, SlicePatches, find_bodies
-from edgeseg.postprocess.neighbours import VoxelSize
-from edgeseg.postprocess.voxel_size import voxel_size
+from edgeseg.postprocess.bodies import Bodies, SlicePatches, count_pixels, find_bodies
+from edgeseg.postprocess.voxel_size import VoxelSize, voxel_size
 
 MOST_BODIES = 100
 """So many of a label are listed, the largest ones."""
@@ -31,9 +30,8 @@ class BodyStatistics(msgspec.Struct, frozen=True):
     """One connected body of a label.
 
     ``axial_diameter_mm`` is the largest distance within a connected part of one slice, between
-    outer edges of pixels;
-    ``side`` is the patient's, as seen from the middle of the body in the same slices; slices are
-    called as the scan calls them.
+    outer edges of pixels; ``side`` is the patient's, as seen from the middle of the body in the
+    same slices; slices are called as the scan calls them.
     """
 
     label: str
@@ -126,8 +124,7 @@ def _widen(
     voxel: VoxelSize,
 ) -> None:
     """Raise the diameters of listed bodies to those of their largest patches in a slice."""
-    counts = np.bincount(part.patches.ravel(), minlength=part.count + 1)[1:]
-    by_size = np.argsort(counts, kind="stable")
+    by_size = np.argsort(count_pixels(part), kind="stable")
     largest: dict[int, int] = dict(zip(owners[by_size].tolist(), by_size.tolist(), strict=True))
     boxes = ndimage.find_objects(part.patches)
     for body, number in largest.items():

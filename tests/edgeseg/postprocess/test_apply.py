@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from edgeseg.bundle.manifest import Label
 from edgeseg.bundle.rules import Bridge, FillHoles, JoinedTo, KeepLargest, LeastVolume, Rule
 from edgeseg.postprocess.apply import postprocess
-from edgeseg.postprocess.neighbours import VoxelSize
 from edgeseg.postprocess.report import PostprocessReport
 from edgeseg.postprocess.rules_file import read_rules
+from edgeseg.postprocess.voxel_size import VoxelSize
 
 KIDNEY, TUMOR, CYST = 1, 2, 3
 LABELS = (

@@ -56,8 +56,9 @@ class NiftiScan:
 
     @property
     def slice_mm(self) -> float:
-        """Distance of neighbouring slices in mm."""
-        return self.grid.spacing[0]
+        """Distance of the planes of neighbouring slices in mm: less than their step if tilted."""
+        _, row_mm, col_mm = self.spacing
+        return float(abs(np.linalg.det(self.affine[:3, :3]))) / (row_mm * col_mm)
 
     @property
     def affine(self) -> NDArray[np.float64]:

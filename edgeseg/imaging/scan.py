@@ -22,7 +22,7 @@ class Slices(Protocol):
 
     @property
     def slice_mm(self) -> float | None:
-        """Distance of neighbouring slices in mm, or None where nobody knows it."""
+        """Distance of the planes of neighbouring slices in mm, or None where nobody knows it."""
 
     def __len__(self) -> int:
         """Return the number of slices."""
@@ -32,6 +32,9 @@ class Slices(Protocol):
 
     def geometry(self, index: int) -> SliceGeometry:
         """Return size and spacing of one slice."""
+
+    def name(self, index: int) -> str:
+        """Return what to call one slice: its number as the stored file counts, or its file."""
 
 
 class Scan(Slices, Protocol):
@@ -48,9 +51,6 @@ class Scan(Slices, Protocol):
     @property
     def warning(self) -> str | None:
         """What the user should know about the scan, in one line, or None."""
-
-    def name(self, index: int) -> str:
-        """Return what to call one slice: its number as the stored file counts, or its file."""
 
     def check_output(self, output: Path) -> None:
         """Refuse early an output that :meth:`write` could not write."""

@@ -1,6 +1,6 @@
 """Applies rules to the masks of a scan, in their order."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -38,6 +38,7 @@ def postprocess(
     rules: Sequence[Rule],
     labels: Sequence[Label],
     voxel: VoxelSize | None,
+    name: Callable[[int], str],
 ) -> tuple[list[Mask], PostprocessReport]:
     """Apply rules to masks.
 
@@ -51,6 +52,8 @@ def postprocess(
         The labels that the rules name.
     voxel
         Size of the voxels; None where it is unknown: then nothing is done, and that is said.
+    name
+        Returns what the scan calls one of its slices.
 
     Returns
     -------
@@ -67,7 +70,7 @@ def postprocess(
         if reason is not None or voxel is None:
             outcomes.append(RuleOutcome(rule_name(rule), rule.labels, skipped=reason))
         else:
-            changed, outcome = _apply(result, rule, values, voxel)
+            changed, outcome = _apply(result, rule, values, voxel, name)
             outcomes.append(_with_volumes(outcome, result, changed, voxel))
             result = changed
     return result, PostprocessReport(tuple(outcomes), remarks_on(outcomes))
@@ -78,8 +81,9 @@ def _apply(
     rule: Rule,
     values: Mapping[str, int],
     voxel: VoxelSize,
+    name: Callable[[int], str],
 ) -> tuple[list[Mask], RuleOutcome]:
-    region = [values[name] for name in rule.labels]
+    region = [values[label] for label in rule.labels]
     outcome = RuleOutcome(rule_name(rule), rule.labels)
     if isinstance(rule, Bridge):
         # A gap of exactly so many mm counts, whatever the rounding of the spacing.
@@ -87,10 +91,10 @@ def _apply(
         return bridge_gaps(masks, region, most), outcome
     if isinstance(rule, FillHoles):
         return fill_holes(masks, region, rule.area_mm2 / voxel.row_mm / voxel.col_mm), outcome
-    ranked = [values[name] for name in rule.ranked_by] if isinstance(rule, KeepLargest) else []
+    ranked = [values[label] for label in rule.ranked_by] if isinstance(rule, KeepLargest) else []
     bodies = find_bodies(masks, region, ranked)
     removed = ~_kept(masks, rule, bodies, values, voxel)
-    return without_bodies(masks, bodies, removed), _counted(outcome, bodies, removed, voxel)
+    return without_bodies(masks, bodies, removed), _counted(outcome, bodies, removed, voxel, name)
 
 
 def _kept(
@@ -113,15 +117,19 @@ def _kept(
 
 
 def _counted(
-    outcome: RuleOutcome, bodies: Bodies, removed: NDArray[np.bool_], voxel: VoxelSize
+    outcome: RuleOutcome,
+    bodies: Bodies,
+    removed: NDArray[np.bool_],
+    voxel: VoxelSize,
+    name: Callable[[int], str],
 ) -> RuleOutcome:
     largest = None
     if removed.any():
         body = int(np.where(removed, bodies.voxels, -1).argmax())
         largest = LargestRemoved(
             float(bodies.voxels[body]) * voxel.ml,
-            int(bodies.first_slice[body]),
-            int(bodies.last_slice[body]),
+            name(int(bodies.first_slice[body])),
+            name(int(bodies.last_slice[body])),
         )
     return msgspec.structs.replace(
         outcome,

@@ -12,11 +12,11 @@ about 202 mL and 154 mL as normal kidneys of men and women; atrophic ones are fa
 
 
 class LargestRemoved(msgspec.Struct, frozen=True):
-    """The largest body that a rule removed: its volume, and its first and last slice."""
+    """The largest body that a rule removed: its volume, and its first and last slice by name."""
 
     ml: float
-    first_slice: int
-    last_slice: int
+    first_slice: str
+    last_slice: str
 
 
 class RuleOutcome(msgspec.Struct, frozen=True):
@@ -57,7 +57,7 @@ def remarks_on(outcomes: Sequence[RuleOutcome]) -> tuple[str, ...]:
             lines.append(f"post-processing left out {what}: {outcome.skipped}")
         elif largest is not None and largest.ml >= KIDNEY_SIZED_ML:
             lines.append(
-                f"post-processing ({what}) removed a body of {largest.ml:.0f} mL in slices "
+                f"post-processing ({what}) removed a body of {largest.ml:.0f} mL, "
                 f"{largest.first_slice} to {largest.last_slice}, as large as a kidney or a mass "
                 "(transplant, low-lying or third kidney?); look there, or keep it with "
                 f"{field_name('postprocess')} none"

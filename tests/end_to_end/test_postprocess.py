@@ -15,6 +15,8 @@ from edgeseg.bundle.rules import KeepLargest
 B = 2
 """The value of the label b."""
 
+ENDS = ("first_slice", "last_slice")
+
 RULES = """
 [[rule]]
 rule = "keep-largest"
@@ -74,6 +76,21 @@ def test_it_is_applied_and_said_and_can_be_left_out(
     pages = [(tmp_path / f"{name}.html").read_text() for name in counts]
     assert ["keep-largest of b" in page for page in pages] == [True, False]
     assert all('id="bodies"' in page for page in pages)
+
+
+def test_a_removed_body_is_where_the_file_counts_its_slices(bundle: Path, tmp_path: Path) -> None:
+    """Of the same voxels, stored from feet to head and from head to feet."""
+    noise = np.random.default_rng(5).integers(-100, 400, (64, 64, 6), dtype=np.int16)
+    places = []
+    for name, voxels, step in (("up", noise, 5.0), ("down", noise[:, :, ::-1], -5.0)):
+        path, figures = tmp_path / f"{name}.nii", tmp_path / f"{name}.json"
+        nib.save(nib.Nifti1Image(voxels, np.diag([-2.0, -2.0, step, 1.0])), path)
+        words = ("-o", tmp_path / f"{name}-mask.nii", "--local", 1, "--statistics", figures)
+        assert edgeseg("segment", bundle, path, *words).code == 0
+        (outcome,) = json.loads(figures.read_text())["postprocess"]["rules"]
+        largest = outcome["largest_removed"]
+        places.append([int(largest[end].removeprefix("slice ")) for end in ENDS])
+    assert places[1] == [5 - number for number in places[0]]
 
 
 def test_rules_of_other_labels_are_refused_before_any_work(

@@ -29,6 +29,9 @@ class _Array:
         image: NDArray[Any] = self.voxels[index]
         return image
 
+    def name(self, index: int) -> str:
+        return f"slice {index}"
+
     def geometry(self, _index: int) -> SliceGeometry:
         rows, cols = self.voxels.shape[1:]
         return SliceGeometry(rows, cols, *(self.spacing_mm or (None, None)))

@@ -246,7 +246,7 @@ class Segmenter:
         if self._rules and sum(mask.size for mask in ordered) > _MANY_VOXELS:
             self._tell(f"post-processing {len(ordered)} slices")
         voxel, labels = voxel_size(slices), self.manifest.labels
-        final, changes = postprocess(ordered, self._rules, labels, voxel)
+        final, changes = postprocess(ordered, self._rules, labels, voxel, slices.name)
         return Segmentation(tuple(final), msgspec.structs.replace(report, postprocess=changes))
 
     def plan(self) -> tuple[Problem, Plan]:

@@ -24,7 +24,7 @@ CUBE = VoxelSize(10.0, 10.0, 10.0)
 def applied(
     volume: NDArray[np.uint8], *rules: Rule, voxel: VoxelSize | None = CUBE
 ) -> tuple[NDArray[np.uint8], PostprocessReport]:
-    masks, report = postprocess(list(volume), rules, LABELS, voxel)
+    masks, report = postprocess(list(volume), rules, LABELS, voxel, "slice {}".format)
     return np.stack(masks), report
 
 
@@ -50,7 +50,10 @@ def test_the_largest_bodies_stay_with_what_grows_on_them() -> None:
     assert outcome.removed_ml == pytest.approx(3 * 8 * 8)
     assert (outcome.bodies, outcome.removed_bodies) == (3, 1)
     assert outcome.largest_removed is not None
-    assert (outcome.largest_removed.first_slice, outcome.largest_removed.last_slice) == (9, 11)
+    assert (outcome.largest_removed.first_slice, outcome.largest_removed.last_slice) == (
+        "slice 9",
+        "slice 11",
+    )
 
 
 @pytest.mark.parametrize("kidney", [LEFT, PELVIC])
@@ -65,7 +68,7 @@ def test_a_third_kidney_does_not_vanish_silently() -> None:
     result, report = applied(drawn(LEFT, RIGHT, PELVIC), *read_rules("kidney", LABELS))
     assert np.array_equal(result, drawn(LEFT, RIGHT))
     (remark,) = report.remarks
-    assert "removed a body of 48 mL in slices 9 to 11" in remark
+    assert "removed a body of 48 mL, slice 9 to slice 11" in remark
     assert "postprocess none" in remark
 
 

@@ -11,6 +11,7 @@ from edgeseg.bundle.manifest import Label
 from edgeseg.imaging.formats import read_scan
 from edgeseg.imaging.scan import Scan
 from edgeseg_runtime.results.lesions import list_bodies
+from edgeseg_runtime.results.statistics import measure
 
 LABELS = (Label(1, "kidney", "#ff0000"), Label(2, "tumor", "#00ff00"))
 SPACING = (0.8, 1.5, 5.0)
@@ -51,3 +52,15 @@ def test_sides_are_the_patients_however_far_from_the_middle_it_lies(scan: Scan) 
 
 def test_nothing_found_is_no_body(scan: Scan) -> None:
     assert list_bodies(scan, [np.zeros((60, 80), np.uint8)] * 9, LABELS) == ()
+
+
+def test_bodies_of_a_tilted_scan_have_the_volume_of_their_label(tmp_path: Path) -> None:
+    """Slices of a tilted gantry lie nearer to each other than their step is long."""
+    affine = np.array([[-1.0, 0, 0, 0], [0, -1.0, 0.6, 0], [0, 0, 2.0, 0], [0, 0, 0, 1]])
+    nib.save(nib.Nifti1Image(np.zeros((20, 20, 6), np.int16), affine), tmp_path / "tilted.nii")
+    masks = [np.zeros((20, 20), np.uint8) for _ in range(6)]
+    masks[2][3:6, 3:6] = 1
+    statistics = measure(read_scan(tmp_path / "tilted.nii"), masks, LABELS)
+    (body,) = statistics.bodies
+    assert body.volume_ml == pytest.approx(9 * 2.0 / 1000)
+    assert body.volume_ml == pytest.approx(statistics.labels[0].volume_ml)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-from edgeseg.bundle.rules import Rule, Rules, labels_named
+from edgeseg.bundle.rules import Rule, Rules, labels_named, smoothing_misplaced
 from edgeseg.errors import BundleError
 
 FORMAT = 2
@@ -263,7 +263,12 @@ def contradiction(manifest: Manifest) -> str | None:
     ports = (port for piece in manifest.pieces for port in (*piece.inputs, *piece.outputs))
     if any(port.nbytes > MAX_TENSOR_BYTES for port in ports):
         return "a tensor is larger than 1 GiB"
-    return _torn(manifest) or _flow_contradiction(manifest) or _decoding_contradiction(manifest)
+    return (
+        _torn(manifest)
+        or _flow_contradiction(manifest)
+        or _decoding_contradiction(manifest)
+        or _postprocess_contradiction(manifest)
+    )
 
 
 def _torn(manifest: Manifest) -> str | None:
@@ -310,7 +315,13 @@ def _decoding_contradiction(manifest: Manifest) -> str | None:
         return "its output shape does not fit the labels"
     if not values.issuperset(set(manifest.decoding.channels) - {0}):
         return "a channel decodes to a label that has no entry"
+    return None
+
+
+def _postprocess_contradiction(manifest: Manifest) -> str | None:
     names = {label.name for label in manifest.labels}
     if not names.issuperset(name for rule in manifest.rules for name in labels_named(rule)):
         return "post-processing names a label that has no entry"
+    if smoothing_misplaced(manifest.rules):
+        return "post-processing smooths probabilities behind another rule"
     return None

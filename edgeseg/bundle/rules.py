@@ -5,6 +5,7 @@ spacing. A rule names labels; several together are one region, whose voxels form
 components).
 """
 
+from collections.abc import Sequence
 from typing import Annotated, TypeAlias, get_args
 
 import msgspec
@@ -22,6 +23,20 @@ class _Rule(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="rule", omit_defaults=True
 ):
     """What all rules share: how they are written."""
+
+
+class Smooth(_Rule, frozen=True, tag="smooth"):
+    """Smooth probabilities along the slices by a Gaussian, before labels are decided.
+
+    It can only be the first rule.
+    """
+
+    sigma_mm: PositiveMillimetres
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """None: it acts on the probabilities of all."""
+        return ()
 
 
 class Bridge(_Rule, frozen=True, tag="bridge"):
@@ -66,7 +81,7 @@ class JoinedTo(_Rule, frozen=True, tag="joined-to"):
     within_mm: Millimetres = 0.0
 
 
-Rule: TypeAlias = Bridge | FillHoles | KeepLargest | LeastVolume | JoinedTo
+Rule: TypeAlias = Smooth | Bridge | FillHoles | KeepLargest | LeastVolume | JoinedTo
 Rules: TypeAlias = Annotated[tuple[Rule, ...], msgspec.Meta(max_length=64)]
 """Applied in this order."""
 
@@ -80,6 +95,11 @@ def labels_named(rule: Rule) -> tuple[str, ...]:
     for field in ("labels", "ranked_by", "others"):
         names += getattr(rule, field, ())
     return names
+
+
+def smoothing_misplaced(rules: Sequence[Rule]) -> bool:
+    """Tell whether a rule smooths probabilities behind one that works on labels."""
+    return any(isinstance(rule, Smooth) for rule in rules[1:])
 
 
 def rule_name(rule: Rule) -> str:

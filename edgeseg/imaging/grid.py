@@ -69,6 +69,12 @@ class Grid:
         slice_mm, row_mm, col_mm = np.linalg.norm(self.to_mm[:3, :3], axis=0).tolist()
         return slice_mm, row_mm, col_mm
 
+    @property
+    def slice_mm(self) -> float:
+        """Distance of the planes of neighbouring slices in mm: less than their step if tilted."""
+        _, row_mm, col_mm = self.spacing
+        return float(abs(np.linalg.det(self.affine[:3, :3]))) / (row_mm * col_mm)
+
     @cached_property
     def geometry(self) -> SliceGeometry:
         """Size and spacing of every slice."""
@@ -79,6 +85,10 @@ class Grid:
         """The number of each slice as the file counts from 0, from feet to head."""
         step = int(self.to_file[:3, 0].sum())
         return range(self.extents[0])[::step]
+
+    def slice_name(self, index: int) -> str:
+        """Return what to call a slice, counted from the feet: its number as the file counts."""
+        return f"slice {self.numbers[index]}"
 
     def mismatch(self, other: "Grid", tolerance_mm: float) -> str | None:
         """Return how this grid differs from another, or None where all voxels coincide.

@@ -1,7 +1,7 @@
 """CT volumes as NIfTI: read in display orientation, masks written in the file's own geometry."""
 
 import gzip
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from edgeseg.imaging.slices import Hounsfield, Mask, SliceGeometry
 AIR = -1024
 _PART_BYTES = 32 * 2**20
 _COMPRESSION = 6
+_DESCRIPTION_BYTES = 79
 NIFTI = (".nii", ".nii.gz")
 
 
@@ -57,8 +58,7 @@ class NiftiScan:
     @property
     def slice_mm(self) -> float:
         """Distance of the planes of neighbouring slices in mm: less than their step if tilted."""
-        _, row_mm, col_mm = self.spacing
-        return float(abs(np.linalg.det(self.affine[:3, :3]))) / (row_mm * col_mm)
+        return self.grid.slice_mm
 
     @property
     def affine(self) -> NDArray[np.float64]:
@@ -90,7 +90,7 @@ class NiftiScan:
 
     def name(self, index: int) -> str:
         """Return the number of one slice as the file counts, from 0."""
-        return f"slice {self.grid.numbers[index]}"
+        return self.grid.slice_name(index)
 
     def check_output(self, output: Path) -> None:
         """Refuse early an output that :meth:`write` could not write.
@@ -116,22 +116,57 @@ class NiftiScan:
         OutputError
             If it can't be written; nothing half-written is left.
         """
-        labels = apply_orientation(np.stack(masks), self.orientation)
-        header = self.header.copy()
-        header.extensions.clear()  # they may name the patient
-        header.set_data_dtype(np.uint8)
-        header.set_data_shape(labels.shape)
-        header.set_slope_inter(1, 0)
-        header["cal_min"] = header["cal_max"] = 0
-        header["descrip"] = b"edgeseg labels, research use only"
-        kind: Any = nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image
-        for field in _FREE_TEXT:
-            if field in header.keys():  # noqa: SIM118 - a header is no mapping
-                header[field] = b""
-        # Without an affine the header's qform, sform, codes and unit stay as they are.
-        image = kind(labels, None, header)
-        with atomic_path(output) as target, _writing(target) as stream:
-            image.to_stream(stream)
+        write_volumes(output, self, [masks], 1, 1, "labels")
+
+
+def write_volumes(  # noqa: PLR0913, PLR0917 - what a file of several volumes states
+    output: Path,
+    scan: NiftiScan,
+    volumes: Iterable[Sequence[NDArray[np.uint8]]],
+    count: int,
+    slope: float,
+    title: str,
+) -> None:
+    """Write 8-bit volumes in a scan's own geometry, one in memory at a time.
+
+    Parameters
+    ----------
+    output
+        The ``.nii`` or ``.nii.gz`` file.
+    scan
+        Whose geometry it is.
+    volumes
+        An image (rows, columns) a slice for each volume.
+    count
+        How many there are; a single one is written as 3-D.
+    slope
+        What one step of a value means.
+    title
+        A few words for the header.
+
+    Raises
+    ------
+    OutputError
+        If it can't be written; nothing half-written is left.
+    """
+    header = scan.header.copy()
+    header.extensions.clear()  # they may name the patient
+    header.set_data_dtype(np.uint8)
+    header.set_data_shape((*scan.grid.shape, *((count,) if count > 1 else ())))
+    # Set without an image: qform, sform, codes and unit stay as they are.
+    header.set_slope_inter(slope, 0)
+    header["vox_offset"] = header.single_vox_offset
+    header["magic"] = header.single_magic
+    header["cal_min"] = header["cal_max"] = 0
+    header["descrip"] = f"edgeseg {title}, research use only".encode()[:_DESCRIPTION_BYTES]
+    for field in _FREE_TEXT:
+        if field in header.keys():  # noqa: SIM118 - a header is no mapping
+            header[field] = b""
+    with atomic_path(output) as target, _writing(target) as stream:
+        header.write_to(stream)
+        for images in volumes:
+            stored = apply_orientation(np.stack(images), scan.orientation)
+            stream.write(stored.tobytes(order="F"))
 
 
 @contextmanager

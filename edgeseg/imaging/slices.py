@@ -178,6 +178,18 @@ def to_native(
     return mask
 
 
+def to_native_probabilities(
+    plane: Grey, geometry: SliceGeometry, preprocessing: Preprocessing
+) -> Grey:
+    """Resample one channel's 8-bit probabilities (H, W) to the slice's own grid (rows, columns).
+
+    Bilinear, as :func:`to_native` does it before it decides.
+    """
+    inside = np.ascontiguousarray(plane[frame_of(geometry, preprocessing).area])
+    size = (geometry.cols, geometry.rows)
+    return np.asarray(Image.fromarray(inside).resize(size, Image.Resampling.BILINEAR))
+
+
 def cheaper_on_board(geometry: SliceGeometry, preprocessing: Preprocessing, channels: int) -> bool:
     """Tell whether a native mask is fewer bytes on the wire than 8-bit probabilities."""
     height, width = preprocessing.size

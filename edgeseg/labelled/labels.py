@@ -14,6 +14,9 @@ BACKGROUND, KIDNEY, TUMOR, CYST = range(4)
 KITS_VALUES: Mapping[int, int] = {value: value for value in (BACKGROUND, KIDNEY, TUMOR, CYST)}
 """The KiTS value of each stored value where labels are KiTS's own."""
 
+KITS_NAMES: Mapping[str, int] = {"kidney": KIDNEY, "tumor": TUMOR, "cyst": CYST}
+"""The labels of KiTS by name."""
+
 HIGHEST = 255
 """The highest value that a stored label may have."""
 

@@ -1,6 +1,7 @@
 """Applies rules to the masks of a scan, in their order."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 import msgspec
 import numpy as np
@@ -14,6 +15,7 @@ from edgeseg.bundle.rules import (
     KeepLargest,
     LeastVolume,
     Rule,
+    Smooth,
     rule_name,
 )
 from edgeseg.imaging.slices import Mask
@@ -29,16 +31,21 @@ from edgeseg.postprocess.report import (
 )
 from edgeseg.postprocess.voxel_size import VoxelSize
 
+SmoothedMasks: TypeAlias = Callable[[float], list[Mask]]
+"""Makes the masks of probabilities smoothed with a Gaussian of so many slices."""
+
 _SINGLE = "a rule in three dimensions, and the scan is a single slice"
+_NO_PROBABILITIES = "it needs probabilities, and there are masks alone"
 _UNKNOWN = "the scan does not say how large its voxels are"
 
 
-def postprocess(
+def postprocess(  # noqa: PLR0913, PLR0917 - all that rules may need
     masks: Sequence[Mask],
     rules: Sequence[Rule],
     labels: Sequence[Label],
     voxel: VoxelSize | None,
     name: Callable[[int], str],
+    smooth: SmoothedMasks | None = None,
 ) -> tuple[list[Mask], PostprocessReport]:
     """Apply rules to masks.
 
@@ -54,6 +61,9 @@ def postprocess(
         Size of the voxels; None where it is unknown: then nothing is done, and that is said.
     name
         Returns what the scan calls one of its slices.
+    smooth
+        Makes the masks anew from probabilities smoothed along the slices; None where there are
+        masks alone: then smoothing is left out, and that is said.
 
     Returns
     -------
@@ -69,22 +79,27 @@ def postprocess(
     for rule in rules:
         if reason is not None or voxel is None:
             outcomes.append(RuleOutcome(rule_name(rule), rule.labels, skipped=reason))
+        elif isinstance(rule, Smooth) and smooth is None:
+            outcomes.append(RuleOutcome(rule_name(rule), (), skipped=_NO_PROBABILITIES))
         else:
-            changed, outcome = _apply(result, rule, values, voxel, name)
+            changed, outcome = _apply(result, rule, values, voxel, name, smooth)
             outcomes.append(_with_volumes(outcome, result, changed, voxel))
             result = changed
     return result, PostprocessReport(tuple(outcomes), remarks_on(outcomes))
 
 
-def _apply(
+def _apply(  # noqa: PLR0913, PLR0917 - all that a rule may need
     masks: list[Mask],
     rule: Rule,
     values: Mapping[str, int],
     voxel: VoxelSize,
     name: Callable[[int], str],
+    smooth: SmoothedMasks | None,
 ) -> tuple[list[Mask], RuleOutcome]:
-    region = [values[label] for label in rule.labels]
     outcome = RuleOutcome(rule_name(rule), rule.labels)
+    if isinstance(rule, Smooth):
+        return (smooth(rule.sigma_mm / voxel.slice_mm) if smooth else masks), outcome
+    region = [values[label] for label in rule.labels]
     if isinstance(rule, Bridge):
         # A gap of exactly so many mm counts, whatever the rounding of the spacing.
         most = int(rule.gap_mm / voxel.slice_mm + 1e-6)

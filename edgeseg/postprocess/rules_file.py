@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from edgeseg.bundle.manifest import Label
-from edgeseg.bundle.rules import RULE_NAMES, Rule, Rules, labels_named
+from edgeseg.bundle.rules import RULE_NAMES, Rule, Rules, labels_named, smoothing_misplaced
 from edgeseg.errors import UsageError
 from edgeseg.text.suggestions import did_you_mean, near_path
 
@@ -81,6 +81,11 @@ def check_rules(rules: Sequence[Rule], labels: Sequence[Label], origin: str) -> 
                     f"rule {number} of {origin} names the label {name!r}; the model has "
                     f"{', '.join(known)}{did_you_mean(name, known)}"
                 )
+    if smoothing_misplaced(rules):
+        raise UsageError(
+            f"{origin} smooths probabilities behind another rule, when labels are decided already; "
+            "make smooth the first rule, once"
+        )
     return tuple(rules)
 
 

@@ -9,18 +9,28 @@ from statistics import fmean
 import msgspec
 import numpy as np
 
+from edgeseg.bundle.manifest import Label
+from edgeseg.bundle.rules import Rule
 from edgeseg.errors import VolumeError
 from edgeseg.files.atomic import atomic_path
 from edgeseg.imaging.grid import Grid, size_mismatch
 from edgeseg.imaging.nifti import read_volume
 from edgeseg.imaging.png import PICTURE, read_pictures
 from edgeseg.imaging.slices import Mask
-from edgeseg.labelled.labels import KITS_VALUES, to_kits
+from edgeseg.labelled.labels import KITS_NAMES, KITS_VALUES, to_kits
 from edgeseg.output.terminal import RESEARCH_NOTE
+from edgeseg.postprocess.apply import postprocess as postprocess_masks
+from edgeseg.postprocess.report import NOTHING_CHANGED, PostprocessReport
+from edgeseg.postprocess.rules_file import NONE, read_rules
+from edgeseg.postprocess.voxel_size import VoxelSize
 from edgeseg.progress import Progress, silent
 from edgeseg.scoring.dice import KITS_TOLERANCES_MM, region_dice, region_surface_dice
+from edgeseg.scoring.false_volume import FalseVolumes, false_volumes, region_ml
 from edgeseg.scoring.pairing import CasePair, pair_cases
 from edgeseg.scoring.surface_dice import bounding_box
+
+KITS_LABELS = tuple(Label(value, name, "#808080") for name, value in KITS_NAMES.items())
+"""What rules of post-processing may name."""
 
 _COLUMNS = {"kidney_and_mass": "kidney", "mass": "masses", "tumor": "tumor"}
 _SAME_PLACE_MM = 1e-3
@@ -28,19 +38,46 @@ _SAME_PLACE_MM = 1e-3
 
 
 class Score(msgspec.Struct, frozen=True):
-    """Dice and surface Dice of one case by region; pictures have no surface Dice."""
+    """How well one case agrees with its truth, by region.
+
+    Pictures have no surface Dice and no volumes: nobody knows their spacing.
+
+    Attributes
+    ----------
+    truth_ml, predicted_ml
+        Volume of each region, in mL.
+    postprocess
+        What post-processing changed in the prediction before it was scored.
+    dice_before
+        Dice before post-processing; None without.
+    """
 
     case: str
     dice: dict[str, float]
     surface_dice: dict[str, float] | None
+    truth_ml: dict[str, float] | None = None
+    predicted_ml: dict[str, float] | None = None
+    postprocess: PostprocessReport = NOTHING_CHANGED
+    dice_before: dict[str, float] | None = None
 
 
 class Evaluation(msgspec.Struct, frozen=True):
-    """The scores of all cases, their mean over cases, and the tolerances of surface Dice."""
+    """The scores of all cases, and figures over them.
+
+    Attributes
+    ----------
+    average
+        The mean over cases, each of equal weight.
+    tolerances_mm
+        Of surface Dice, by region.
+    false_volumes
+        By region that some volume's truth lacks, what is found there all the same.
+    """
 
     cases: tuple[Score, ...]
     average: Score
     tolerances_mm: Mapping[str, float]
+    false_volumes: dict[str, FalseVolumes]
     research_note: str = RESEARCH_NOTE
 
 
@@ -60,8 +97,15 @@ class Labels:
     grid: Grid | None
 
 
-def score(pair: CasePair) -> Score:
+def score(pair: CasePair, rules: Sequence[Rule] = ()) -> Score:
     """Compare one prediction with its truth.
+
+    Parameters
+    ----------
+    pair
+        The files of the case.
+    rules
+        Post-processing of the prediction before it is scored.
 
     Raises
     ------
@@ -74,10 +118,14 @@ def score(pair: CasePair) -> Score:
             f"{pair.prediction} does not lie on the grid of {pair.truth}: {problem}; "
             "give the mask of that very scan"
         )
-    box = bounding_box((truth.values != 0) | (prediction.values != 0))
-    cropped = truth.values[box], prediction.values[box]
-    surface = region_surface_dice(*cropped, truth.grid.spacing) if truth.grid else None
-    return Score(pair.case, region_dice(*cropped), surface)
+    if not rules:
+        return _scored(pair.case, truth, prediction)
+    processed, changes = _postprocessed(prediction, rules)
+    return msgspec.structs.replace(
+        _scored(pair.case, truth, processed),
+        postprocess=changes,
+        dice_before=region_dice(truth.values, prediction.values),
+    )
 
 
 def read_labels(path: Path) -> Labels:
@@ -97,7 +145,12 @@ def read_labels(path: Path) -> Labels:
     return Labels(values, volume.grid)
 
 
-def evaluate(predictions: Path | str, truth: Path | str, progress: Progress = silent) -> Evaluation:
+def evaluate(
+    predictions: Path | str,
+    truth: Path | str,
+    progress: Progress = silent,
+    postprocess: str = NONE,
+) -> Evaluation:
     """Score masks against the truth as the KiTS challenge does.
 
     Parameters
@@ -108,20 +161,26 @@ def evaluate(predictions: Path | str, truth: Path | str, progress: Progress = si
         The same of the truth; ``NAME/segmentation.nii.gz`` as in KiTS, too.
     progress
         Is told of each case.
+    postprocess
+        Rules that are applied to the masks before they are scored: a preset, a TOML file or
+        ``none``.
 
     Raises
     ------
     UsageError
-        If one is a file and the other a folder.
+        If one is a file and the other a folder, or the rules can't be used.
     VolumeError
         If the two do not hold the same cases, a file can't be read or holds anything but KiTS
         labels, or a mask does not lie on the grid of its truth.
     """
-    return evaluate_pairs(pair_cases(Path(predictions), Path(truth)), progress)
+    pairs = pair_cases(Path(predictions), Path(truth))
+    return evaluate_pairs(pairs, progress, read_rules(postprocess, KITS_LABELS))
 
 
-def evaluate_pairs(pairs: Sequence[CasePair], progress: Progress = silent) -> Evaluation:
-    """Score all pairs, one after another.
+def evaluate_pairs(
+    pairs: Sequence[CasePair], progress: Progress = silent, rules: Sequence[Rule] = ()
+) -> Evaluation:
+    """Score all pairs, one after another, their predictions post-processed by rules.
 
     Raises
     ------
@@ -131,16 +190,23 @@ def evaluate_pairs(pairs: Sequence[CasePair], progress: Progress = silent) -> Ev
     cases = []
     with progress(len(pairs), "Scoring") as advance:
         for pair in pairs:
-            cases.append(score(pair))
+            cases.append(score(pair, rules))
             advance()
-    return Evaluation(tuple(cases), average(cases), KITS_TOLERANCES_MM)
+    volumes = [(case.truth_ml, case.predicted_ml) for case in cases]
+    return Evaluation(tuple(cases), average(cases), KITS_TOLERANCES_MM, false_volumes(volumes))
 
 
 def average(scores: Sequence[Score]) -> Score:
     """Return the mean over cases, each case with equal weight."""
     dice = _mean([case.dice for case in scores])
     surface = [case.surface_dice for case in scores if case.surface_dice is not None]
-    return Score("average", dice, _mean(surface) if surface else None)
+    before = [case.dice_before for case in scores if case.dice_before is not None]
+    return Score(
+        "average",
+        dice,
+        _mean(surface) if surface else None,
+        dice_before=_mean(before) if before else None,
+    )
 
 
 def write_csv(target: Path, evaluation: Evaluation) -> None:
@@ -166,6 +232,31 @@ def figures(case: Score) -> dict[str, float]:
         for measure, values in measures.items()
         for region, value in values.items()
     }
+
+
+def _scored(case: str, truth: Labels, prediction: Labels) -> Score:
+    box = bounding_box((truth.values != 0) | (prediction.values != 0))
+    cropped = truth.values[box], prediction.values[box]
+    if truth.grid is None:
+        return Score(case, region_dice(*cropped), None)
+    surface = region_surface_dice(*cropped, truth.grid.spacing)
+    unit = _voxel(truth.grid).ml
+    true_ml, predicted_ml = (region_ml(labels, unit) for labels in cropped)
+    return Score(case, region_dice(*cropped), surface, true_ml, predicted_ml)
+
+
+def _postprocessed(prediction: Labels, rules: Sequence[Rule]) -> tuple[Labels, PostprocessReport]:
+    """Apply rules to a prediction; a picture is one slice, for which all rules are left out."""
+    grid = prediction.grid
+    planes = [prediction.values] if grid is None else list(prediction.values)
+    voxel = None if grid is None else _voxel(grid)
+    name = (lambda _: "the picture") if grid is None else grid.slice_name
+    masks, changes = postprocess_masks(planes, rules, KITS_LABELS, voxel, name)
+    return Labels(masks[0] if grid is None else np.stack(masks), grid), changes
+
+
+def _voxel(grid: Grid) -> VoxelSize:
+    return VoxelSize(grid.slice_mm, *grid.spacing[1:])
 
 
 def _mismatch(prediction: Labels, truth: Labels) -> str | None:

@@ -22,6 +22,7 @@ from edgeseg_runtime.messaging.keys import own_keys
 from edgeseg_runtime.page.segmented import write_segmented
 from edgeseg_runtime.page.viewer import require_viewer
 from edgeseg_runtime.results.preview import write_preview
+from edgeseg_runtime.results.probabilities import check_probabilities, write_probabilities
 from edgeseg_runtime.results.statistics import Statistics, measure
 from edgeseg_runtime.segmentation.checkpoint import Checkpoint, checkpoint_key
 from edgeseg_runtime.segmentation.dry_run import SegmentDryRun, dry_run
@@ -87,7 +88,11 @@ def segment(  # noqa: PLR0913 - one keyword a callback
     """
     job = _prepare(Path(bundle), Path(scan), Path(output), options, progress, tell)
     with progress(None, "reading the scan"):
-        key = checkpoint_key(job.segmenter.manifest, job.scan)
+        key = checkpoint_key(
+            job.segmenter.manifest,
+            job.scan,
+            probabilities=job.segmenter.keeps_probabilities,
+        )
     with Checkpoint(job.output, key, resume=job.options.resume, tell=job.tell) as checkpoint:
         with (
             _telling_what_is_kept(checkpoint, len(job.scan), job.tell),
@@ -96,7 +101,7 @@ def segment(  # noqa: PLR0913 - one keyword a callback
         ):
             if on_plan is not None:
                 on_plan(*segmenter.planned)
-            advance(len(checkpoint.masks))
+            advance(len(checkpoint.slices))
             segmentation = segmenter.segment(job.scan, progress=advance, checkpoint=checkpoint)
         changes = segmentation.report.postprocess
         for remark in changes.remarks:
@@ -174,6 +179,7 @@ def _prepare(  # noqa: PLR0913, PLR0917 - all that the public functions are give
         patience=options.patience,
         tell=tell,
         rules=_rules(bundle, options.postprocess),
+        probabilities=options.probabilities is not None,
     )
     if options.dicom_seg is not None:
         warning = check_dicom_seg(options.dicom_seg, scan, segmenter.bundle)
@@ -193,6 +199,8 @@ def _check_outputs(output: Path, options: SegmentOptions, scan: Scan) -> None:
     scan.check_output(output)
     if options.html is not None:
         require_viewer()
+    if options.probabilities is not None:
+        check_probabilities(options.probabilities, scan)
     for path in (options.preview, options.html, options.statistics, options.report):
         if path is not None:
             check_writable(path)
@@ -204,10 +212,10 @@ def _telling_what_is_kept(checkpoint: Checkpoint, slices: int, tell: Tell) -> It
     try:
         yield
     except (BoardError, PlacementError, KeyboardInterrupt) as error:
-        if not checkpoint.masks:
+        if not checkpoint.slices:
             raise
         line = (
-            f"{len(checkpoint.masks)} of {slices} slices are kept in {checkpoint.path}: "
+            f"{len(checkpoint.slices)} of {slices} slices are kept in {checkpoint.path}: "
             f"add {field_name('resume')}"
         )
         if isinstance(error, KeyboardInterrupt):
@@ -221,6 +229,11 @@ def _write(
 ) -> None:
     options, scan, masks = job.options, job.scan, segmentation.masks
     scan.write(job.output, masks)
+    if options.probabilities is not None and segmentation.probabilities is not None:
+        with progress(None, "writing the probabilities"):
+            write_probabilities(
+                options.probabilities, scan, segmentation.probabilities, job.segmenter.manifest
+            )
     if options.dicom_seg is not None:
         with progress(None, "writing the DICOM segmentation"):
             write_dicom_seg(options.dicom_seg, scan, masks, job.segmenter.bundle)

@@ -73,6 +73,30 @@ def test_two_files_leave_no_csv(folders: tuple[Path, Path], tmp_path: Path) -> N
     assert names(ours) | names(tmp_path) == before
 
 
+def test_rules_and_false_volumes_are_told(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    """Rules are applied to the masks that are scored; files stay as they are."""
+    ours, theirs = folders
+    for case in _CASES:
+        path = theirs / case / "segmentation.nii.gz"
+        _save(path, np.minimum(np.asarray(nib.load(path).dataobj), 1))
+    before = (ours / f"{_CASES[0]}.nii.gz").read_bytes()
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[[rule]]\nrule = "least-volume"\nlabels = ["tumor"]\nvolume_ml = 100\n')
+    ran = edgeseg("evaluate", *folders)
+    assert "2 scans without tumor: some is found in 1, median" in ran.out
+    ran = edgeseg("evaluate", *folders, "--postprocess", rules)
+    assert (ran.code, ran.err) == (0, "")
+    assert "2 scans without tumor: some is found in 0" in ran.out
+    assert "before rules" in ran.out
+    assert "post-processing removed" in ran.out
+    assert (ours / f"{_CASES[0]}.nii.gz").read_bytes() == before
+    said = json.loads(edgeseg("evaluate", *folders, "--postprocess", rules, "--json").out)
+    assert said["false_volumes"]["tumor"]["found_in"] == 0
+    assert said["cases"][0]["postprocess"]["rules"][0]["removed_ml"] > 0
+    assert said["average"]["dice"]["tumor"] == 1.0 > said["average"]["dice_before"]["tumor"]
+    one_line(edgeseg("evaluate", *folders, "--postprocess", "liver"), 2, "liver", "kidney")
+
+
 def test_pictures_are_scored_by_dice(tmp_path: Path) -> None:
     for folder in ("ours", "theirs"):
         (tmp_path / folder).mkdir()

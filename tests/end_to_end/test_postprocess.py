@@ -6,6 +6,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from PIL import Image
 from processes import edgeseg
 from scipy import ndimage
 
@@ -91,6 +92,63 @@ def test_a_removed_body_is_where_the_file_counts_its_slices(bundle: Path, tmp_pa
         largest = outcome["largest_removed"]
         places.append([int(largest[end].removeprefix("slice ")) for end in ENDS])
     assert places[1] == [5 - number for number in places[0]]
+
+
+def test_probabilities_decide_the_mask_and_survive_a_stop(
+    bundle: Path, scan: Path, tmp_path: Path
+) -> None:
+    """What is written, thresholded as the manifest says, is the mask without rules."""
+    mask, file = tmp_path / "m.nii.gz", tmp_path / "p.nii.gz"
+    words = ("--local", 1, "--postprocess", "none", "--probabilities", file)
+    ran = edgeseg("segment", bundle, scan, "-o", mask, *words)
+    assert (ran.code, ran.err) == (0, "")
+    image = nib.load(file)
+    labels = np.asarray(nib.load(mask).dataobj)
+    assert image.shape == (*labels.shape, 3)
+    assert image.get_data_dtype() == np.uint8
+    assert np.array_equal(image.affine, nib.load(scan).affine)
+    assert b"probabilities: a, b, c" in image.header["descrip"].item()
+    stored = np.asarray(image.dataobj.get_unscaled())
+    assert np.asarray(image.dataobj).max() == pytest.approx(stored.max() / 255)
+    decided = np.zeros(labels.shape, np.uint8)
+    for channel, value in enumerate(Bundle(bundle).manifest.decoding.channels):
+        decided[stored[..., channel] >= 128] = value
+    assert np.array_equal(decided, labels)
+
+
+def test_smoothing_needs_no_more_than_its_rule(bundle: Path, scan: Path, tmp_path: Path) -> None:
+    """Along slices of 5 mm with 10 mm: hardly anything of noise stays, and that is told."""
+    rules = tmp_path / "smooth.toml"
+    rules.write_text('[[rule]]\nrule = "smooth"\nsigma_mm = 10\n')
+    figures = tmp_path / "f.json"
+    masks = {}
+    for name, words in {"plain": "none", "smooth": rules}.items():
+        masks[name] = tmp_path / f"{name}.nii.gz"
+        ran = edgeseg(
+            *("segment", bundle, scan, "-o", masks[name], "--local", 1),
+            *("--postprocess", words, "--statistics", figures),
+        )
+        assert ran.code == 0, ran.err
+    (outcome,) = json.loads(figures.read_text())["postprocess"]["rules"]
+    assert outcome["rule"] == "smooth"
+    assert "smooth: " in ran.out
+    plain, smooth = (np.asarray(nib.load(path).dataobj) for path in masks.values())
+    voxel_ml = 2 * 2 * 5 / 1000
+    assert outcome["removed_ml"] == pytest.approx(((plain > 0) & (smooth == 0)).sum() * voxel_ml)
+    assert outcome["added_ml"] == pytest.approx(((plain == 0) & (smooth > 0)).sum() * voxel_ml)
+    changes = [(a != b).sum() for a, b in zip(smooth.T, smooth.T[1:], strict=False)]
+    assert sum(changes) < sum((a != b).sum() for a, b in zip(plain.T, plain.T[1:], strict=False))
+
+
+def test_probabilities_of_pictures_are_refused_before_any_work(
+    bundle: Path, tmp_path: Path
+) -> None:
+    Image.fromarray(np.zeros((64, 64), np.uint8)).save(tmp_path / "a.png")
+    words = ("-o", tmp_path / "m.png", "--probabilities", tmp_path / "p.nii.gz")
+    ran = edgeseg("segment", bundle, tmp_path / "a.png", *words)
+    assert ran.code == 2
+    assert "--probabilities is for volumes" in ran.err
+    assert not (tmp_path / "m.png").exists()
 
 
 def test_rules_of_other_labels_are_refused_before_any_work(

@@ -90,7 +90,12 @@ class Deployment:
         steps = steps_of(assignment)
         executor = Executor(steps, {routes.lane: routes for routes in assignment.routes})
         pool = InterpreterPool()
-        decoder = Decoder(assignment.output, assignment.preprocessing, assignment.decoding)
+        decoder = Decoder(
+            assignment.output,
+            assignment.preprocessing,
+            assignment.decoding,
+            assignment.probabilities,
+        )
         outbox = Outbox(assignment, decoder, resources.reply, resources.connect)
         step_runner = StepRunner(
             {port.tensor: port for port in assignment.sources},

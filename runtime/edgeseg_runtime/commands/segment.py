@@ -52,6 +52,10 @@ def segment(
         str | None,
         typer.Option(metavar="PRESET|FILE|none", help="Instead of the bundle's post-processing."),
     ] = None,
+    probabilities: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Each label's probability, as a 4-D NIfTI of 8 bit."),
+    ] = None,
     dicom_seg: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="The mask as a DICOM segmentation too."),
@@ -95,6 +99,7 @@ def segment(
         signed_by=signed_by,
         series=series,
         postprocess=postprocess,
+        probabilities=probabilities,
         dicom_seg=dicom_seg,
         preview=preview,
         html=html,

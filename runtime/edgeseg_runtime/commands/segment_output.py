@@ -77,11 +77,14 @@ def _show_report(report: RunReport) -> None:
 
 
 def _label_table(statistics: Statistics) -> Table:
-    table = figure_table(("label",), ("mL", "voxels", "mean HU", ""))
+    sides = {side.label: (side.left_ml, side.right_ml) for side in statistics.sides}
+    by_side = ("left", "right") if sides else ()
+    table = figure_table(("label",), ("mL", *by_side, "voxels", "mean HU", ""))
     for label in statistics.labels:
         table.add_row(
             label.name,
             f"{label.volume_ml:.1f}" if label.volume_ml is not None else "-",
+            *(f"{ml:.1f}" for ml in sides.get(label.name, ())),
             str(label.voxels),
             f"{label.mean_hu:.0f}" if label.mean_hu is not None else "-",
             "touches the first or last slice" if label.touches_first_or_last_slice else "",

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from edgeseg.boards.boards_file import Board, BoardEntry
 from edgeseg.boards.placement import Placement
 from edgeseg.bundle.bundle_file import Bundle
-from edgeseg.bundle.manifest import Manifest
 from edgeseg.errors import WireError
 from edgeseg_runtime.coordination.backlog import Backlog, PendingSlice, Result
 from edgeseg_runtime.coordination.connections import Connections
@@ -44,6 +43,8 @@ class Coordinator:
         This machine's own, for boards that have a public key.
     tolerant
         Go on without boards that don't answer.
+    probabilities
+        Have every result come back as probabilities, even where a mask is smaller.
 
     Raises
     ------
@@ -58,7 +59,9 @@ class Coordinator:
         keys: KeyPair | None = None,
         *,
         tolerant: bool = False,
+        probabilities: bool = False,
     ) -> None:
+        self._probabilities = probabilities
         self._bundle = bundle
         self._manifest = bundle.manifest
         # Slices of a coordinator that has died may still be under way between boards.
@@ -121,7 +124,14 @@ class Coordinator:
         peers = self._connections.peers
         self._hand_out(
             {
-                name: assignment_for(name, self._manifest, placement, self._epoch, peers)
+                name: assignment_for(
+                    name,
+                    self._manifest,
+                    placement,
+                    self._epoch,
+                    peers,
+                    probabilities=self._probabilities,
+                )
                 for name in placement.members
             }
         )
@@ -245,15 +255,14 @@ class Coordinator:
         if pending is None or self._deployed.lanes[lane].boards[last_piece] != board:
             return None
         try:
-            array = tensor_array("uint8", _shape(self._manifest, pending, message), payload)
+            array = tensor_array("uint8", self._shape(pending, message), payload)
         except WireError as error:
             self._connections.leave_out(board, f"it sent no mask of slice {pending.index}: {error}")
             return None
         return Result(pending.index, message.kind, array)
 
-
-def _shape(manifest: Manifest, pending: PendingSlice, message: SliceResult) -> tuple[int, ...]:
-    """Return the shape that a result must have: native (H, W), or the model's (H, W, C)."""
-    if message.kind == "mask":
-        return (pending.geometry.rows, pending.geometry.cols)
-    return manifest.output.shape[1:]
+    def _shape(self, pending: PendingSlice, message: SliceResult) -> tuple[int, ...]:
+        """Return the shape that a result must have: native (H, W), or the model's (H, W, C)."""
+        if message.kind == "mask" and not self._probabilities:
+            return (pending.geometry.rows, pending.geometry.cols)
+        return self._manifest.output.shape[1:]

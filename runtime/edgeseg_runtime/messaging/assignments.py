@@ -9,8 +9,14 @@ from edgeseg.bundle.manifest import Manifest, Piece, Port
 from edgeseg_runtime.messaging.wire import Assignment, Peer, Routes
 
 
-def assignment_for(
-    board: str, manifest: Manifest, placement: Placement, epoch: int, boards: Mapping[str, Peer]
+def assignment_for(  # noqa: PLR0913 - one keyword a field of the assignment
+    board: str,
+    manifest: Manifest,
+    placement: Placement,
+    epoch: int,
+    boards: Mapping[str, Peer],
+    *,
+    probabilities: bool = False,
 ) -> Assignment:
     """Return what one board does in a placement.
 
@@ -26,6 +32,8 @@ def assignment_for(
         Number of the placement.
     boards
         Where every board listens and which key it has, by name.
+    probabilities
+        Whether every result must come back as probabilities, even where a mask is smaller.
     """
     lanes = {n: lane for n, lane in enumerate(placement.lanes) if board in lane.members}
     routes = tuple(_routes(board, manifest, number, lane) for number, lane in lanes.items())
@@ -52,6 +60,7 @@ def assignment_for(
             lane.window * waiting_bytes(manifest, lane.shifts) for lane in lanes.values()
         ),
         admits=tuple(key for name in sorted(senders) if (key := boards[name].public_key)),
+        probabilities=probabilities,
     )
 
 

@@ -43,10 +43,23 @@ class BodyStatistics(msgspec.Struct, frozen=True):
     touches_border: bool
 
 
-def list_bodies(
-    scan: Scan, masks: Sequence[Mask], labels: Sequence[Label]
-) -> tuple[BodyStatistics, ...]:
-    """List the bodies of each label, the largest first; none where voxels have no known size.
+class SideVolumes(msgspec.Struct, frozen=True):
+    """Volume of a label's bodies on either side of the patient; a body counts on one side whole."""
+
+    label: str
+    left_ml: float
+    right_ml: float
+
+
+class LabelBodies(msgspec.Struct, frozen=True):
+    """The bodies of all labels, the largest of each first, and their volumes by side."""
+
+    bodies: tuple[BodyStatistics, ...] = ()
+    sides: tuple[SideVolumes, ...] = ()
+
+
+def list_bodies(scan: Scan, masks: Sequence[Mask], labels: Sequence[Label]) -> LabelBodies:
+    """List the bodies of each label; none where voxels have no known size.
 
     Parameters
     ----------
@@ -59,15 +72,19 @@ def list_bodies(
     """
     voxel = voxel_size(scan)
     if voxel is None or scan.windowed:
-        return ()
-    return tuple(
-        body
-        for label in labels
-        for body in _bodies_of(label, scan, find_bodies(masks, [label.value]), voxel)
-    )
+        return LabelBodies()
+    bodies: list[BodyStatistics] = []
+    sides = []
+    for label in labels:
+        largest, volumes = _bodies_of(label, scan, find_bodies(masks, [label.value]), voxel)
+        bodies += largest
+        sides.append(volumes)
+    return LabelBodies(tuple(bodies), tuple(sides))
 
 
-def _bodies_of(label: Label, scan: Scan, bodies: Bodies, voxel: VoxelSize) -> list[BodyStatistics]:
+def _bodies_of(
+    label: Label, scan: Scan, bodies: Bodies, voxel: VoxelSize
+) -> tuple[list[BodyStatistics], SideVolumes]:
     order = np.argsort(-bodies.voxels, kind="stable")[:MOST_BODIES]
     listed = np.zeros(len(bodies), np.bool_)
     listed[order] = True
@@ -75,12 +92,14 @@ def _bodies_of(label: Label, scan: Scan, bodies: Bodies, voxel: VoxelSize) -> li
     borders = (bodies.first_slice == 0) | (bodies.last_slice == len(scan) - 1)
     for part in bodies.patches:
         owners = bodies.body_of[part.nodes]
-        if listed[owners].any():
-            image = scan.slice(part.index)
-            np.add.at(offsets, owners, _offsets(part, _middle_column(image)))
-            borders[owners[_at_border(part, image.shape)]] = True
-            _widen(diameters, part, owners, listed, voxel)
-    return [
+        image = scan.slice(part.index)
+        np.add.at(offsets, owners, _offsets(part, _middle_column(image)))
+        borders[owners[_at_border(part, image.shape)]] = True
+        _widen(diameters, part, owners, listed, voxel)
+    left_ml, right_ml = (
+        float(bodies.voxels[side].sum()) * voxel.ml for side in (offsets > 0, offsets <= 0)
+    )
+    largest = [
         BodyStatistics(
             label.name,
             float(bodies.voxels[body]) * voxel.ml,
@@ -92,6 +111,7 @@ def _bodies_of(label: Label, scan: Scan, bodies: Bodies, voxel: VoxelSize) -> li
         )
         for body in order
     ]
+    return largest, SideVolumes(label.name, left_ml, right_ml)
 
 
 def _offsets(part: SlicePatches, middle: float) -> NDArray[np.float64]:

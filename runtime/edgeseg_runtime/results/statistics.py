@@ -15,7 +15,7 @@ from edgeseg.imaging.scan import Scan
 from edgeseg.imaging.slices import Mask
 from edgeseg.output.terminal import RESEARCH_NOTE
 from edgeseg.postprocess.report import NOTHING_CHANGED, PostprocessReport
-from edgeseg_runtime.results.lesions import BodyStatistics, list_bodies
+from edgeseg_runtime.results.lesions import BodyStatistics, SideVolumes, list_bodies
 
 Triple: TypeAlias = tuple[float, float, float]
 
@@ -53,6 +53,7 @@ class Statistics(msgspec.Struct, frozen=True):
     slices: int
     labels: tuple[LabelStatistics, ...]
     bodies: tuple[BodyStatistics, ...] = ()
+    sides: tuple[SideVolumes, ...] = ()
     postprocess: PostprocessReport = NOTHING_CHANGED
 
     def write(self, path: Path) -> None:
@@ -110,11 +111,13 @@ def measure(
         present = np.flatnonzero(np.bincount(mask.ravel()))
         for value in tallies.keys() & set(present.tolist()):
             tallies[value].add(index, mask == value, scan.slice(index))
+    listed = list_bodies(scan, masks, labels)
     return Statistics(
         note=RESEARCH_NOTE,
         slices=len(scan),
         labels=tuple(_summary(label, tallies[label.value], scan) for label in labels),
-        bodies=list_bodies(scan, masks, labels),
+        bodies=listed.bodies,
+        sides=listed.sides,
         postprocess=postprocess,
     )
 

@@ -8,13 +8,13 @@ from typing import BinaryIO
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 from typing_extensions import Self
 
 from edgeseg.bundle.bundle_file import digest
 from edgeseg.bundle.manifest import Manifest
 from edgeseg.errors import OutputError
 from edgeseg.imaging.scan import Slices
-from edgeseg.imaging.slices import Mask
 from edgeseg_runtime.segmentation.checkpoint_file import (
     CheckpointKey,
     append_slice,
@@ -28,8 +28,18 @@ from edgeseg_runtime.segmentation.checkpoint_file import (
 SUFFIX = ".partial"
 
 
-def checkpoint_key(manifest: Manifest, scan: Slices) -> CheckpointKey:
-    """Return what tells the run of a bundle on a scan from others; reads the scan once."""
+def checkpoint_key(
+    manifest: Manifest, scan: Slices, *, probabilities: bool = False
+) -> CheckpointKey:
+    """Return what tells the run of a bundle on a scan from others; reads the scan once.
+
+    Parameters
+    ----------
+    manifest, scan
+        Of the bundle; the scan.
+    probabilities
+        Whether slices are kept as probabilities, not as masks.
+    """
     content = hashlib.sha256()
     for index in range(len(scan)):
         image = np.ascontiguousarray(scan.slice(index))
@@ -40,6 +50,7 @@ def checkpoint_key(manifest: Manifest, scan: Slices) -> CheckpointKey:
         manifest_sha256=digest(msgspec.json.encode(manifest)),
         scan_sha256=content.hexdigest(),
         slices=len(scan),
+        probabilities=probabilities,
     )
 
 
@@ -90,8 +101,8 @@ class Checkpoint:
     ----------
     path
         The file.
-    masks
-        The finished slices by index.
+    slices
+        The finished slices by index: masks, or probabilities where the key says so.
 
     Raises
     ------
@@ -105,7 +116,7 @@ class Checkpoint:
         self, output: Path, key: CheckpointKey, *, resume: bool, tell: Callable[[str], None]
     ) -> None:
         self.path = checkpoint_path(output)
-        self.masks: dict[int, Mask] = {}
+        self.slices: dict[int, NDArray[np.uint8]] = {}
         self._tell = tell
         self._file: BinaryIO | None = open_checkpoint(self.path)
         try:
@@ -125,18 +136,18 @@ class Checkpoint:
         trace: TracebackType | None,
     ) -> None:
         """Close the file, and remove it if it holds no slice."""
-        if not self.masks:
+        if not self.slices:
             self.remove()
         if self._file is not None:
             self._file.close()
 
-    def keep(self, index: int, mask: Mask) -> None:
+    def keep(self, index: int, result: NDArray[np.uint8]) -> None:
         """Write a finished slice: it is there even if this process is killed the next moment."""
-        self.masks[index] = mask
+        self.slices[index] = result
         if self._file is None:
             return
         try:
-            append_slice(self._file, index, mask)
+            append_slice(self._file, index, result)
         except OSError as error:
             self._tell(f"slices are kept no more in {self.path}: {(error.strerror or '').lower()}")
             self._file.close()
@@ -149,8 +160,8 @@ class Checkpoint:
     def _read(self, file: BinaryIO, key: CheckpointKey, *, resume: bool) -> None:
         """Read the slices, and cut off what was left half-written."""
         frames = read_frames(self.path, file.read(), key, resume=resume)
-        self.masks.update(map(decode_slice, frames[1:]))
-        if self.masks:
+        self.slices.update(map(decode_slice, frames[1:]))
+        if self.slices:
             file.truncate(length_of(frames))
         else:
             file.truncate(0)

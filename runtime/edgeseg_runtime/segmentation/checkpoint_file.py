@@ -16,10 +16,10 @@ from typing import BinaryIO
 import msgspec
 import numpy as np
 import zstandard
+from numpy.typing import NDArray
 
 from edgeseg.bundle.manifest import Count, Extent
 from edgeseg.errors import OutputError, UsageError, field_name
-from edgeseg.imaging.slices import Mask
 
 MAGIC = b"edgeseg masks 1\n"
 _CHECKSUM_BYTES = 16
@@ -28,21 +28,26 @@ _COMPRESSION_LEVEL = 3
 
 
 class CheckpointKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a checkpoint belongs to: only the same model on the same scan makes the same masks."""
+    """What a checkpoint belongs to: only the same model on the same scan makes the same masks.
+
+    ``probabilities`` tells whether slices are kept as those, not as masks.
+    """
 
     model_sha256: str
     manifest_sha256: str
     scan_sha256: str
     slices: Count
+    probabilities: bool = False
 
 
 class _Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One finished slice, its labels compressed."""
+    """One finished slice, compressed: labels, or 8-bit probabilities of so many channels."""
 
     index: Count
     rows: Extent
     cols: Extent
     labels: bytes
+    channels: Extent | None = None
 
 
 def open_checkpoint(path: Path) -> BinaryIO:
@@ -99,8 +104,8 @@ def write_start(file: BinaryIO, key: CheckpointKey) -> None:
     _append(file, MAGIC + _framed(key))
 
 
-def append_slice(file: BinaryIO, index: int, mask: Mask) -> None:
-    """Append a finished slice, of labels (rows, columns).
+def append_slice(file: BinaryIO, index: int, result: NDArray[np.uint8]) -> None:
+    """Append a finished slice: labels (rows, columns), or probabilities (H, W, channels).
 
     Raises
     ------
@@ -108,16 +113,17 @@ def append_slice(file: BinaryIO, index: int, mask: Mask) -> None:
         If it can't be written whole.
     """
     compressor = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL)
-    labels = compressor.compress(np.ascontiguousarray(mask).data)
-    rows, cols = mask.shape
-    _append(file, _framed(_Record(index, rows, cols, labels)))
+    packed = compressor.compress(np.ascontiguousarray(result).data)
+    rows, cols, *channels = result.shape
+    _append(file, _framed(_Record(index, rows, cols, packed, *channels)))
 
 
-def decode_slice(frame: bytes) -> tuple[int, Mask]:
-    """Return the index and the labels (rows, columns) of a slice's frame."""
+def decode_slice(frame: bytes) -> tuple[int, NDArray[np.uint8]]:
+    """Return the index of a slice's frame, and what :func:`append_slice` was given."""
     record = msgspec.msgpack.decode(frame, type=_Record)
-    labels = zstandard.ZstdDecompressor().decompress(record.labels)
-    return record.index, np.frombuffer(labels, np.uint8).reshape(record.rows, record.cols)
+    unpacked = zstandard.ZstdDecompressor().decompress(record.labels)
+    shape = (record.rows, record.cols, *(() if record.channels is None else (record.channels,)))
+    return record.index, np.frombuffer(unpacked, np.uint8).reshape(shape)
 
 
 def length_of(frames: list[bytes]) -> int:

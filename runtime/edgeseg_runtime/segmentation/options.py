@@ -39,8 +39,9 @@ class SegmentOptions:
         Which DICOM series, where there are several: a text, a number or a UID.
     postprocess
         A preset, a TOML file of rules or ``none``, instead of the bundle's post-processing.
-    dicom_seg, preview, html, statistics, report
-        Files to write beside the mask: it as a DICOM segmentation, a montage (PNG), a page for a
+    probabilities, dicom_seg, preview, html, statistics, report
+        Files to write beside the mask: each label's probability (4-D NIfTI, before
+        post-processing), the mask as a DICOM segmentation, a montage (PNG), a page for a
         browser, the labels' volumes and places (JSON), and how the run went (JSON).
     """
 
@@ -55,6 +56,7 @@ class SegmentOptions:
     signed_by: Path | None = None
     series: str | None = None
     postprocess: str | None = None
+    probabilities: Path | None = None
     dicom_seg: Path | None = None
     preview: Path | None = None
     html: Path | None = None
@@ -64,7 +66,14 @@ class SegmentOptions:
     @property
     def files(self) -> tuple[Path, ...]:
         """The files to write beside the mask."""
-        files = (self.dicom_seg, self.preview, self.html, self.statistics, self.report)
+        files = (
+            self.probabilities,
+            self.dicom_seg,
+            self.preview,
+            self.html,
+            self.statistics,
+            self.report,
+        )
         return tuple(path for path in files if path is not None)
 
 

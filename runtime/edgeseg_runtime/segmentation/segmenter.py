@@ -1,7 +1,7 @@
 """A bundle deployed on boards, ready to segment scan after scan: slices in, masks out."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from edgeseg.boards.boards_file import BoardEntry, LinkEntry
 from edgeseg.boards.placement import Placement
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.bundle.manifest import Manifest
-from edgeseg.bundle.rules import Rule
+from edgeseg.bundle.rules import Rule, Smooth
 from edgeseg.errors import UsageError
 from edgeseg.imaging.scan import Slices
 from edgeseg.imaging.slices import Mask, SliceGeometry, to_model, to_native
@@ -25,7 +25,9 @@ from edgeseg.planning.outcome.objective import Objective
 from edgeseg.planning.planner import Plan
 from edgeseg.planning.problem.problem import Problem
 from edgeseg.postprocess.apply import postprocess
+from edgeseg.postprocess.report import PostprocessReport
 from edgeseg.postprocess.rules_file import check_rules
+from edgeseg.postprocess.smoothing import smoothed
 from edgeseg.postprocess.voxel_size import voxel_size
 from edgeseg_runtime.coordination.backlog import PendingSlice, Result
 from edgeseg_runtime.coordination.coordinator import Coordinator
@@ -56,10 +58,14 @@ class Segmentation:
         Label values, one uint8 array (rows, columns) a slice, in the slice's own grid.
     report
         How the run went.
+    probabilities
+        Before post-processing, 8 bit (H, W, channels) a slice in the model's grid, if they were
+        asked for.
     """
 
     masks: tuple[Mask, ...]
     report: RunReport
+    probabilities: tuple[NDArray[np.uint8], ...] | None = None
 
     @property
     def mask(self) -> Mask:
@@ -95,6 +101,8 @@ class Segmenter:
     rules
         Post-processing in place of the bundle's; ``()`` for none. See
         :func:`edgeseg.postprocess.read_rules`.
+    probabilities
+        Keep the probabilities: the results of all slices then hold them beside the masks.
 
     Raises
     ------
@@ -123,10 +131,12 @@ class Segmenter:
         patience: float = PATIENCE_SECONDS,
         tell: Tell | None = None,
         rules: Sequence[Rule] | None = None,
+        probabilities: bool = False,
     ) -> None:
         self._bundle = Bundle(Path(bundle))
         labels = self.manifest.labels
         self._rules = self.manifest.rules if rules is None else check_rules(rules, labels, "rules")
+        self._gives_probabilities = probabilities
         self._entries = tuple(_entry(number, board) for number, board in enumerate(boards, start=1))
         self._local = local
         self._memory_limit = memory_limit
@@ -148,6 +158,12 @@ class Segmenter:
     def manifest(self) -> Manifest:
         """The manifest of the bundle."""
         return self._bundle.manifest
+
+    @property
+    def keeps_probabilities(self) -> bool:
+        """Whether the probabilities of all slices are held, and a checkpoint must have them."""
+        smooths = any(isinstance(rule, Smooth) for rule in self._rules)
+        return self._gives_probabilities or smooths
 
     @property
     def planned(self) -> tuple[Problem, Plan]:
@@ -214,7 +230,7 @@ class Segmenter:
         progress
             Called after each slice.
         checkpoint
-            Keeps each mask as it comes, and holds those of slices that need not be done again.
+            Keeps each slice as it comes, and holds those that need not be done again.
 
         Raises
         ------
@@ -227,27 +243,28 @@ class Segmenter:
         """
         run = self._run
         slices = as_slices(scan, spacing_mm, slice_mm)
-        masks = dict(checkpoint.masks) if checkpoint is not None else {}
-        pending = [index for index in range(len(slices)) if index not in masks]
+        results = dict(checkpoint.slices) if checkpoint is not None else {}
+        pending = [index for index in range(len(slices)) if index not in results]
         received_before = self._coordinator.received_bytes
         start = last_mask_at = time.perf_counter()
         for result in run.stream(self._prepare(slices, pending)):
-            mask = self._to_native(result, slices.geometry(result.index))
-            masks[result.index] = mask
+            kept = result.array if self.keeps_probabilities else self._mask(result, slices)
+            results[result.index] = kept
             if checkpoint is not None:
-                checkpoint.keep(result.index, mask)
+                checkpoint.keep(result.index, kept)
             if progress is not None:
                 progress()
             last_mask_at = time.perf_counter()
-        ordered = [masks[index] for index in range(len(slices))]
+        ordered = [results[index] for index in range(len(slices))]
         received = self._coordinator.received_bytes - received_before
         outcome = RunOutcome(len(slices), len(pending), last_mask_at - start, received)
         report = report_run(self.manifest, self._coordinator, run, outcome)
-        if self._rules and sum(mask.size for mask in ordered) > _MANY_VOXELS:
-            self._tell(f"post-processing {len(ordered)} slices")
-        voxel, labels = voxel_size(slices), self.manifest.labels
-        final, changes = postprocess(ordered, self._rules, labels, voxel, slices.name)
-        return Segmentation(tuple(final), msgspec.structs.replace(report, postprocess=changes))
+        masks, changes = self._postprocessed(ordered, slices)
+        return Segmentation(
+            tuple(masks),
+            msgspec.structs.replace(report, postprocess=changes),
+            tuple(ordered) if self._gives_probabilities else None,
+        )
 
     def plan(self) -> tuple[Problem, Plan]:
         """Return the problem and the plan of entering; boards are reached, but nothing is loaded.
@@ -277,7 +294,13 @@ class Segmenter:
         entries = self._entries or stack.enter_context(
             LocalWorkers(this_machine(self._local, self._memory_limit))
         )
-        self._coordinator = Coordinator(self._bundle, entries, self._keys, tolerant=True)
+        self._coordinator = Coordinator(
+            self._bundle,
+            entries,
+            self._keys,
+            tolerant=True,
+            probabilities=self.keeps_probabilities,
+        )
         stack.callback(self._coordinator.close)
         placer = Placer(self.manifest, entries, self._link, self._objective)
         return FailoverRun(self._coordinator, placer, self._patience, self._tell)
@@ -290,12 +313,36 @@ class Segmenter:
             grey = to_model(slices.slice(index), geometry, preprocessing, windowed=slices.windowed)
             yield PendingSlice(index, geometry, np.ascontiguousarray(grey))
 
-    def _to_native(self, result: Result, geometry: SliceGeometry) -> Mask:
+    def _mask(self, result: Result, slices: Slices) -> Mask:
         """Return a result as a mask in the slice's own grid, unless a board has decoded it."""
         if result.kind == "mask":
             return result.array
-        return to_native(
-            result.array, geometry, self.manifest.preprocessing, self.manifest.decoding
+        return self._decoded(result.array, slices.geometry(result.index))
+
+    def _decoded(self, probabilities: NDArray[np.uint8], geometry: SliceGeometry) -> Mask:
+        preprocessing, decoding = self.manifest.preprocessing, self.manifest.decoding
+        return to_native(probabilities, geometry, preprocessing, decoding)
+
+    def _postprocessed(
+        self, results: Sequence[NDArray[np.uint8]], slices: Slices
+    ) -> tuple[list[Mask], PostprocessReport]:
+        """Return the masks of all slices, post-processed, and what that changed."""
+
+        def decode(planes: Iterable[NDArray[np.uint8]]) -> list[Mask]:
+            geometries = map(slices.geometry, range(len(slices)))
+            return [self._decoded(*pair) for pair in zip(planes, geometries, strict=True)]
+
+        kept = self.keeps_probabilities
+        masks = decode(results) if kept else list(results)
+        if self._rules and sum(mask.size for mask in masks) > _MANY_VOXELS:
+            self._tell(f"post-processing {len(masks)} slices")
+        return postprocess(
+            masks,
+            self._rules,
+            self.manifest.labels,
+            voxel_size(slices),
+            slices.name,
+            (lambda sigma: decode(smoothed(results, sigma))) if kept else None,
         )
 
 

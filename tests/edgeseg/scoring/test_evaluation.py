@@ -14,6 +14,7 @@ from PIL import Image
 from reference_metric import reference_surface_dice
 from scans import names
 
+from edgeseg.bundle.rules import LeastVolume
 from edgeseg.errors import OutputError, VolumeError
 from edgeseg.scoring.dice import KITS_REGIONS, KITS_TOLERANCES_MM
 from edgeseg.scoring.evaluation import Score, average, evaluate, evaluate_pairs, score, write_csv
@@ -66,7 +67,10 @@ def _by_the_package(path: Path, prediction: Path) -> dict[str, float]:
 
 def test_the_truth_scores_one(tmp_path: Path) -> None:
     scored = score(_pair(tmp_path, _labels()))
-    assert scored == Score("case", dict.fromkeys(KITS_REGIONS, 1), dict.fromkeys(KITS_REGIONS, 1))
+    assert scored.dice == scored.surface_dice == dict.fromkeys(KITS_REGIONS, 1)
+    # Voxels of 2.5 x 0.7 x 0.8 mm: 1,120 of the kidney, 126 of the mass, 4 of them its cyst.
+    volumes = {"kidney_and_mass": 1120 * 1.4e-3, "mass": 126 * 1.4e-3, "tumor": 122 * 1.4e-3}
+    assert scored.truth_ml == scored.predicted_ml == pytest.approx(volumes)
 
 
 def test_spacing_goes_with_its_axis(tmp_path: Path) -> None:
@@ -210,6 +214,55 @@ def test_two_masks_are_evaluated_from_python(tmp_path: Path) -> None:
     pair = _pair(tmp_path, _labels())
     (case,) = evaluate(str(pair.prediction), pair.truth).cases
     assert case.dice == dict.fromkeys(KITS_REGIONS, 1.0)
+
+
+def test_a_tumour_where_none_is_counts_in_millilitres(tmp_path: Path) -> None:
+    """Only scans without a tumour count, those where none is found too."""
+    healthy = np.minimum(_labels(), 1)
+    pairs = []
+    for name, prediction, truth in (
+        ("ill", _labels(), _labels()),
+        ("quiet", healthy, healthy),
+        ("false", np.where(_labels() == 2, np.uint8(2), healthy), healthy),
+    ):
+        folder = tmp_path / name
+        folder.mkdir()
+        pairs.append(
+            CasePair(
+                name,
+                _write(folder / "ours.nii.gz", prediction),
+                _write(folder / "theirs.nii.gz", truth),
+            )
+        )
+    made = evaluate_pairs(pairs)
+    assert set(made.false_volumes) == {"mass", "tumor"}
+    false = made.false_volumes["tumor"]
+    assert (false.scans, false.found_in) == (2, 1)
+    assert false.largest_ml == pytest.approx(122 * 1.4e-3)
+    assert false.median_ml == pytest.approx(false.mean_ml) == pytest.approx(false.largest_ml / 2)
+
+
+def test_masks_are_post_processed_before_they_are_scored(tmp_path: Path) -> None:
+    """A speck apart from the kidneys goes; what it cost is told beside."""
+    prediction = _labels()
+    prediction[0, 18, 22] = 2
+    pair = _pair(tmp_path, prediction)
+    rule = LeastVolume(("kidney", "tumor", "cyst"), 0.01)
+    scored = score(pair, [rule])
+    assert scored.dice == dict.fromkeys(KITS_REGIONS, 1)
+    assert scored.dice_before is not None
+    assert scored.dice_before["tumor"] == pytest.approx(244 / 245)
+    (outcome,) = scored.postprocess.rules
+    assert outcome.removed_ml == pytest.approx(1.4e-3)
+    assert average([scored]).dice_before == scored.dice_before
+    assert score(pair).postprocess.rules == ()
+
+
+def test_rules_are_left_out_for_pictures(tmp_path: Path) -> None:
+    scored = score(_pair(tmp_path, _labels()[3], end=".png"), [LeastVolume(("tumor",), 1.0)])
+    assert scored.dice["tumor"] == 1
+    assert scored.postprocess.rules[0].skipped is not None
+    assert (scored.truth_ml, scored.predicted_ml) == (None, None)
 
 
 def test_the_csv_is_that_of_the_challenge(tmp_path: Path) -> None:

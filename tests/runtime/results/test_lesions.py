@@ -10,7 +10,7 @@ import pytest
 from edgeseg.bundle.manifest import Label
 from edgeseg.imaging.formats import read_scan
 from edgeseg.imaging.scan import Scan
-from edgeseg_runtime.results.lesions import list_bodies
+from edgeseg_runtime.results.lesions import MOST_BODIES, list_bodies
 from edgeseg_runtime.results.statistics import measure
 
 LABELS = (Label(1, "kidney", "#ff0000"), Label(2, "tumor", "#00ff00"))
@@ -34,7 +34,7 @@ def test_a_disc_has_its_volume_diameter_side_and_slices(scan: Scan) -> None:
         masks[index][20:24, 12:20] = 1  # the patient's right: columns run from right to left
         masks[index][40, 40:43] = 2
     masks[8][10, 45] = 2
-    kidney, tumor, speck = list_bodies(scan, masks, LABELS)
+    kidney, tumor, speck = list_bodies(scan, masks, LABELS).bodies
     assert (kidney.label, kidney.side, kidney.touches_border) == ("kidney", "right", False)
     assert kidney.volume_ml == pytest.approx(2 * 4 * 8 * math.prod(SPACING) / 1000)
     assert kidney.axial_diameter_mm == pytest.approx(math.hypot(4 * 1.5, 8 * 0.8))
@@ -46,12 +46,29 @@ def test_a_disc_has_its_volume_diameter_side_and_slices(scan: Scan) -> None:
 def test_sides_are_the_patients_however_far_from_the_middle_it_lies(scan: Scan) -> None:
     masks = [np.zeros((60, 80), np.uint8) for _ in range(9)]
     masks[2][30, 33:35] = 1  # left of the patient's middle (30), right of the picture's (40)
-    (body,) = list_bodies(scan, masks, LABELS)
+    (body,) = list_bodies(scan, masks, LABELS).bodies
     assert body.side == "left"
 
 
 def test_nothing_found_is_no_body(scan: Scan) -> None:
-    assert list_bodies(scan, [np.zeros((60, 80), np.uint8)] * 9, LABELS) == ()
+    listed = list_bodies(scan, [np.zeros((60, 80), np.uint8)] * 9, LABELS)
+    assert listed.bodies == ()
+    assert [(side.left_ml, side.right_ml) for side in listed.sides] == [(0, 0)] * 2
+
+
+def test_the_volumes_of_each_side_count_every_body(scan: Scan) -> None:
+    """More bodies than are listed one by one; a body counts whole on the side of its middle."""
+    masks = [np.zeros((60, 80), np.uint8) for _ in range(9)]
+    masks[1][5:55:2, 11:29:2] = 1  # 25 x 9 specks on the right
+    masks[4][20:24, 28:44] = 1
+    listed = list_bodies(scan, masks, LABELS)
+    kidney, tumor = listed.sides
+    voxel_ml = math.prod(SPACING) / 1000
+    assert (kidney.label, tumor.label) == ("kidney", "tumor")
+    assert kidney.right_ml == pytest.approx(225 * voxel_ml)
+    assert kidney.left_ml == pytest.approx(64 * voxel_ml)
+    assert (tumor.left_ml, tumor.right_ml) == (0, 0)
+    assert len(listed.bodies) == MOST_BODIES
 
 
 def test_bodies_of_a_tilted_scan_have_the_volume_of_their_label(tmp_path: Path) -> None:

@@ -42,12 +42,25 @@ def test_masks_come_back(tmp_path: Path) -> None:
     assert path == tmp_path / "mask.nii.gz.partial"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     with _checkpoint(tmp_path) as reopened:
-        _same(reopened.masks)
+        _same(reopened.slices)
         reopened.keep(7, _MASKS[0])
     with _checkpoint(tmp_path) as once_more:
-        assert sorted(once_more.masks) == [0, 1, 2, 7]
+        assert sorted(once_more.slices) == [0, 1, 2, 7]
         once_more.remove()
     assert not path.exists()
+
+
+def test_probabilities_come_back(tmp_path: Path) -> None:
+    run = CheckpointKey("m", "b", "s", 9, probabilities=True)
+    planes = np.random.default_rng(1).integers(0, 256, (2, 5, 7, 3), dtype=np.uint8)
+    with _checkpoint(tmp_path, run) as checkpoint:
+        for index, plane in enumerate(planes):
+            checkpoint.keep(index, plane)
+    with _checkpoint(tmp_path, run) as reopened:
+        for index, plane in enumerate(planes):
+            assert np.array_equal(reopened.slices[index], plane)
+    with pytest.raises(UsageError, match="another scan or bundle"):
+        _checkpoint(tmp_path)
 
 
 def test_masks_are_there_before_the_file_is_closed(tmp_path: Path) -> None:
@@ -57,7 +70,7 @@ def test_masks_are_there_before_the_file_is_closed(tmp_path: Path) -> None:
         copy = tmp_path / "copy.partial"
         copy.write_bytes(checkpoint.path.read_bytes())
     with Checkpoint(tmp_path / "copy", _RUN, resume=True, tell=print) as content:
-        _same(content.masks, 1)
+        _same(content.slices, 1)
 
 
 def test_a_file_without_a_mask_is_removed(tmp_path: Path) -> None:
@@ -112,11 +125,11 @@ def test_whatever_is_cut_off_the_rest_is_there(tmp_path: Path) -> None:
     for length in range(len(content)):
         path.write_bytes(content[:length])
         with _checkpoint(tmp_path) as checkpoint:
-            _same(checkpoint.masks, len(checkpoint.masks))
-            counts.append(len(checkpoint.masks))
-            checkpoint.keep(len(checkpoint.masks), _MASKS[len(checkpoint.masks)])
+            _same(checkpoint.slices, len(checkpoint.slices))
+            counts.append(len(checkpoint.slices))
+            checkpoint.keep(len(checkpoint.slices), _MASKS[len(checkpoint.slices)])
         with _checkpoint(tmp_path) as reopened:
-            _same(reopened.masks, counts[-1] + 1)
+            _same(reopened.slices, counts[-1] + 1)
     assert counts == sorted(counts)
     assert set(counts) == {0, 1, 2}
 
@@ -133,8 +146,8 @@ def test_a_changed_byte_costs_its_slice_and_those_after(
     content[where] ^= data.draw(st.integers(1, 255))
     path.write_bytes(content)
     with _checkpoint(folder) as checkpoint:
-        _same(checkpoint.masks, len(checkpoint.masks))
-        assert len(checkpoint.masks) < len(_MASKS)
+        _same(checkpoint.slices, len(checkpoint.slices))
+        assert len(checkpoint.slices) < len(_MASKS)
 
 
 def test_a_full_disk_does_not_end_the_run(tmp_path: Path) -> None:
@@ -147,7 +160,7 @@ def test_a_full_disk_does_not_end_the_run(tmp_path: Path) -> None:
         checkpoint._file = full
         checkpoint.keep(1, _MASKS[1])
         checkpoint.keep(2, _MASKS[2])
-        _same(checkpoint.masks)
+        _same(checkpoint.slices)
     assert len(notes) == 1
     assert "no space left" in notes[0]
 

@@ -12,18 +12,27 @@ from edgeseg.inference.quantization import dequantize
 
 @dataclass(frozen=True)
 class Decoder:
-    """Turns the model's output into whichever form takes fewer bytes."""
+    """Turns the model's output into whichever form takes fewer bytes, unless one is asked for.
+
+    Attributes
+    ----------
+    output, preprocessing, decoding
+        Those of the manifest.
+    probabilities
+        Whether every slice is sent as probabilities.
+    """
 
     output: Port
     preprocessing: Preprocessing
     decoding: Decoding
+    probabilities: bool = False
 
     def sent_as(self, geometry: SliceGeometry) -> Literal["probabilities", "mask"]:
         """Tell in which form a slice of that native grid is sent."""
         channels = self.output.shape[-1]
-        return (
-            "mask" if cheaper_on_board(geometry, self.preprocessing, channels) else "probabilities"
-        )
+        if self.probabilities or not cheaper_on_board(geometry, self.preprocessing, channels):
+            return "probabilities"
+        return "mask"
 
     def decode(self, array: NDArray[Any], geometry: SliceGeometry) -> NDArray[Any]:
         """Decode the output of one slice.

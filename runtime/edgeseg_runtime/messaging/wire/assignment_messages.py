@@ -35,7 +35,8 @@ class Assignment(Message, frozen=True):
     are sent to, by name, ``admits`` the public keys of the boards that send here,
     ``reserved_bytes`` what the slices in flight may take on this board. With ``shifts`` the
     pieces share the memory over time: they are loaded group by group, and tensors between groups
-    are spooled to disk, at most ``spool_bytes`` of them.
+    are spooled to disk, at most ``spool_bytes`` of them. With ``probabilities`` no result may come
+    back as a mask.
     """
 
     epoch: Count
@@ -51,6 +52,7 @@ class Assignment(Message, frozen=True):
     admits: tuple[PublicKey, ...] = ()
     shifts: tuple[tuple[str, ...], ...] = ()
     spool_bytes: Count = 0
+    probabilities: bool = False
 
 
 class PieceRequest(Message, frozen=True):

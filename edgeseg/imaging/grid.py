@@ -173,9 +173,22 @@ def _affine_mm(image: Any) -> NDArray[np.float64]:
     """
     affine = np.array(image.affine, np.float64)
     if not _is_regular(affine) and int(image.header["qform_code"]) > 0:
-        affine = np.array(image.header.get_qform(), np.float64)
+        affine = _qform(image.header)
     affine[:3] *= _MILLIMETRES.get(image.header.get_xyzt_units()[0], 1.0)
     return affine
+
+
+def repair_sform(header: Any) -> None:
+    """Replace an sform that is no affine by the qform that was read in its place.
+
+    Most readers prefer the sform, and would find the mask elsewhere than its scan, or nowhere.
+    """
+    if int(header["sform_code"]) > 0 and not _is_regular(np.asarray(header.get_sform())):
+        header.set_sform(_qform(header), int(header["qform_code"]))
+
+
+def _qform(header: Any) -> NDArray[np.float64]:
+    return np.array(header.get_qform(), np.float64)
 
 
 def _is_regular(affine: NDArray[np.float64]) -> bool:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgeseg.errors import UsageError, VolumeError
 from edgeseg.files.atomic import atomic_path, check_writable
-from edgeseg.imaging.grid import Grid, as_volume_error, grid_of, has_orientation
+from edgeseg.imaging.grid import Grid, as_volume_error, grid_of, has_orientation, repair_sform
 from edgeseg.imaging.slices import Hounsfield, Mask, SliceGeometry
 
 AIR = -1024
@@ -111,6 +111,8 @@ class NiftiScan:
     def write(self, output: Path, masks: Sequence[Mask]) -> None:
         """Write one mask a slice as a label NIfTI in the file's own geometry.
 
+        Its qform and sform are the file's, but for an sform that is no affine.
+
         Raises
         ------
         OutputError
@@ -153,12 +155,13 @@ def write_volumes(  # noqa: PLR0913, PLR0917 - what a file of several volumes st
     header.extensions.clear()  # they may name the patient
     header.set_data_dtype(np.uint8)
     header.set_data_shape((*scan.grid.shape, *((count,) if count > 1 else ())))
-    # Set without an image: qform, sform, codes and unit stay as they are.
+    # Set without an image: forms, codes and unit stay as they are.
     header.set_slope_inter(slope, 0)
     header["vox_offset"] = header.single_vox_offset
     header["magic"] = header.single_magic
     header["cal_min"] = header["cal_max"] = 0
     header["descrip"] = f"edgeseg {title}, research use only".encode()[:_DESCRIPTION_BYTES]
+    repair_sform(header)
     for field in _FREE_TEXT:
         if field in header.keys():  # noqa: SIM118 - a header is no mapping
             header[field] = b""
@@ -202,11 +205,11 @@ def read_volume(path: Path) -> NiftiScan:
     if 2 * missing > voxels.size:
         share = f"{missing} of {voxels.size}"
         raise VolumeError(f"{path}: {share} voxels are no numbers; export the scan again")
-    warnings = [f"{missing} voxels of {path} are no numbers; read as air"] if missing else []
+    warnings = [f"{missing} voxels are no numbers; read as air"] if missing else []
     if not has_orientation(opened.header):
         warnings.append(
-            f"{path} does not say how the patient lies (no qform and no sform code): left, right, "
-            "front and back are guessed; look at the mask before you use it"
+            "the header does not say how the patient lies (no qform and no sform code): left, "
+            "right, front and back are guessed; look at the mask before you use it"
         )
     return NiftiScan(path, voxels, grid, opened.header, "; ".join(warnings) or None)
 

@@ -24,6 +24,10 @@ class Slices(Protocol):
     def slice_mm(self) -> float | None:
         """Distance of the planes of neighbouring slices in mm, or None where nobody knows it."""
 
+    @property
+    def warning(self) -> str | None:
+        """What the user should know about the scan, in one line, or None."""
+
     def __len__(self) -> int:
         """Return the number of slices."""
 
@@ -47,10 +51,6 @@ class Scan(Slices, Protocol):
     @property
     def affine(self) -> NDArray[np.float64] | None:
         """4x4 matrix from the file's voxel indices to RAS+ mm, or None for pictures."""
-
-    @property
-    def warning(self) -> str | None:
-        """What the user should know about the scan, in one line, or None."""
 
     def check_output(self, output: Path) -> None:
         """Refuse early an output that :meth:`write` could not write."""

@@ -12,6 +12,7 @@ from edgeseg.errors import BoardError, PlacementError, field_name
 from edgeseg.files.atomic import check_writable, write_json
 from edgeseg.imaging.dicom.output import check_dicom_seg, write_dicom_seg
 from edgeseg.imaging.formats import read_scan
+from edgeseg.imaging.hounsfield import notes_on
 from edgeseg.imaging.scan import Scan
 from edgeseg.planning.planner import Plan
 from edgeseg.planning.problem.problem import Problem
@@ -102,7 +103,9 @@ def segment(  # noqa: PLR0913 - one keyword a callback
             if on_plan is not None:
                 on_plan(*segmenter.planned)
             advance(len(checkpoint.slices))
-            segmentation = segmenter.segment(job.scan, progress=advance, checkpoint=checkpoint)
+            segmentation = segmenter.segment(
+                job.scan, progress=advance, checkpoint=checkpoint, notes=job.notes
+            )
         changes = segmentation.report.postprocess
         for remark in changes.remarks:
             job.tell(remark)
@@ -144,6 +147,7 @@ class _Job:
     scan: Scan
     output: Path
     options: SegmentOptions
+    notes: tuple[str, ...]
     segmenter: Segmenter
     tell: Tell
 
@@ -166,8 +170,9 @@ def _prepare(  # noqa: PLR0913, PLR0917 - all that the public functions are give
     boards, link = boards_of(options)
     scan = read_scan(path, options.series, progress)
     _check_outputs(output, options, scan)
-    if scan.warning:
-        tell(scan.warning)
+    notes = notes_on(scan)
+    for note in notes:
+        tell(note)
     segmenter = Segmenter(
         bundle,
         boards,
@@ -187,7 +192,7 @@ def _prepare(  # noqa: PLR0913, PLR0917 - all that the public functions are give
             tell(warning)
     if options.signed_by is not None:
         verify_bundle(segmenter.bundle, read_verify_key(options.signed_by))
-    return _Job(scan, output, options, segmenter, tell)
+    return _Job(scan, output, options, notes, segmenter, tell)
 
 
 def _rules(bundle: Path, name: str | None) -> tuple[Rule, ...] | None:

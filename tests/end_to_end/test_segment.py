@@ -42,6 +42,25 @@ def test_a_mask_has_the_geometry_of_its_scan(
     assert names(tmp_path) == {"ct.nii.gz", "mask.nii.gz"}
 
 
+def test_values_that_are_no_hu_are_told_wherever_the_mask_goes(
+    worker: RunningWorker, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    """On the terminal, in the report and on the page."""
+    image = _load(write_ct(tmp_path / "ct.nii"))
+    raised = np.asarray(image.dataobj) + np.int16(1024)
+    nib.save(nib.Nifti1Image(raised, image.affine), tmp_path / "raised.nii")
+    report, page = tmp_path / "report.json", tmp_path / "page.html"
+    ran = edgeseg(
+        *("segment", tiny_bundle, tmp_path / "raised.nii", "-o", tmp_path / "mask.nii"),
+        *("--board", worker.endpoint, "--report", report, "--html", page),
+    )
+    assert ran.code == 0
+    assert "is this CT in HU?" in ran.complaint
+    (note,) = json.loads(report.read_text())["scan_notes"]
+    assert "they look like HU + 1024" in note
+    assert "they look like HU + 1024" in page.read_text(encoding="utf-8")
+
+
 def test_two_workers_under_a_limit_keep_to_it(
     workers: Workers, base_memory: int, tiny_bundle: Path, uncut_bundle: Path, tmp_path: Path
 ) -> None:

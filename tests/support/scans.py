@@ -12,8 +12,13 @@ TILTED = np.array(
 )
 
 
+AIR = -1000
+"""HU of the outermost sagittal slice: without any air a scan is doubted."""
+
+
 def _voxels(shape: tuple[int, ...]) -> NDArray[np.int16]:
     noise: NDArray[np.int16] = np.random.default_rng(2).integers(-200, 400, shape).astype(np.int16)
+    noise[0] = AIR
     return noise
 
 

@@ -90,6 +90,8 @@ class RunReport(msgspec.Struct, frozen=True):
         Slices that were sent again because a placement had ended.
     resumed_slices
         Slices that were done before the run began.
+    scan_notes
+        What should be known about the scan, such as that its values look like no HU.
     """
 
     edgeseg: str
@@ -109,6 +111,7 @@ class RunReport(msgspec.Struct, frozen=True):
     replayed_slices: int = 0
     resumed_slices: int = 0
     postprocess: PostprocessReport = NOTHING_CHANGED
+    scan_notes: tuple[str, ...] = ()
     note: str = RESEARCH_NOTE
 
 

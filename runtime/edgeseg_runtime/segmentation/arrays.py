@@ -21,6 +21,7 @@ class _Array:
     spacing_mm: tuple[float, float] | None
     slice_mm: float | None = None
     windowed: bool = False
+    warning: None = None
 
     def __len__(self) -> int:
         return len(self.voxels)

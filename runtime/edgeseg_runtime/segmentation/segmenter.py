@@ -19,6 +19,7 @@ from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.bundle.manifest import Manifest
 from edgeseg.bundle.rules import Rule, Smooth
 from edgeseg.errors import UsageError
+from edgeseg.imaging.hounsfield import notes_on
 from edgeseg.imaging.scan import Slices
 from edgeseg.imaging.slices import Mask, SliceGeometry, to_model, to_native
 from edgeseg.planning.outcome.objective import Objective
@@ -205,7 +206,7 @@ class Segmenter:
         """Release the boards; stop the workers that were started here."""
         self._stack.close()
 
-    def segment(
+    def segment(  # noqa: PLR0913 - one keyword a choice
         self,
         scan: Slices | Path | str | NDArray[Any],
         *,
@@ -213,6 +214,7 @@ class Segmenter:
         slice_mm: float | None = None,
         progress: Callable[[], None] | None = None,
         checkpoint: Checkpoint | None = None,
+        notes: tuple[str, ...] | None = None,
     ) -> Segmentation:
         """Segment a scan.
 
@@ -231,6 +233,8 @@ class Segmenter:
             Called after each slice.
         checkpoint
             Keeps each slice as it comes, and holds those that need not be done again.
+        notes
+            What is known of the scan already; if None, it is looked at, and what is odd is told.
 
         Raises
         ------
@@ -243,6 +247,10 @@ class Segmenter:
         """
         run = self._run
         slices = as_slices(scan, spacing_mm, slice_mm)
+        if notes is None:
+            notes = notes_on(slices)
+            for note in notes:
+                self._tell(note)
         results = dict(checkpoint.slices) if checkpoint is not None else {}
         pending = [index for index in range(len(slices)) if index not in results]
         received_before = self._coordinator.received_bytes
@@ -262,7 +270,7 @@ class Segmenter:
         masks, changes = self._postprocessed(ordered, slices)
         return Segmentation(
             tuple(masks),
-            msgspec.structs.replace(report, postprocess=changes),
+            msgspec.structs.replace(report, postprocess=changes, scan_notes=notes),
             tuple(ordered) if self._gives_probabilities else None,
         )
 

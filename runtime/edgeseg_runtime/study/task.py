@@ -8,6 +8,7 @@ from edgeseg import __version__
 from edgeseg.errors import BoardError, EdgesegError, PlacementError
 from edgeseg.files.atomic import write_json
 from edgeseg.imaging.formats import format_of, read_scan
+from edgeseg.imaging.hounsfield import notes_on
 from edgeseg.inference.process_memory import give_back_freed_memory
 from edgeseg_runtime.results.preview import write_strip
 from edgeseg_runtime.results.statistics import measure
@@ -56,7 +57,8 @@ def _segment(task: VolumeTask) -> Record:
         scan = read_scan(source)
         mask = folder / f"{task.volume}{format_of(source).ending_for(source)}"
         scan.check_output(mask)
-        segmentation = segmenter.segment(scan)
+        notes = notes_on(scan)
+        segmentation = segmenter.segment(scan, notes=notes)
         masks = segmentation.masks
         scan.write(mask, masks)
         write_strip(picture_path(folder, task.volume), scan, masks, segmenter.manifest)
@@ -67,7 +69,7 @@ def _segment(task: VolumeTask) -> Record:
             statistics=measure(
                 scan, masks, segmenter.manifest.labels, segmentation.report.postprocess
             ),
-            warning=scan.warning,
+            warning="; ".join(notes) or None,
             edgeseg=__version__,
             model=segmenter.manifest.model_name,
             manifest_sha256=task.settings.manifest_sha256,

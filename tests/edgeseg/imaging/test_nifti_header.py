@@ -52,7 +52,20 @@ def test_a_zero_sform_beside_a_sound_qform_is_passed_over(tmp_path: Path) -> Non
     scan.write(tmp_path / "mask.nii", [np.zeros((7, 6), np.uint8)] * 4)
     mask = nib.load(tmp_path / "mask.nii")
     np.testing.assert_allclose(mask.header.get_qform(), _AFFINE, atol=1e-4)
-    assert int(mask.header["sform_code"]) == int(header["sform_code"])
+    np.testing.assert_allclose(mask.header.get_sform(), _AFFINE, atol=1e-4)
+    np.testing.assert_allclose(mask.affine, _AFFINE, atol=1e-4)
+    assert int(mask.header["sform_code"]) == int(header["qform_code"])
+
+
+def test_a_sound_sform_beside_another_qform_is_kept(tmp_path: Path) -> None:
+    image: Any = nib.load(written(tmp_path / "ct.nii"))
+    image.header.set_qform(np.diag([2.0, 2.0, 2.0, 1.0]), 2)
+    voxels = np.asarray(image.dataobj)
+    nib.Nifti1Image(voxels, None, image.header).to_filename(tmp_path / "both.nii")
+    read_volume(tmp_path / "both.nii").write(tmp_path / "m.nii", [np.zeros((7, 6), np.uint8)] * 4)
+    mask = nib.load(tmp_path / "m.nii")
+    np.testing.assert_allclose(mask.affine, _AFFINE, atol=1e-4)
+    np.testing.assert_allclose(mask.header.get_qform(), np.diag([2.0, 2, 2, 1]), atol=1e-6)
 
 
 def test_a_header_without_orientation_is_told(tmp_path: Path) -> None:

@@ -16,7 +16,15 @@ SAME_MM = 0.01
 """Slices nearer than this lie at one place."""
 
 _ROUNDING_MM = 0.1
+"""By how much a distance along an axis is off where both positions are rounded to tenths."""
+
 _UNEVEN = 0.05
+_THICKER = 1.5
+"""Slices so many times as thick as usual belong to another reconstruction."""
+
+_STRETCH = 3
+"""So many wide gaps in a row are no loss of single slices."""
+
 _PARALLEL = 1e-3
 _TILT_DEGREES = 0.1
 _TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -103,20 +111,44 @@ def stack(planes: Sequence[Plane]) -> Stack:
 
 def _check_even(planes: Sequence[Plane]) -> None:
     gaps = np.diff([plane.height for plane in planes])
-    usual = float(np.median(gaps))
-    wrong = np.flatnonzero(np.abs(gaps - usual) > max(_ROUNDING_MM, _UNEVEN * usual))
-    if not wrong.size:
-        return
+    # All three coordinates may be rounded.
+    rounding = _ROUNDING_MM * float(np.abs(planes[0].normal).sum())
+    median = float(np.median(gaps))
+    # The mean of many rounded gaps is not rounded, as their median is.
+    usual = float(gaps[np.abs(gaps - median) <= 2 * rounding].mean())
+    wrong = np.flatnonzero(np.abs(gaps - usual) > rounding + _UNEVEN * usual)
+    if wrong.size:
+        raise VolumeError(_uneven(planes, gaps, usual, wrong))
+
+
+def _uneven(
+    planes: Sequence[Plane], gaps: NDArray[np.float64], usual: float, wrong: NDArray[np.intp]
+) -> str:
+    """Return what is wrong with some of the gaps: slices are thicker there, missing, or uneven."""
+    pairs = [(planes[index], planes[index + 1]) for index in wrong]
+    where = ", ".join(_between(*pair) for pair in pairs[:_NAMED])
+    where += " and elsewhere" if wrong.size > _NAMED else ""
+    usual_thickness = float(np.median([plane.thickness or 0.0 for plane in planes]))
+    thickest = max(plane.thickness or 0.0 for pair in pairs for plane in pair)
+    if usual_thickness and thickest >= _THICKER * usual_thickness:
+        return (
+            f"slices are {usual_thickness:.4g} mm thick, but {thickest:.4g} mm {where}; choose a "
+            "series of one thickness"
+        )
     missing = [round(gaps[index] / usual) - 1 for index in wrong]
-    places = [_between(planes[index], planes[index + 1]) for index in wrong[:_NAMED]]
-    where = ", ".join(places) + (" and elsewhere" if wrong.size > _NAMED else "")
-    if all(count > 0 for count in missing):
+    if min(missing) > 0 and _longest_run(wrong) < _STRETCH:
         lost = "a slice is" if sum(missing) == 1 else f"{sum(missing)} slices are"
-        raise VolumeError(f"{lost} missing {where}; export the series again")
-    raise VolumeError(
+        return f"{lost} missing {where}; export the series again"
+    return (
         f"slices lie {usual:.4g} mm apart, but {gaps[wrong[0]]:.4g} mm {where}; choose a series "
         "of even slices, or export this one again"
     )
+
+
+def _longest_run(indices: NDArray[np.intp]) -> int:
+    """Return how many indices at most follow each other without a gap."""
+    runs = np.split(indices, np.flatnonzero(np.diff(indices) > 1) + 1)
+    return max(map(len, runs))
 
 
 def _check_straight(planes: Sequence[Plane], step: NDArray[np.float64]) -> None:
@@ -124,7 +156,7 @@ def _check_straight(planes: Sequence[Plane], step: NDArray[np.float64]) -> None:
     on_line = planes[0].position + np.outer(np.arange(len(planes)), step)
     apart = np.linalg.norm([plane.position for plane in planes] - on_line, axis=1)
     worst = int(np.argmax(apart))
-    if apart[worst] > max(_ROUNDING_MM, float(np.linalg.norm(step)) / 2):
+    if apart[worst] > max(_ROUNDING_MM * np.sqrt(3), float(np.linalg.norm(step)) / 2):
         raise VolumeError(
             f"image {planes[worst].number} lies {apart[worst]:.3g} mm beside the line of the "
             "others; choose a series of even slices"

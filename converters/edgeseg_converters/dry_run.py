@@ -8,6 +8,7 @@ import msgspec
 from rich.markup import escape
 from rich.table import Table
 
+from edgeseg.bundle.meaning import describe_decoding
 from edgeseg.files.atomic import check_writable
 from edgeseg.output.terminal import RESEARCH_NOTE, figure_table
 from edgeseg.progress import Progress, silent
@@ -48,6 +49,8 @@ class ConversionDryRun(msgspec.Struct, frozen=True):
         The files that would be written.
     strategies
         Those that were looked at, where there were several.
+    meaning
+        How the output would become a mask.
     """
 
     model: str
@@ -56,6 +59,7 @@ class ConversionDryRun(msgspec.Struct, frozen=True):
     writes: tuple[str, ...]
     notes: tuple[str, ...]
     strategies: tuple[Alternative, ...]
+    meaning: str
     research_note: str = RESEARCH_NOTE
 
 
@@ -109,6 +113,7 @@ def preview_conversion(  # noqa: PLR0913 - a goal and options beside what is rea
         tuple(map(str, writes)),
         (*prepared.notes, *cut.notes, *steps),
         cut.comparison,
+        describe_decoding(prepared.decoding, prepared.labels),
     )
 
 
@@ -118,7 +123,10 @@ def dry_run_table(dry_run: ConversionDryRun) -> Table:
         ("piece",),
         ("layers", "params", "FLOPs", "crossing", "~memory"),
         title=f"{escape(dry_run.model)}: {len(dry_run.pieces)} pieces",
-        caption=f"{format_bytes(dry_run.crossing_bytes)} cross between pieces\n{RESEARCH_NOTE}",
+        caption=(
+            f"mask: {escape(dry_run.meaning)}\n"
+            f"{format_bytes(dry_run.crossing_bytes)} cross between pieces\n{RESEARCH_NOTE}"
+        ),
     )
     for piece in dry_run.pieces:
         table.add_row(

@@ -81,6 +81,8 @@ class Flag:
         Whether the command line tells a value that is not given from the default.
     recorded
         Place among the settings in the manifest; None where it is not kept there.
+    recorded_if_given
+        Whether it stands behind these where it is given, so that other bundles do without.
     """
 
     help: str
@@ -95,6 +97,7 @@ class Flag:
     text_type: type = str
     hides_default: bool = False
     recorded: int | None = None
+    recorded_if_given: bool = False
 
     @property
     def help_line(self) -> str:
@@ -169,6 +172,14 @@ def recorded_fields(options: msgspec.Struct) -> Iterator[str]:
     flags = flags_of(type(options))
     places = {field: flag.recorded for field, flag in flags.items() if flag.recorded is not None}
     yield from sorted(places, key=places.__getitem__)
+
+
+def given_and_recorded(options: msgspec.Struct) -> Iterator[tuple[str, Any]]:
+    """Yield the fields that a manifest keeps where they are given, with their values."""
+    for field, flag in flags_of(type(options)).items():
+        value = getattr(options, field)
+        if flag.recorded_if_given and value is not None:
+            yield field, value
 
 
 def _check(field: str, value: Any, flag: Flag) -> None:

@@ -73,6 +73,25 @@ def parse_names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(","))
 
 
+def parse_background(text: str) -> int | str:
+    """Read a channel's number, ``first``, ``last`` or ``none``.
+
+    Raises
+    ------
+    UsageError
+        If the text is none of these.
+    """
+    word = text.strip().casefold()
+    if word in {"first", "last", "none"}:
+        return word
+    if word.isdecimal():
+        return int(word)
+    raise UsageError(
+        f"{field_name('background')} {text!r} is no channel; write its number from 0, first, last "
+        "or none"
+    )
+
+
 def _pair(text: str, complaint: str) -> tuple[float, float]:
     try:
         low, high = (float(part) for part in text.split(","))

@@ -4,7 +4,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import msgspec
 
@@ -20,8 +20,16 @@ from edgeseg_converters.compress.recipe import (
     chosen_recipe,
     with_sparse_encoding,
 )
-from edgeseg_converters.flags import Flag, Range, check_heeded, complete, recorded_fields
+from edgeseg_converters.flags import (
+    Flag,
+    Range,
+    check_heeded,
+    complete,
+    given_and_recorded,
+    recorded_fields,
+)
 from edgeseg_converters.notation import (
+    parse_background,
     parse_complexity,
     parse_input_range,
     parse_input_shape,
@@ -246,11 +254,51 @@ class ConversionOptions(msgspec.Struct, frozen=True, kw_only=True):
         Flag(
             section="image",
             metavar="A,B,...",
-            help="Names of the labels, in channel order.",
+            help="Names of the labels in channel order; background and KiTS' regions are known.",
             parse=parse_names,
         ),
     ] = None
-    """Names of the labels, one an output channel (a softmax's background left out)."""
+    """Names of the labels, one an output channel (the background left out, or named so)."""
+
+    background: Annotated[
+        int | str | None,
+        Flag(
+            section="image",
+            metavar="N|first|last|none",
+            help="The output channel that is the background: a softmax's first, of sigmoids none.",
+            parse=parse_background,
+            recorded_if_given=True,
+        ),
+    ] = None
+    """The background's channel, by number from 0, ``first``, ``last`` or ``none``.
+
+    None takes the first of a softmax and none of sigmoids, unless the model contradicts that.
+    Where it is stated, the likeliest channel wins, of sigmoids too.
+    """
+
+    regions: Annotated[
+        Literal["nested", "exclusive"] | None,
+        Flag(
+            section="image",
+            help="Three sigmoids are KiTS' regions, one within the other; or each is a label.",
+            choices=lambda: ("nested", "exclusive"),
+        ),
+    ] = None
+    """Whether sigmoids are regions, outermost first: of three KiTS' kidney_and_mass, mass, tumor.
+
+    None takes them for such where ``labels`` are named so, or the last layer is called regions.
+    """
+
+    activation: Annotated[
+        Literal["sigmoid", "softmax"] | None,
+        Flag(
+            section="image",
+            help="What logits go through: softmax where there are several, unless it is said.",
+            choices=lambda: ("sigmoid", "softmax"),
+            recorded_if_given=True,
+        ),
+    ] = None
+    """The activation that a model lacks which ends in logits."""
 
     postprocess: Annotated[
         str | None,
@@ -328,6 +376,7 @@ class ConversionOptions(msgspec.Struct, frozen=True, kw_only=True):
         recipe = self.compression
         return {
             **{name: _recordable(getattr(self, name)) for name in recorded_fields(self)},
+            **dict(given_and_recorded(self)),
             "quantize": recipe.quantize,
             "recipe": msgspec.json.encode(recipe).decode(),
         }

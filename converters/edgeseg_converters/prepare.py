@@ -7,17 +7,28 @@ from edgeseg.bundle.manifest import Decoding, Label, Preprocessing
 from edgeseg.bundle.rules import Rule
 from edgeseg.postprocess.rules_file import NONE, read_rules
 from edgeseg_converters.arrays import ModelInput
-from edgeseg_converters.compress.calibration import MAX_SLICES, noise_images, real_images
+from edgeseg_converters.compress.calibration import (
+    MAX_SLICES,
+    air_image,
+    evenly_spaced,
+    noise_images,
+    real_images,
+)
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.input_range import expected_range
-from edgeseg_converters.keras.logits import complete_logits, decoding
+from edgeseg_converters.keras.logits import complete_logits
+from edgeseg_converters.keras.meaning_check import Views, check_meaning
 from edgeseg_converters.keras.model_file import load_model
+from edgeseg_converters.keras.output_meaning import decoding, is_stated
 from edgeseg_converters.network import Network
 from edgeseg_converters.options import ConversionOptions
 from edgeseg_converters.rewrite.cse import merge_common_subexpressions
 
 CHECKED_SLICES = 4
 """Slices that the pieces are checked against the uncut model on."""
+
+_VIEWED_SLICES = 2
+"""Slices that what the channels mean is checked on, beside one of air."""
 
 TUNING_SLICES = 512
 """Most slices that fine-tuning and rounding look at."""
@@ -67,14 +78,15 @@ def prepare(model: Path, options: ConversionOptions) -> Prepared:
     ModelError
         If the model can't be read or compiled.
     UsageError
-        If the labels are not as many as the output's channels, or rules do not fit them.
+        If the labels are not as many as the output's channels, rules do not fit them, or what a
+        channel means has to be stated.
     VolumeError
         If the slices can't be read.
     """
     network = read_network(load_model(model), options.input_shape)
-    graph, note = complete_logits(network.graph)
+    graph, note = complete_logits(network.graph, options.activation)
     network = merge_common_subexpressions(Network(graph, network.weights))
-    how, labels = decoding(network.graph, options.labels)
+    how, labels = decoding(network.graph, options.labels, options.background, options.regions)
     rules = read_rules(options.postprocess or NONE, labels)
     fed, fed_note = expected_range(network.graph)
     preprocessing = options.preprocessing(network.graph.inputs[0], fed)
@@ -82,6 +94,13 @@ def prepare(model: Path, options: ConversionOptions) -> Prepared:
     notes = [note] if note else []
     if fed_note and options.input_range is None:
         notes.append(fed_note)
+    stated = is_stated(network.graph, options.labels, options.background, options.regions)
+    views = Views(
+        air_image(preprocessing),
+        evenly_spaced(images, _VIEWED_SLICES),
+        are_real=options.calibration is not None,
+    )
+    notes += check_meaning(network, how, views, stated=stated)
     return Prepared(network, how, labels, preprocessing, rules, images, tuple(notes))
 
 

@@ -36,6 +36,7 @@ def info(
 def _pages(manifest: "Manifest", size: int, signed_by: str | None) -> Iterator["RenderableType"]:
     from rich.markup import escape
 
+    from edgeseg.bundle.meaning import describe_decoding
     from edgeseg.bundle.rules import describe
     from edgeseg.text.units import format_bytes
 
@@ -53,6 +54,7 @@ def _pages(manifest: "Manifest", size: int, signed_by: str | None) -> Iterator["
     fed = "{:g} to {:g}".format(*preprocessing.input_range)
     yield f"input     {rows} x {cols}, HU {low:g} to {high:g} fed as {fed}, fitted to {spacing}"
     yield f"labels    {'  '.join(labels)}"
+    yield f"mask      {escape(describe_decoding(manifest.decoding, manifest.labels))}"
     rules = "  ".join(describe(rule) for rule in manifest.rules)
     yield f"rules     {escape(rules) or 'none: masks are as the model makes them'}"
     yield f"settings  {'  '.join(settings)}"

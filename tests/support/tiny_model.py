@@ -20,7 +20,7 @@ def main(folder: Path) -> None:
     """Write ``tiny.keras``, and ``N.edgeseg`` in N pieces."""
     model = zoo.residual(keras, size=SIZE, base=8)
     # Biases that put half of every channel above one half: no mask is trivial.
-    head = model.get_layer("head")
+    head = model.get_layer("regions")
     weights, _ = head.get_weights()
     features = keras.Model(model.inputs, head.input).predict(zoo.random_images(1, SIZE), verbose=0)
     head.set_weights([weights, -np.median(features @ weights[0, 0], axis=(0, 1, 2))])

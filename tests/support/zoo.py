@@ -159,7 +159,7 @@ def random_images(count: int = 1, size: int = SIZE, channels: int = 1) -> Any:
 
 def undecided(keras: Any, model: Any) -> Any:
     """Set the biases of a head so that every channel is above one half in half of the pixels."""
-    head = model.get_layer("head")
+    head = model.get_layer("regions")
     weights, _ = head.get_weights()
     features = keras.Model(model.input, head.input)(random_images(1))
     head.set_weights([weights, -np.median(features @ weights[0, 0], axis=(0, 1, 2))])
@@ -245,7 +245,7 @@ def _transposed(keras: Any, x: Any, width: int) -> Any:
 
 
 def _head(keras: Any, x: Any) -> Any:
-    return keras.layers.Conv2D(3, 1, activation="sigmoid", name="head")(x)
+    return keras.layers.Conv2D(3, 1, activation="sigmoid", name="regions")(x)
 
 
 def _seeded(model: Any, seed: int = 0) -> Any:

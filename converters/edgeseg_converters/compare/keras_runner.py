@@ -1,17 +1,23 @@
 """The Keras model itself, run in TensorFlow: the reference for its bundles."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeseg.bundle.manifest import Decoding, Manifest, Preprocessing
+from edgeseg.bundle.manifest import Manifest, Preprocessing
 from edgeseg.errors import ModelError
 from edgeseg_converters.arrays import ModelInput
+from edgeseg_converters.assemble import hash_model
 from edgeseg_converters.keras.graph_reader import read_network
-from edgeseg_converters.keras.logits import complete_logits, decoding
+from edgeseg_converters.keras.logits import (
+    Activation,
+    complete_logits,
+    ending_activation,
+    ends_in_softmax,
+)
 from edgeseg_converters.keras.model_file import load_model
 from edgeseg_converters.keras.quiet import import_tensorflow
 
@@ -40,10 +46,14 @@ class KerasRunner:
         height, width = manifest.preprocessing.size
         shape = (height, width, manifest.preprocessing.channels)
         network = read_network(model, shape if _is_flexible(model) else None)
-        graph, _ = complete_logits(network.graph)
+        activation = cast(Activation | None, manifest.settings.get("activation"))
+        graph, _ = complete_logits(network.graph, activation)
         (_, rows, cols, channels) = graph.inputs[0].shape
-        how, _ = decoding(graph)
-        own, bundled = _kind(channels, how), _kind(shape[-1], manifest.decoding)
+        ending = "softmax" if ends_in_softmax(graph) else "sigmoid"
+        own = _kind(channels, graph.tensors[graph.outputs[0]].shape[-1], ending)
+        bundled = _kind(
+            shape[-1], len(manifest.decoding.channels), _bundled_activation(manifest, path, ending)
+        )
         if own != bundled:
             raise ModelError(
                 f"{path} has {own}, the bundle of {manifest.model_name} {bundled}; give the model "
@@ -51,7 +61,7 @@ class KerasRunner:
             )
         self.size = rows, cols
         self._model = model
-        self._lacks = how.activation if graph.outputs != network.graph.outputs else None
+        self._lacks = ending_activation(graph) if graph.outputs != network.graph.outputs else None
 
     def __call__(self, image: ModelInput) -> NDArray[np.float32]:
         """Return the probabilities (1, H, W, labels) of an image (1, H, W, C)."""
@@ -67,9 +77,19 @@ class KerasRunner:
         return msgspec.structs.replace(of_bundle, size=self.size)
 
 
-def _kind(channels: int, how: Decoding) -> str:
+def _kind(channels: int, made: int, activation: str) -> str:
     """Say in words what enters and leaves a network."""
-    return f"{channels} channel(s) in and {len(how.channels)} of {how.activation} out"
+    return f"{channels} channel(s) in and {made} of {activation} out"
+
+
+def _bundled_activation(manifest: Manifest, path: Path, own: str) -> str:
+    """Return the activation that a bundle's model ends in, as far as the bundle tells.
+
+    Sigmoids with a background are decoded as a softmax is: the likeliest channel wins.
+    """
+    decoded = manifest.decoding.activation
+    same_file = manifest.model_sha256 == hash_model(path)
+    return own if decoded == "softmax" and own == "sigmoid" and same_file else decoded
 
 
 def _is_flexible(model: Any) -> bool:

@@ -60,6 +60,11 @@ def noise_images(preprocessing: Preprocessing, count: int) -> list[ModelInput]:
     return [to_input(grey, preprocessing) for grey in levels]
 
 
+def air_image(preprocessing: Preprocessing) -> ModelInput:
+    """Make a model input (1, H, W, C) that shows nothing but air: the window's low end."""
+    return to_input(np.zeros(preprocessing.size, np.uint8), preprocessing)
+
+
 def evenly_spaced(items: Sequence[Item], count: int) -> list[Item]:
     """Return ``count`` of the items at most, evenly spaced, the first and the last included.
 

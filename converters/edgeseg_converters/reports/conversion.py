@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import msgspec
 
 from edgeseg.bundle.manifest import Manifest, Piece
+from edgeseg.bundle.meaning import describe_decoding
 from edgeseg.inference.measure import Measurement
 from edgeseg.network.graph import Graph
 from edgeseg.output.terminal import RESEARCH_NOTE
@@ -80,7 +81,7 @@ class LayerReport(msgspec.Struct, frozen=True):
 class ConversionReport(msgspec.Struct, frozen=True):
     """Figures of a conversion; ``crossing_bytes`` counts each tensor between pieces once.
 
-    ``strategies`` are those that ``auto`` tried.
+    ``strategies`` are those that ``auto`` tried, ``meaning`` says how the output becomes a mask.
     """
 
     pieces: tuple[PieceReport, ...]
@@ -93,6 +94,7 @@ class ConversionReport(msgspec.Struct, frozen=True):
     notes: tuple[str, ...]
     strategies: tuple[Alternative, ...] = ()
     layers: tuple[LayerReport, ...] = ()
+    meaning: str = ""
     research_note: str = RESEARCH_NOTE
 
 
@@ -146,6 +148,7 @@ def make_report(
         notes=(*history.notes, *history.chosen.notes),
         strategies=history.strategies,
         layers=tuple(_layer_reports(manifest, history.cut)),
+        meaning=describe_decoding(manifest.decoding, manifest.labels),
     )
 
 

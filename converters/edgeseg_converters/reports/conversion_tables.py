@@ -124,8 +124,9 @@ def _caption(report: ConversionReport) -> str:
         else f"largest difference {check.max_abs_difference:.3g}, "
         f"{check.mask_agreement:.2%} of pixels agree"
     )
+    meaning = f"mask: {escape(report.meaning)}\n" if report.meaning else ""
     return (
-        f"check on {check.slices} slices: {outcome}\n"
+        f"{meaning}check on {check.slices} slices: {outcome}\n"
         f"bundle {format_bytes(report.bundle_bytes)}; "
         f"{RESEARCH_NOTE}"
     )

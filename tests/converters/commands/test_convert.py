@@ -376,7 +376,8 @@ def test_pieces_further_off_than_promised_give_way_to_those_of_the_same_bits(
     exact = converted(model, tmp_path / "exact.edgeseg", strategy="data")
     assert exact.check.identical
     assert "WinogradConv2D" not in {layer.kind for layer in exact.layers}
-    assert exact.notes[0].startswith("the quickest pieces change a probability by ")
+    quickest = "the quickest pieces change a probability by "
+    assert any(note.startswith(quickest) for note in exact.notes)
     assert "more than 1e-12: those of the same bits are taken" in exact.notes[0]
 
 

@@ -27,7 +27,7 @@ from edgeseg_converters.compress.finetune.training import (
     true_graphs,
 )
 from edgeseg_converters.compress.recipe import FineTuning
-from edgeseg_converters.keras.logits import decoding
+from edgeseg_converters.keras.logits import ends_in_softmax
 from edgeseg_converters.network import Network
 
 LossCallback: TypeAlias = Callable[[float], None]
@@ -81,7 +81,7 @@ def fine_tune(  # noqa: PLR0913, PLR0917 - two networks and how one learns from 
         batches(images, tuning.batch, tuning.seed),
         tuning.batch,
         RateSchedule(steps, tuning.rate),
-        decoding(teacher.graph)[0].activation == "softmax",
+        ends_in_softmax(teacher.graph),
     )
     turn = steps - int(_AWARE * steps) if tuning.quantization_aware else steps
     with true_graphs(), progress(steps, "fine-tuning") as advance:

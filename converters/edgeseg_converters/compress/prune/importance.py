@@ -13,7 +13,7 @@ from edgeseg.progress import Progress, silent
 from edgeseg_converters.arrays import ModelInput
 from edgeseg_converters.compress.calibration import evenly_spaced
 from edgeseg_converters.compress.prune.kernels import is_kernel
-from edgeseg_converters.keras.logits import decoding
+from edgeseg_converters.keras.logits import ends_in_softmax
 from edgeseg_converters.keras.quiet import import_tensorflow
 from edgeseg_converters.keras.rebuild import build
 from edgeseg_converters.layers.registry import kind_of
@@ -131,7 +131,7 @@ def by_taylor(
     makers = tuple(dict.fromkeys(layer for group in channels.groups for layer in group.layers))
     outputs = (*network.graph.outputs, *makers)
     model = build(replace(network, graph=replace(network.graph, outputs=outputs)), "taylor")
-    softmax = decoding(network.graph)[0].activation == "softmax"
+    softmax = ends_in_softmax(network.graph)
     scores = np.zeros(channels.count)
     with progress(len(images), "ranking filters") as advance:
         for image in images:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edgeseg.progress import Progress, silent
 from edgeseg_converters.arrays import ModelInput
-from edgeseg_converters.keras.logits import decoding
+from edgeseg_converters.keras.logits import ends_in_softmax
 from edgeseg_converters.keras.quiet import import_tensorflow
 from edgeseg_converters.keras.rebuild import build
 from edgeseg_converters.network import Network
@@ -50,7 +50,7 @@ def fisher_error_costs(
     model = build(
         replace(network, graph=replace(graph, outputs=(*graph.outputs, *layers))), "fisher"
     )
-    softmax = decoding(graph)[0].activation == "softmax"
+    softmax = ends_in_softmax(graph)
     pixels = graph.tensors[graph.outputs[0]].elements / graph.tensors[graph.outputs[0]].shape[-1]
     sums: dict[str, Any] = dict.fromkeys(layers, 0.0)
     rng = np.random.default_rng(0)

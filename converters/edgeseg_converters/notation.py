@@ -92,6 +92,12 @@ def parse_background(text: str) -> int | str:
     )
 
 
+def parse_output(text: str) -> int | str:
+    """Read the number of an output of a model, or its name."""
+    word = text.strip()
+    return int(word) if word.isdecimal() else word
+
+
 def _pair(text: str, complaint: str) -> tuple[float, float]:
     try:
         low, high = (float(part) for part in text.split(","))

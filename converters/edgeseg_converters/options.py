@@ -34,6 +34,7 @@ from edgeseg_converters.notation import (
     parse_input_range,
     parse_input_shape,
     parse_names,
+    parse_output,
     parse_window,
 )
 from edgeseg_converters.partition.registry import strategies
@@ -287,6 +288,21 @@ class ConversionOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Whether sigmoids are regions, outermost first: of three KiTS' kidney_and_mass, mass, tumor.
 
     None takes them for such where ``labels`` are named so, or the last layer is called regions.
+    """
+
+    model_output: Annotated[
+        int | str | None,
+        Flag(
+            section="image",
+            metavar="NAME|N",
+            help="Which of several outputs segments, such as of deep supervision.",
+            parse=parse_output,
+            recorded_if_given=True,
+        ),
+    ] = None
+    """The name, or the number from 0, of one of several outputs; None where there is one.
+
+    Layers that only feed the others are left out.
     """
 
     activation: Annotated[

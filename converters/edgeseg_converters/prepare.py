@@ -14,6 +14,7 @@ from edgeseg_converters.compress.calibration import (
     noise_images,
     real_images,
 )
+from edgeseg_converters.keras.chosen_output import choose_output
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.input_range import expected_range
 from edgeseg_converters.keras.logits import complete_logits
@@ -78,12 +79,13 @@ def prepare(model: Path, options: ConversionOptions) -> Prepared:
     ModelError
         If the model can't be read or compiled.
     UsageError
-        If the labels are not as many as the output's channels, rules do not fit them, or what a
-        channel means has to be stated.
+        If the labels are not as many as the output's channels, rules do not fit them, the chosen
+        output is not there, or what a channel means has to be stated.
     VolumeError
         If the slices can't be read.
     """
-    network = read_network(load_model(model), options.input_shape)
+    chosen = choose_output(load_model(model), options.model_output)
+    network = read_network(chosen, options.input_shape)
     graph, note = complete_logits(network.graph, options.activation)
     network = merge_common_subexpressions(Network(graph, network.weights))
     how, labels = decoding(network.graph, options.labels, options.background, options.regions)

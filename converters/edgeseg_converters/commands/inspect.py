@@ -21,11 +21,17 @@ def inspect(
         str | None,
         typer.Option(metavar="H,W[,C]", help="Read the model at this input size."),
     ] = None,
+    model_output: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|N", help="Read what makes this one of several outputs."),
+    ] = None,
 ) -> None:
     """Show a model's layers with shapes, parameters, FLOPs, and bytes alive at every cut."""
+    from edgeseg_converters.notation import parse_output
     from edgeseg_converters.reports.inspection import inspect_model, inspection_table
 
-    inspection = inspect_model(model, input_shape)
+    output = None if model_output is None else parse_output(model_output)
+    inspection = inspect_model(model, input_shape, output)
     if as_json:
         emit_json(inspection)
     else:

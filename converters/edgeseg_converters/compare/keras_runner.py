@@ -11,6 +11,7 @@ from edgeseg.bundle.manifest import Manifest, Preprocessing
 from edgeseg.errors import ModelError
 from edgeseg_converters.arrays import ModelInput
 from edgeseg_converters.assemble import hash_model
+from edgeseg_converters.keras.chosen_output import choose_output
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.logits import (
     Activation,
@@ -42,7 +43,8 @@ class KerasRunner:
     """
 
     def __init__(self, path: Path, manifest: Manifest) -> None:
-        model = load_model(path)
+        output = cast(int | str | None, manifest.settings.get("model_output"))
+        model = choose_output(load_model(path), output)
         height, width = manifest.preprocessing.size
         shape = (height, width, manifest.preprocessing.channels)
         network = read_network(model, shape if _is_flexible(model) else None)

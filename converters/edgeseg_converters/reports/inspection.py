@@ -8,6 +8,7 @@ from rich.table import Table
 from edgeseg.network.graph import Graph
 from edgeseg.output.terminal import figure_table
 from edgeseg.text.units import format_bytes, format_count
+from edgeseg_converters.keras.chosen_output import choose_output
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.model_file import load_model
 from edgeseg_converters.layers.cost import LayerCost, layer_cost, live_bytes, peak_live_bytes
@@ -64,7 +65,9 @@ class Inspection(msgspec.Struct, frozen=True):
 
 
 def inspect_model(
-    model: Path | str, input_shape: tuple[int, ...] | str | None = None
+    model: Path | str,
+    input_shape: tuple[int, ...] | str | None = None,
+    model_output: int | str | None = None,
 ) -> Inspection:
     """Read a Keras model and count parameters, FLOPs and bytes of every layer.
 
@@ -75,15 +78,19 @@ def inspect_model(
     input_shape
         (H, W) or (H, W, C) to read the model at, or text such as ``"256,256"``; None for its own.
 
+    model_output
+        The number of one of several outputs, from 0, or its name; None where there is one.
+
     Raises
     ------
     ModelError
         If the model can't be read.
     UsageError
-        If the text is no input shape.
+        If the text is no input shape, or there is no such output.
     """
     shape = parse_input_shape(input_shape) if isinstance(input_shape, str) else input_shape
-    return inspect_graph(read_network(load_model(Path(model)), shape).graph)
+    chosen = choose_output(load_model(Path(model)), model_output)
+    return inspect_graph(read_network(chosen, shape).graph)
 
 
 def inspect_graph(graph: Graph) -> Inspection:

@@ -8,7 +8,7 @@ from pathlib import Path
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.bundle.rules import Rule
 from edgeseg.bundle.signature import read_verify_key, verify_bundle
-from edgeseg.errors import BoardError, PlacementError, field_name
+from edgeseg.errors import BoardError, OutputError, PlacementError, field_name
 from edgeseg.files.atomic import check_writable, write_json
 from edgeseg.imaging.dicom.output import check_dicom_seg, write_dicom_seg
 from edgeseg.imaging.formats import read_scan
@@ -110,7 +110,8 @@ def segment(  # noqa: PLR0913 - one keyword a callback
         for remark in changes.remarks:
             job.tell(remark)
         statistics = measure(job.scan, segmentation.masks, segmenter.manifest.labels, changes)
-        _write(job, segmentation, statistics, progress)
+        with _telling_what_is_kept(checkpoint, len(job.scan), job.tell):
+            _write(job, segmentation, statistics, progress)
         checkpoint.remove()
     return SegmentResult(segmentation, statistics, job.files)
 
@@ -213,10 +214,10 @@ def _check_outputs(output: Path, options: SegmentOptions, scan: Scan) -> None:
 
 @contextmanager
 def _telling_what_is_kept(checkpoint: Checkpoint, slices: int, tell: Tell) -> Iterator[None]:
-    """Tell where the finished slices are when boards or the user end the run."""
+    """Tell where the finished slices are when boards, the user or a full disk end the run."""
     try:
         yield
-    except (BoardError, PlacementError, KeyboardInterrupt) as error:
+    except (BoardError, PlacementError, OutputError, KeyboardInterrupt) as error:
         if not checkpoint.slices:
             raise
         line = (

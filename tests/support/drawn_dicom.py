@@ -1,6 +1,6 @@
 """DICOM series that are drawn: a body with a bright and a dark block in air, no patient's."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 SIZE = 64
 COUNT = 10
 
-Odd = Callable[[int], dict[str, object]]
+Odd = Callable[[int], Mapping[str, object]]
 """Gives the elements in which a slice differs; None takes an element out."""
 
 

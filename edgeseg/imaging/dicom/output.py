@@ -37,7 +37,8 @@ def check_dicom_seg(path: Path, scan: Scan, bundle: Bundle) -> str | None:
     if path.resolve() in {image.resolve() for image in (*images, series.path)}:
         raise UsageError(f"{path} is one of the input's images; write the segmentation elsewhere")
     check_writable(path)
-    from edgeseg.imaging.dicom.segmentation import check_series, lost_identity
+    from edgeseg.imaging.dicom.segmentation import check_series
+    from edgeseg.imaging.dicom.source_headers import lost_identity
 
     check_series(series, bundle)
     return lost_identity(series)

@@ -1,6 +1,7 @@
 """Masks as a DICOM segmentation that viewers lay over the series they were made from."""
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,6 @@ from highdicom.seg import Segmentation as Seg
 from highdicom.seg import SegmentationTypeValues, SegmentDescription
 from numpy.typing import NDArray
 from PIL import ImageColor
-from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import generate_uid
@@ -22,6 +22,7 @@ from edgeseg.files.atomic import atomic_path
 from edgeseg.imaging.dicom.codes import meaning_of
 from edgeseg.imaging.dicom.files import lenient
 from edgeseg.imaging.dicom.scan import DicomScan, stored_masks
+from edgeseg.imaging.dicom.source_headers import set_element, source_headers
 from edgeseg.imaging.slices import Mask
 from edgeseg.output.terminal import RESEARCH_NOTE
 from edgeseg.version import __version__
@@ -33,37 +34,24 @@ _LONGEST = 64
 _SERIES_NUMBERS = 1000
 """Results stand behind the series they come from."""
 
-_SEXES = {"M", "F", "O"}
-_MADE_UP = ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
-_EMPTY_ALLOWED = (
-    *("PatientID", "PatientName", "PatientBirthDate", "PatientSex"),
-    *("StudyID", "StudyDate", "StudyTime", "AccessionNumber", "ReferringPhysicianName"),
-)
-
-
-def lost_identity(scan: DicomScan) -> str | None:
-    """Return a warning where an anonymised series lacks the UIDs by which viewers match results."""
-    lost = [name for name in _MADE_UP if not scan.planes[0].image.header.get(name)]
-    if not lost:
-        return None
-    return (
-        f"the series has lost its {', '.join(lost)}: the segmentation has made-up ones, and "
-        "viewers will not find its images by themselves"
-    )
-
 
 def check_series(scan: DicomScan, bundle: Bundle) -> None:
-    """Make an empty segmentation, to see that the series' headers allow one.
+    """Make a segmentation of one pixel a slice, to see that the series' headers allow one.
 
     Raises
     ------
     VolumeError
-        If they do not, such as for a malformed date or an unknown character set.
+        If they do not, such as for images of two studies or a malformed date.
     """
-    sources = _sources(scan)[:1]
-    frames = int(sources[0].get("NumberOfFrames") or 1)
+    sources = source_headers(scan)
+    for source in sources:
+        for name in ("Rows", "Columns"):
+            set_element(source, name, 1)
+    frames = np.zeros((int(sources[0].get("NumberOfFrames") or len(sources)), 1, 1), np.uint8)
+    frames[0] = 1
     try:
-        _segmentation(sources, np.zeros((frames, *scan.planes[0].size), np.uint8), bundle)
+        with lenient():
+            _segmentation(sources, frames, bundle).save_as(BytesIO())
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise VolumeError(
             f"{scan.path} has patient or study elements that allow no DICOM segmentation; leave "
@@ -87,7 +75,7 @@ def write_segmentation(path: Path, scan: DicomScan, masks: Sequence[Mask], bundl
         If it can't be written; nothing half-written is left.
     """
     numbered = _numbered(stored_masks(scan, masks), bundle.manifest.labels)
-    segmentation = _segmentation(_sources(scan), _in_source_order(scan, numbered), bundle)
+    segmentation = _segmentation(source_headers(scan), _in_source_order(scan, numbered), bundle)
     with lenient(), atomic_path(path) as target:
         segmentation.save_as(target)
 
@@ -162,33 +150,3 @@ def _in_source_order(scan: DicomScan, stored: NDArray[np.uint8]) -> NDArray[np.u
     frames = np.zeros((int(header.NumberOfFrames), *stored.shape[1:]), np.uint8)
     frames[[plane.frame for plane in scan.planes]] = stored
     return frames
-
-
-def _sources(scan: DicomScan) -> list[Dataset]:
-    """Return the headers of the source's files, each once, with all that a result must bear."""
-    headers = {id(plane.image): plane.image.header for plane in scan.planes}
-    return [_complete(header, scan.spacing[0]) for header in headers.values()]
-
-
-def _complete(header: Dataset, slice_mm: float) -> Dataset:
-    """Fill in what the header leaves out: the same in every file of a series."""
-    source = Dataset()
-    source.update(header)
-    source.file_meta = header.file_meta
-    if not source.get("SliceThickness"):
-        _set(source, "SliceThickness", slice_mm)
-    for name in _EMPTY_ALLOWED:
-        if name not in source:
-            _set(source, name, "")
-    if source.PatientSex not in _SEXES:
-        _set(source, "PatientSex", "")
-    seed = [str(source.get(name) or "") for name in ("FrameOfReferenceUID", "SeriesDescription")]
-    for name in _MADE_UP:
-        if not source.get(name):
-            _set(source, name, generate_uid(entropy_srcs=[name, *seed]))
-    return source
-
-
-def _set(source: Dataset, keyword: str, value: str | float) -> None:
-    """Add an element anew: changing the present one would change the scan's own header."""
-    source.add_new(keyword, dictionary_VR(keyword), value)

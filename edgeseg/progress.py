@@ -1,8 +1,11 @@
 """How long work tells of its progress: to whatever its caller gave it, which may draw it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import Protocol, TypeAlias
+
+Tell: TypeAlias = Callable[[str], None]
+"""Called with one line that somebody may want to know."""
 
 
 class Advance(Protocol):
@@ -53,6 +56,10 @@ def silent(
 ) -> Iterator[Advance]:
     """Tell nobody: the :class:`Progress` of a caller that gives none."""
     yield _ignore
+
+
+def untold(line: str) -> None:
+    """Tell nobody: the :data:`Tell` of a caller that gives none."""
 
 
 def _ignore(n: float = 1, note: str | None = None) -> None:

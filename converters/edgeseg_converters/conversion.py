@@ -10,8 +10,7 @@ from edgeseg.bundle.bundle_file import write_bundle
 from edgeseg.bundle.manifest import FORMAT, Manifest
 from edgeseg.errors import field_name
 from edgeseg.files.atomic import check_writable, write_json
-from edgeseg.output.terminal import detail
-from edgeseg.progress import Progress, silent
+from edgeseg.progress import Progress, Tell, silent, untold
 from edgeseg_converters.assemble import assemble, compiler_versions, hash_model
 from edgeseg_converters.compress.calibration import MAX_SLICES, evenly_spaced
 from edgeseg_converters.compress.compress import compress
@@ -27,13 +26,14 @@ from edgeseg_converters.tflite.check import Check, compare, require_same
 from edgeseg_converters.tflite.export import compile_graph
 
 
-def convert(
+def convert(  # noqa: PLR0913 - one keyword a callback
     model: Path | str,
     output: Path | str,
     options: ConversionOptions | None = None,
     *,
     report: Path | str | None = None,
     progress: Progress = silent,
+    tell: Tell = untold,
     **fields: Any,
 ) -> ConversionReport:
     """Compile a Keras U-Net into a bundle of TFLite pieces; same input, same bytes.
@@ -50,6 +50,8 @@ def convert(
         A JSON file to write the returned report to as well.
     progress
         Told how far the compile is.
+    tell
+        Called with a line of detail where something was read or decided.
     **fields
         Fields of :class:`~edgeseg_converters.ConversionOptions` to set, such as
         ``max_partitions=6``.
@@ -87,12 +89,12 @@ def convert(
         check_writable(file)
 
     prepared = prepare(source, options)
-    detail(f"{source.name} has {len(prepared.network.graph.layers)} layers")
+    tell(f"{source.name} has {len(prepared.network.graph.layers)} layers")
     slices = prepared.images if options.calibration else ()
     compressed = compress(prepared.network, recipe, slices, progress)
     network = compressed.network
     cut = cut_network(network, options.strategy, partition_request(options, progress))
-    detail(f"{field_name('strategy')} {options.strategy} makes {len(cut.pieces)} pieces of it")
+    tell(f"{field_name('strategy')} {options.strategy} makes {len(cut.pieces)} pieces of it")
 
     compiled = _compile(network, cut, prepared, recipe, progress)
     cut, chosen = compiled.cut, compiled.chosen

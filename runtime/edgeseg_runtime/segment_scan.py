@@ -17,8 +17,7 @@ from edgeseg.imaging.scan import Scan
 from edgeseg.planning.planner import Plan
 from edgeseg.planning.problem.problem import Problem
 from edgeseg.postprocess.rules_file import read_rules
-from edgeseg.progress import Progress, silent
-from edgeseg_runtime.coordination.fleet_planner import Tell
+from edgeseg.progress import Progress, Tell, silent
 from edgeseg_runtime.messaging.keys import own_keys
 from edgeseg_runtime.page.segmented import write_segmented
 from edgeseg_runtime.page.viewer import require_viewer

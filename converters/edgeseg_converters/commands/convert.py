@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from edgeseg.output.html import check_page
-from edgeseg.output.terminal import console, emit_json, note, note_table, progress
+from edgeseg.output.terminal import console, detail, emit_json, note, note_table, progress
 from edgeseg_converters.commands.signature import given_fields, takes_fields_of
 from edgeseg_converters.options import ConversionOptions
 from edgeseg_converters.partition.registry import strategies
@@ -95,7 +95,9 @@ def _convert(
     from edgeseg_converters.conversion import convert as compile_model
     from edgeseg_converters.reports.conversion_tables import strategies_table, summary_table
 
-    conversion = compile_model(model, output, options, report=report, progress=progress)
+    conversion = compile_model(
+        model, output, options, report=report, progress=progress, tell=detail
+    )
     if conversion.strategies:
         note_table(strategies_table(conversion))
     _show(conversion, summary_table, as_json=as_json)
@@ -118,7 +120,9 @@ def _search(
     from edgeseg_converters.search.report import require_chosen, search_table
     from edgeseg_converters.search.search import chosen_report, search_recipes
 
-    search = search_recipes(model, output, goal, options, report=report, progress=progress)
+    search = search_recipes(
+        model, output, goal, options, report=report, progress=progress, tell=note
+    )
     _show(search, search_table, as_json=as_json)
     if html is not None:
         from edgeseg_converters.page.converted import write_conversion_page

@@ -10,7 +10,7 @@ import msgspec
 from edgeseg.errors import BudgetError, EdgesegError, ModelError, OutputError, UsageError
 from edgeseg.files.atomic import atomic_path, check_writable, write_json
 from edgeseg.output.plotting import require_matplotlib
-from edgeseg.progress import Progress, silent
+from edgeseg.progress import Progress, Tell, silent, untold
 from edgeseg_converters.compare.comparison import Comparison
 from edgeseg_converters.compare.plot import write_comparison_plot
 from edgeseg_converters.options import ConversionOptions, options_from
@@ -33,6 +33,7 @@ def search_recipes(  # noqa: PLR0913 - a goal and options beside what is read an
     rungs: Sequence[Rung] | None = None,
     report: Path | str | None = None,
     progress: Progress = silent,
+    tell: Tell = untold,
     **fields: Any,
 ) -> SearchReport:
     """Try recipes, and take the best bundle that loses no more Dice than the goal allows.
@@ -60,6 +61,8 @@ def search_recipes(  # noqa: PLR0913 - a goal and options beside what is read an
         A JSON file to write the returned report to as well.
     progress
         Told how far each step is.
+    tell
+        Called with a line when a recipe is compiled or measured.
 
     Raises
     ------
@@ -76,7 +79,9 @@ def search_recipes(  # noqa: PLR0913 - a goal and options beside what is read an
     require_matplotlib()
     validation = read_validation(goal.validate, goal.patients, calibration, progress)
     folder = _make_folder(target)
-    bench = Bench(Path(model), folder, calibration, options, validation, State(folder), progress)
+    bench = Bench(
+        Path(model), folder, calibration, options, validation, State(folder), progress, tell
+    )
 
     trials, untried = _climb(bench, rungs_of(options) if rungs is None else rungs, goal)
     comparison = _comparison(bench, trials)

@@ -9,8 +9,7 @@ from typing import Any
 import msgspec
 
 from edgeseg.bundle.bundle_file import Bundle
-from edgeseg.output.terminal import note
-from edgeseg.progress import Progress, silent
+from edgeseg.progress import Progress, Tell, silent, untold
 from edgeseg_converters.assemble import compiler_versions, hash_model
 from edgeseg_converters.compare.bundle_runner import segmenter_of
 from edgeseg_converters.compare.comparison import ComparedModel, bundle_entry
@@ -41,6 +40,8 @@ class Bench:
         All but the recipe counts.
     progress
         Told how far each compile and each measurement is.
+    tell
+        Called with a line when a rung is compiled or measured.
     """
 
     model: Path
@@ -50,6 +51,7 @@ class Bench:
     validation: Validation
     state: State
     progress: Progress = silent
+    tell: Tell = untold
 
     def trial(self, rung: Rung) -> MeasuredRecipe:
         """Compile and measure one rung.
@@ -90,7 +92,7 @@ class Bench:
         built = self.state.bundle(key, path)
         if built is not None:
             return built
-        note(f"compiling {rung.name}")
+        self.tell(f"compiling {rung.name}")
         report = convert(
             self.model,
             path,
@@ -102,7 +104,7 @@ class Bench:
 
     def _measure(self, rung: Rung, bundle: Bundle) -> ComparedModel:
         reference = self._reference.scores(bundle.manifest)
-        note(f"measuring {rung.name}")
+        self.tell(f"measuring {rung.name}")
         scores = scored(segmenter_of(bundle), self.validation.slices, rung.name, self.progress)
         footprint = measure_bundle(bundle)
         return bundle_entry(rung.name, str(bundle.path), footprint, scores, reference)

@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable
-from typing import TypeAlias
 
 from edgeseg.errors import BoardError, PlacementError
 from edgeseg.planning.planner import Plan
 from edgeseg.planning.problem.problem import Problem
+from edgeseg.progress import Tell
 from edgeseg_runtime.coordination.coordinator import Coordinator
 from edgeseg_runtime.coordination.placing import Placer, measured_paces, slow_boards, worthwhile
 
@@ -18,9 +18,6 @@ REPLANNING_SECONDS = 0.3
 
 LAST_PLANNING_SECONDS = 4.0
 """The same before it is said that nothing fits."""
-
-Tell: TypeAlias = Callable[[str], None]
-"""Called with one line an event."""
 
 
 class FleetPlanner:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from edgeseg.planning.planner import Plan
 from edgeseg.planning.problem.problem import Problem
+from edgeseg.progress import Tell
 from edgeseg_runtime.coordination.backlog import Backlog, PendingSlice, Result
 from edgeseg_runtime.coordination.coordinator import Coordinator
 from edgeseg_runtime.coordination.fleet import BoardsLostError, BoardState
@@ -11,7 +12,6 @@ from edgeseg_runtime.coordination.fleet_planner import (
     PLANNING_SECONDS,
     REPLANNING_SECONDS,
     FleetPlanner,
-    Tell,
 )
 from edgeseg_runtime.coordination.journal import Journal
 from edgeseg_runtime.coordination.placing import Placer

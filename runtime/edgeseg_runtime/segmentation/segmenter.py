@@ -30,9 +30,9 @@ from edgeseg.postprocess.report import PostprocessReport
 from edgeseg.postprocess.rules_file import check_rules
 from edgeseg.postprocess.smoothing import smoothed
 from edgeseg.postprocess.voxel_size import voxel_size
+from edgeseg.progress import Tell
 from edgeseg_runtime.coordination.backlog import PendingSlice, Result
 from edgeseg_runtime.coordination.coordinator import Coordinator
-from edgeseg_runtime.coordination.fleet_planner import Tell
 from edgeseg_runtime.coordination.placing import Placer
 from edgeseg_runtime.coordination.run import FailoverRun
 from edgeseg_runtime.local_workers import LocalWorkers, this_machine

@@ -12,8 +12,7 @@ from edgeseg.bundle.signature import read_verify_key, verify_bundle
 from edgeseg.errors import OutputError
 from edgeseg.files.atomic import check_writable
 from edgeseg.output.html import require_html
-from edgeseg.progress import Progress, silent
-from edgeseg_runtime.coordination.fleet_planner import Tell
+from edgeseg.progress import Progress, Tell, silent
 from edgeseg_runtime.study.cluster import local_cluster, remote_cluster, require_dask
 from edgeseg_runtime.study.contact_sheet import write_sheet
 from edgeseg_runtime.study.dask_workers import (

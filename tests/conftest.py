@@ -16,7 +16,7 @@ from talking import Sockets, greet
 
 from edgeseg.demo.sample import sample_series
 from edgeseg.errors import EdgesegError
-from edgeseg.imaging.slices import Grey
+from edgeseg.imaging.levels import Grey
 
 pytest_plugins = ["tiers"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from edgeseg.bundle.bundle_file import write_bundle
-from edgeseg.bundle.manifest import FORMAT, Manifest
+from edgeseg.bundle.manifest import Manifest, format_for
 from edgeseg.errors import field_name
 from edgeseg.files.atomic import check_writable, write_json
 from edgeseg.progress import Progress, Tell, silent, untold
@@ -106,7 +106,7 @@ def convert(  # noqa: PLR0913 - one keyword a callback
         assembled = assemble(chosen.compiled, cut.network.weights, advance)
 
     manifest = Manifest(
-        format=FORMAT,
+        format=format_for(prepared.preprocessing),
         model_name=source.stem,
         model_sha256=hash_model(source),
         preprocessing=prepared.preprocessing,

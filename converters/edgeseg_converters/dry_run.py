@@ -10,6 +10,7 @@ from rich.table import Table
 
 from edgeseg.bundle.meaning import describe_decoding
 from edgeseg.files.atomic import check_writable
+from edgeseg.imaging.levels import describe_input
 from edgeseg.output.terminal import RESEARCH_NOTE, figure_table
 from edgeseg.progress import Progress, silent
 from edgeseg.text.units import format_bytes, format_count
@@ -51,6 +52,8 @@ class ConversionDryRun(msgspec.Struct, frozen=True):
         Those that were looked at, where there were several.
     meaning
         How the output would become a mask.
+    input
+        What the model reads of a slice, in words.
     """
 
     model: str
@@ -60,6 +63,7 @@ class ConversionDryRun(msgspec.Struct, frozen=True):
     notes: tuple[str, ...]
     strategies: tuple[Alternative, ...]
     meaning: str
+    input: str
     research_note: str = RESEARCH_NOTE
 
 
@@ -114,6 +118,7 @@ def preview_conversion(  # noqa: PLR0913 - a goal and options beside what is rea
         (*prepared.notes, *cut.notes, *steps),
         cut.comparison,
         describe_decoding(prepared.decoding, prepared.labels),
+        describe_input(prepared.preprocessing),
     )
 
 
@@ -125,6 +130,7 @@ def dry_run_table(dry_run: ConversionDryRun) -> Table:
         title=f"{escape(dry_run.model)}: {len(dry_run.pieces)} pieces",
         caption=(
             f"mask: {escape(dry_run.meaning)}\n"
+            f"input: {dry_run.input}\n"
             f"{format_bytes(dry_run.crossing_bytes)} cross between pieces\n{RESEARCH_NOTE}"
         ),
     )

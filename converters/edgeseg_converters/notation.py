@@ -31,15 +31,27 @@ def parse_complexity(text: str, metric: str) -> int:
     return count
 
 
-def parse_window(text: str) -> tuple[float, float]:
-    """Read two HU such as ``0,255``.
+def parse_window(text: str) -> tuple[float, float] | tuple[tuple[float, float], ...]:
+    """Read two HU such as ``0,255``, or several such pairs with ``;`` between them.
 
     Raises
     ------
     UsageError
         If the text is no pair of numbers.
     """
-    return _pair(text, f"{field_name('window')} {text!r} is no pair of HU; write it like 0,255")
+    return _pairs(text, f"{field_name('window')} {text!r} is no pair of HU; write it like 0,255")
+
+
+def parse_normalize(text: str) -> tuple[float, float] | tuple[tuple[float, float], ...]:
+    """Read a mean and a standard deviation such as ``101,76.9``, or several such pairs.
+
+    Raises
+    ------
+    UsageError
+        If the text is no pair of numbers.
+    """
+    name = field_name("normalize")
+    return _pairs(text, f"{name} {text!r} is no mean and deviation; write it like 101,76.9")
 
 
 def parse_input_range(text: str) -> tuple[float, float]:
@@ -96,6 +108,11 @@ def parse_output(text: str) -> int | str:
     """Read the number of an output of a model, or its name."""
     word = text.strip()
     return int(word) if word.isdecimal() else word
+
+
+def _pairs(text: str, complaint: str) -> tuple[float, float] | tuple[tuple[float, float], ...]:
+    first, *others = (_pair(part, complaint) for part in text.split(";"))
+    return (first, *others) if others else first
 
 
 def _pair(text: str, complaint: str) -> tuple[float, float]:

@@ -1,7 +1,6 @@
 """What a conversion is asked for: for ``convert()``, the search, the dry run and the command."""
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
@@ -9,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 import msgspec
 
 from edgeseg.boards.boards_file import BoardsFile, read_boards
-from edgeseg.bundle.manifest import Preprocessing
+from edgeseg.bundle.manifest import Interval
 from edgeseg.errors import UsageError, field_name
-from edgeseg.network.graph import Tensor
 from edgeseg.progress import Progress, silent
 from edgeseg.text.units import parse_bytes
 from edgeseg_converters.compress.recipe import (
@@ -28,12 +26,14 @@ from edgeseg_converters.flags import (
     given_and_recorded,
     recorded_fields,
 )
+from edgeseg_converters.model_input import InputRequest, Pairs, as_pairs
 from edgeseg_converters.notation import (
     parse_background,
     parse_complexity,
     parse_input_range,
     parse_input_shape,
     parse_names,
+    parse_normalize,
     parse_output,
     parse_window,
 )
@@ -217,15 +217,15 @@ class ConversionOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Unlabelled slices for int8, batch statistics, fine-tuning and the check."""
 
     window: Annotated[
-        tuple[float, float],
+        Interval | Pairs,
         Flag(
             section="image",
-            metavar="LO,HI",
-            help="HU that become the model's range.",
+            metavar="LO,HI[;...]",
+            help="HU that become the model's range; several, apart by ;, are one a channel.",
             parse=parse_window,
         ),
     ] = (0.0, 255.0)
-    """HU that become the model's lowest and highest input."""
+    """HU that become the model's lowest and highest input, or such a pair for each channel."""
 
     input_range: Annotated[
         tuple[float, float] | None,
@@ -237,6 +237,44 @@ class ConversionOptions(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = None
     """What the model reads for the ends of the window; None for what its first layer tells."""
+
+    normalize: Annotated[
+        Interval | Pairs | None,
+        Flag(
+            section="image",
+            metavar="MEAN,STD[;...]",
+            help="Z-score of HU within the window, in place of a range, as nnU-Net does.",
+            parse=parse_normalize,
+        ),
+    ] = None
+    """Mean and standard deviation of HU, which are clipped to the window and then normalized.
+
+    One pair for all channels, or one for each.
+    """
+
+    channels: Annotated[
+        str | None,
+        Flag(
+            section="image",
+            help="What several channels read: the same slice, as encoders trained on RGB do.",
+            choices=lambda: ("repeat",),
+        ),
+    ] = None
+    """``repeat`` where every channel of the model's input reads the same slice."""
+
+    slices: Annotated[
+        int | None,
+        Flag(
+            section="image",
+            metavar="N",
+            help="Channels are N neighbouring slices, feet to head, edges repeated.",
+        ),
+    ] = None
+    """How many neighbouring slices the channels are, an odd number from 3 on.
+
+    They stand from feet to head, the slice itself in the middle; beyond the first and the last
+    slice of a scan these are repeated.
+    """
 
     spacing_mm: Annotated[
         float | None,
@@ -343,17 +381,7 @@ class ConversionOptions(msgspec.Struct, frozen=True, kw_only=True):
         check_heeded(self, self.strategy)
         for entry in self.boards.board if self.boards is not None else ():
             _ = entry.expected  # says what is lacking
-        low, high = self.window
-        if not -math.inf < low < high < math.inf:
-            raise UsageError(
-                f"{field_name('window')} is {low:g},{high:g}; give two HU, the lower one first"
-            )
-        first, last = self.input_range or (0.0, 1.0)
-        if not -math.inf < first < last < math.inf:
-            raise UsageError(
-                f"{field_name('input_range')} is {first:g},{last:g}; give two numbers, the lower "
-                "one first"
-            )
+        _ = self.model_input  # says what is wrong with it
         step = self.compression.needs_slices
         if step is not None and self.calibration is None:
             raise UsageError(
@@ -373,19 +401,17 @@ class ConversionOptions(msgspec.Struct, frozen=True, kw_only=True):
             self, recipe=recipe, prune_ratio=None, quantize=None, sparse_encoding=False
         )
 
-    def preprocessing(self, image: Tensor, input_range: tuple[float, float]) -> Preprocessing:
-        """Return how slices become the model's input tensor, of shape (1, H, W, C).
-
-        Parameters
-        ----------
-        image
-            That tensor.
-        input_range
-            What the model reads for the ends of the window, unless the options say it.
-        """
-        _, height, width, channels = image.shape
-        fed = self.input_range or input_range
-        return Preprocessing(self.window, (height, width), channels, self.spacing_mm, fed)
+    @property
+    def model_input(self) -> InputRequest:
+        """What the model's input is to be fed with."""
+        return InputRequest(
+            windows=as_pairs(self.window),
+            input_range=self.input_range,
+            normalize=() if self.normalize is None else as_pairs(self.normalize),
+            slices=self.slices,
+            channels=self.channels,
+            spacing_mm=self.spacing_mm,
+        )
 
     def recorded(self) -> dict[str, str | int | float | bool | None]:
         """Return what the manifest keeps: no path, so that the same input gives the same bytes."""

@@ -16,7 +16,6 @@ from edgeseg_converters.compress.calibration import (
 )
 from edgeseg_converters.keras.chosen_output import choose_output
 from edgeseg_converters.keras.graph_reader import read_network
-from edgeseg_converters.keras.input_range import expected_range
 from edgeseg_converters.keras.logits import complete_logits
 from edgeseg_converters.keras.meaning_check import Views, check_meaning
 from edgeseg_converters.keras.model_file import load_model
@@ -80,7 +79,7 @@ def prepare(model: Path, options: ConversionOptions) -> Prepared:
         If the model can't be read or compiled.
     UsageError
         If the labels are not as many as the output's channels, rules do not fit them, the chosen
-        output is not there, or what a channel means has to be stated.
+        output is not there, or what a channel of the input or the output means has to be stated.
     VolumeError
         If the slices can't be read.
     """
@@ -90,12 +89,9 @@ def prepare(model: Path, options: ConversionOptions) -> Prepared:
     network = merge_common_subexpressions(Network(graph, network.weights))
     how, labels = decoding(network.graph, options.labels, options.background, options.regions)
     rules = read_rules(options.postprocess or NONE, labels)
-    fed, fed_note = expected_range(network.graph)
-    preprocessing = options.preprocessing(network.graph.inputs[0], fed)
+    preprocessing, fed_note = options.model_input.preprocessing(network.graph)
     images = _images(options, preprocessing)
-    notes = [note] if note else []
-    if fed_note and options.input_range is None:
-        notes.append(fed_note)
+    notes = [line for line in (note, fed_note) if line]
     stated = is_stated(network.graph, options.labels, options.background, options.regions)
     views = Views(
         air_image(preprocessing),

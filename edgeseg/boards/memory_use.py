@@ -122,7 +122,11 @@ def peak_tensor_bytes_of(
 
 
 def working_bytes(
-    pieces: Iterable[Flowing], sources: Mapping[str, Port], image: str, output: str
+    pieces: Iterable[Flowing],
+    sources: Mapping[str, Port],
+    image: str,
+    output: str,
+    image_bytes: int = 0,
 ) -> int:
     """Return the most bytes that one core takes to convert tensors, beside pieces and tensors.
 
@@ -133,23 +137,14 @@ def working_bytes(
     sources
         The port that makes each tensor that they read.
     image, output
-        Names of the tensors that travel as 8-bit values.
+        Names of the tensors that travel in whole levels.
+    image_bytes
+        Of an image as it is received, where that is more than a byte a value.
     """
     return max(
-        max(_adapting_bytes(piece, sources, image), _decoding_bytes(piece, output))
+        max(_adapting_bytes(piece, sources, image, image_bytes), _decoding_bytes(piece, output))
         for piece in pieces
     )
-
-
-def plane_bytes(image: Port) -> int:
-    """Return the bytes of an image on the wire: one 8-bit plane, however many channels are read.
-
-    Parameters
-    ----------
-    image
-        The port of the image, of shape (1, H, W, C).
-    """
-    return math.prod(image.shape[1:3])
 
 
 def peak_board_bytes(pieces: Sequence[Piece], in_flight_bytes: int) -> int:
@@ -185,9 +180,13 @@ def _inputs_of(piece: Piece) -> frozenset[str]:
     return frozenset(port.tensor for port in piece.inputs)
 
 
-def _adapting_bytes(piece: Flowing, sources: Mapping[str, Port], image: str) -> int:
+def _adapting_bytes(
+    piece: Flowing, sources: Mapping[str, Port], image: str, image_bytes: int
+) -> int:
     """Return the bytes of inputs that are held in another type or scale as well."""
-    received = sum(math.prod(port.shape) for port in piece.inputs if port.tensor == image)
+    received = sum(
+        max(image_bytes, math.prod(port.shape)) for port in piece.inputs if port.tensor == image
+    )
     adapted = [port for port in piece.inputs if port != sources[port.tensor]]
     temporary = max((_ADAPTING * math.prod(port.shape) for port in adapted), default=0)
     return received + sum(port.nbytes for port in adapted) + temporary

@@ -8,13 +8,22 @@ import msgspec
 from edgeseg.bundle.rules import Rule, Rules, labels_named, smoothing_misplaced
 from edgeseg.errors import BundleError
 
-FORMAT = 2
+FORMAT = 3
+"""The newest format; a bundle is written in the oldest that says all of it, see format_for."""
+
+_FIRST_OF_INPUTS = 3
+"""The format from which on inputs may be other than 8-bit levels of one slice and one window."""
+
+_PLAIN = 2
 MAX_PIECE_BYTES = 2 * 2**30
 
 MAX_TENSOR_BYTES = 2**30
 MAX_AXES = 8
 MAX_PIECES = 4096
 MAX_BANDS = 256
+_STACK = 3
+"""Fewest neighbouring slices that are a stack."""
+
 ROW_AXIS = 1
 """Of a tensor (N, H, W, C)."""
 
@@ -157,19 +166,62 @@ class Piece(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return 1 if self.bands is None else self.bands.count
 
 
+Interval: TypeAlias = tuple[float, float]
+"""Two numbers, the lower one first."""
+
+
 class Preprocessing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a CT slice becomes the model's input.
 
-    HU are clipped to ``window`` and scaled to 8 bit; the slice is resampled to square pixels of
-    ``spacing_mm`` (coarser where the field of view needs it, and exactly the field of view where
-    None) and centred on ``size`` (rows, columns); 8-bit 0..255 becomes ``input_range``.
+    HU are clipped to ``window`` and become whole levels of ``level_bits`` bits; the slice is
+    resampled to square pixels of ``spacing_mm`` (coarser where the field of view needs it, and
+    exactly the field of view where None) and centred on ``size`` (rows, columns). What of it each
+    channel reads: the same slice; or, of so many neighbouring ``slices``, from feet to head, one;
+    or one of several ``windows``, each within ``window``. The ends of its window become
+    ``input_range``; with ``normalize``, a mean and a standard deviation in HU for all channels or
+    for each, HU clipped to its window are normalized instead.
     """
 
-    window: tuple[float, float]
+    window: Interval
     size: tuple[Extent, Extent]
     channels: Extent = 1
     spacing_mm: Annotated[float, msgspec.Meta(gt=0)] | None = None
-    input_range: tuple[float, float] = (0.0, 1.0)
+    input_range: Interval = (0.0, 1.0)
+    level_bits: Literal[16] | msgspec.UnsetType = msgspec.UNSET
+    normalize: tuple[tuple[float, float], ...] | msgspec.UnsetType = msgspec.UNSET
+    windows: tuple[Interval, ...] | msgspec.UnsetType = msgspec.UNSET
+    slices: Extent | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def level_type(self) -> Literal["uint8", "uint16"]:
+        """The type of the levels in which a slice travels; 8 bit unless it is stated."""
+        return "uint8" if self.level_bits is msgspec.UNSET else "uint16"
+
+    @property
+    def planes(self) -> int:
+        """How many slices the model reads for one."""
+        return 1 if self.slices is msgspec.UNSET else self.slices
+
+    @property
+    def plane_bytes(self) -> int:
+        """Bytes of the levels of one slice, as it travels."""
+        height, width = self.size
+        return height * width * (1 if self.level_bits is msgspec.UNSET else 2)
+
+    @property
+    def image_bytes(self) -> int:
+        """Bytes of the levels that become one input of the model."""
+        return self.planes * self.plane_bytes
+
+    def window_of(self, channel: int) -> Interval:
+        """Return the window of a channel."""
+        return self.window if self.windows is msgspec.UNSET else self.windows[channel]
+
+    def normalization_of(self, channel: int) -> tuple[float, float] | None:
+        """Return mean and standard deviation of a channel in HU; None where it has a range."""
+        if self.normalize is msgspec.UNSET:
+            return None
+        return self.normalize[channel % len(self.normalize)]
 
 
 class Label(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -222,6 +274,17 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.pieces[-1].outputs[-1]
 
 
+def format_for(preprocessing: Preprocessing) -> int:
+    """Return the lowest format that a manifest can have: an older edgeseg refuses a newer one."""
+    stated = (
+        preprocessing.level_bits,
+        preprocessing.normalize,
+        preprocessing.windows,
+        preprocessing.slices,
+    )
+    return _PLAIN if all(value is msgspec.UNSET for value in stated) else _FIRST_OF_INPUTS
+
+
 def parse_manifest(data: bytes, origin: str) -> Manifest:
     """Read and check a manifest; ``origin`` names its source in errors.
 
@@ -266,6 +329,7 @@ def contradiction(manifest: Manifest) -> str | None:
     return (
         _torn(manifest)
         or _flow_contradiction(manifest)
+        or _input_contradiction(manifest.preprocessing)
         or _decoding_contradiction(manifest)
         or _postprocess_contradiction(manifest)
     )
@@ -304,11 +368,38 @@ def _flow_contradiction(manifest: Manifest) -> str | None:
     return None
 
 
+def _input_contradiction(how: Preprocessing) -> str | None:
+    """Return what makes the input of the model contradict itself, or None."""
+    low, high = how.window
+    windows = () if how.windows is msgspec.UNSET else how.windows
+    normal = () if how.normalize is msgspec.UNSET else how.normalize
+    slices = None if how.slices is msgspec.UNSET else how.slices
+    problems = {
+        "its window is empty": not -math.inf < low < high < math.inf,
+        "the window of a channel is not within that of all": not all(
+            low <= bottom < top <= high for bottom, top in windows
+        ),
+        "it has not one window a channel": len(windows) not in {0, how.channels},
+        "it normalizes another number of channels than there are": (
+            len(normal) not in {0, 1, how.channels}
+        ),
+        "a standard deviation is not above 0": not all(
+            -math.inf < mean < math.inf and 0 < deviation < math.inf for mean, deviation in normal
+        ),
+        "8-bit levels are neither normalized nor of several windows": bool(
+            (windows or normal) and how.level_bits is msgspec.UNSET
+        ),
+        "its neighbouring slices are not one a channel, an odd number from 3 on": (
+            slices is not None and (slices != how.channels or slices < _STACK or slices % 2 == 0)
+        ),
+        "neighbouring slices meet several windows": bool(slices and windows),
+    }
+    return next((what for what, holds in problems.items() if holds), None)
+
+
 def _decoding_contradiction(manifest: Manifest) -> str | None:
-    (low, high), (height, width) = manifest.preprocessing.window, manifest.preprocessing.size
+    height, width = manifest.preprocessing.size
     values = {label.value for label in manifest.labels}
-    if not low < high:
-        return "its window is empty"
     if manifest.input.shape != (1, height, width, manifest.preprocessing.channels):
         return "its input shape is not what preprocessing makes"
     if manifest.output.shape != (1, height, width, len(manifest.decoding.channels)):

@@ -38,10 +38,11 @@ def _pages(manifest: "Manifest", size: int, signed_by: str | None) -> Iterator["
 
     from edgeseg.bundle.meaning import describe_decoding
     from edgeseg.bundle.rules import describe
+    from edgeseg.imaging.levels import describe_input
     from edgeseg.text.units import format_bytes
 
     preprocessing = manifest.preprocessing
-    (rows, cols), (low, high) = preprocessing.size, preprocessing.window
+    rows, cols = preprocessing.size
     spacing = f"{preprocessing.spacing_mm:g} mm" if preprocessing.spacing_mm else "field of view"
     labels = (
         f"[{label.color}]■[/] {label.value} {escape(label.name)}" for label in manifest.labels
@@ -51,8 +52,7 @@ def _pages(manifest: "Manifest", size: int, signed_by: str | None) -> Iterator["
     )
     name = escape(manifest.model_name)
     yield f"[bold]{name}[/bold]  {format_bytes(size)}, format {manifest.format}"
-    fed = "{:g} to {:g}".format(*preprocessing.input_range)
-    yield f"input     {rows} x {cols}, HU {low:g} to {high:g} fed as {fed}, fitted to {spacing}"
+    yield f"input     {rows} x {cols}, {describe_input(preprocessing)}, fitted to {spacing}"
     yield f"labels    {'  '.join(labels)}"
     yield f"mask      {escape(describe_decoding(manifest.decoding, manifest.labels))}"
     rules = "  ".join(describe(rule) for rule in manifest.rules)

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgeseg.imaging.levels import Grey, Hounsfield
 from edgeseg.imaging.nifti import AIR
 from edgeseg.imaging.scan import Slices
-from edgeseg.imaging.slices import Grey, Hounsfield
 
 NO_AIR = -200
 """HU; fat is denser, lung and the air around a patient are thinner."""

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from edgeseg.errors import UsageError, VolumeError
 from edgeseg.files.atomic import atomic_path, check_writable
 from edgeseg.imaging.grid import Grid, as_volume_error, grid_of, has_orientation, repair_sform
-from edgeseg.imaging.slices import Hounsfield, Mask, SliceGeometry
+from edgeseg.imaging.levels import Hounsfield
+from edgeseg.imaging.slices import Mask, SliceGeometry
 
 AIR = -1024
 _PART_BYTES = 32 * 2**20

@@ -11,7 +11,8 @@ from PIL import Image, UnidentifiedImageError
 
 from edgeseg.errors import UsageError, VolumeError
 from edgeseg.files.atomic import atomic_folder, atomic_path, check_writable
-from edgeseg.imaging.slices import Grey, Mask, SliceGeometry
+from edgeseg.imaging.levels import Grey
+from edgeseg.imaging.slices import Mask, SliceGeometry
 
 PICTURE = ".png"
 _READABLE = "give 8-bit grey PNGs that are windowed already, a NIfTI file, or DICOM"

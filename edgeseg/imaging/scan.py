@@ -7,7 +7,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeseg.imaging.slices import Grey, Hounsfield, Mask, SliceGeometry
+from edgeseg.imaging.levels import Grey, Hounsfield
+from edgeseg.imaging.slices import Mask, SliceGeometry
 
 
 class Slices(Protocol):

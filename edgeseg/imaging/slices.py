@@ -1,26 +1,30 @@
-"""One slice on its way to the model's 8-bit grid, and its probabilities on the way back.
+"""One slice on its way to the model's grid, and its probabilities on the way back.
 
 Both ways use the same frame: the rectangle of whole pixels on the model's grid that holds the
 slice. The rounding to whole pixels makes the way back the exact inverse of the way there.
 """
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from edgeseg.bundle.manifest import Decoding, Preprocessing
-
-Grey: TypeAlias = NDArray[np.uint8]
-"""8-bit image (rows, columns), 0..255 over the window."""
+from edgeseg.imaging.levels import (
+    Grey,
+    Hounsfield,
+    Levels,
+    clipped,
+    outside,
+    rounded,
+    to_levels,
+    window,
+)
 
 Mask: TypeAlias = NDArray[np.uint8]
 """Label values (rows, columns)."""
-
-Hounsfield: TypeAlias = NDArray[np.int16] | NDArray[np.float32]
-"""CT values in HU."""
 
 HALF = 128
 """The least 8-bit probability that is at least one half."""
@@ -72,8 +76,8 @@ def to_model(
     preprocessing: Preprocessing,
     *,
     windowed: bool,
-) -> Grey:
-    """Resample a slice to the model's grid in 8 bit.
+) -> Levels:
+    """Resample a slice to the model's grid, in the levels in which it travels.
 
     Parameters
     ----------
@@ -88,43 +92,41 @@ def to_model(
 
     Returns
     -------
-    Grey
-        (H, W); what lies outside the slice has the window's low end, 0. A slice of the model's
-        own size and pixel is not resampled.
+    Levels
+        (H, W); what lies outside the slice has the level of the window's low end. A slice of the
+        model's own size and pixel is not resampled. Levels of 16 bits are rounded after
+        resampling, those of 8 bits before and after.
+
+    Raises
+    ------
+    VolumeError
+        If the image has been windowed, and the model reads several windows.
     """
-    grey = image.astype(np.uint8, copy=False) if windowed else window(image, preprocessing.window)
     frame = frame_of(geometry, preprocessing)
-    if grey.shape != (frame.height, frame.width):
-        picture = Image.fromarray(np.ascontiguousarray(grey))
-        size = (frame.width, frame.height)
-        # Pillow's bilinear filter averages when it shrinks: no aliasing from fine pixels.
-        resized = picture.resize(size, Image.Resampling.BILINEAR, reducing_gap=1.0)
-        grey = np.asarray(resized)
-    if grey.shape == preprocessing.size:
-        return grey
-    canvas = np.zeros(preprocessing.size, np.uint8)
-    canvas[frame.area] = grey
+    inside: Levels
+    if preprocessing.level_type == "uint8":
+        grey = (
+            image.astype(np.uint8, copy=False) if windowed else window(image, preprocessing.window)
+        )
+        inside = _resampled(grey, frame)
+    else:
+        hu = _resampled(clipped(image, preprocessing, windowed=windowed), frame)
+        inside = to_levels(np.require(hu, requirements="W"), preprocessing)
+    if inside.shape == preprocessing.size:
+        return inside
+    canvas = np.full(preprocessing.size, outside(preprocessing), preprocessing.level_type)
+    canvas[frame.area] = inside
     return canvas
 
 
-def window(image: Hounsfield | Grey, limits: tuple[float, float]) -> Grey:
-    """Clip HU to the window and scale it to 0..255."""
-    low, high = limits
-    scaled: NDArray[np.float32] = np.subtract(image, np.float32(low), dtype=np.float32, order="C")
-    scaled *= np.float32(255.0 / (high - low))
-    return _rounded(scaled)
-
-
-def to_input(grey: Grey, preprocessing: Preprocessing) -> NDArray[np.float32]:
-    """Turn an 8-bit image (H, W) into the model's input, (1, H, W, channels) in its range."""
-    low, high = preprocessing.input_range
-    scaled = np.multiply(grey, np.float32((high - low) / 255.0), dtype=np.float32)
-    scaled += np.float32(low)
-    grey_tensor = scaled[np.newaxis, :, :, np.newaxis]
-    if preprocessing.channels == 1:
-        return grey_tensor
-    tensor: NDArray[np.float32] = np.repeat(grey_tensor, preprocessing.channels, axis=3)
-    return tensor
+def _resampled(image: NDArray[Any], frame: Frame) -> NDArray[Any]:
+    """Return an 8-bit or float32 image in the size of its frame."""
+    if image.shape == (frame.height, frame.width):
+        return image
+    picture = Image.fromarray(np.ascontiguousarray(image))
+    size = (frame.width, frame.height)
+    # Pillow's bilinear filter averages when it shrinks: no aliasing from fine pixels.
+    return np.asarray(picture.resize(size, Image.Resampling.BILINEAR, reducing_gap=1.0))
 
 
 def to_probabilities(output: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -133,14 +135,7 @@ def to_probabilities(output: NDArray[np.float32]) -> NDArray[np.uint8]:
     One half becomes :data:`HALF`: thresholds before and after agree.
     """
     scaled: NDArray[np.float32] = np.multiply(output[0], np.float32(255.0), dtype=np.float32)
-    return _rounded(scaled)
-
-
-def _rounded(scaled: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Round 0..255 half up to 8 bit, in place as far as can be."""
-    scaled += np.float32(0.5)
-    np.clip(scaled, 0.0, 255.0, out=scaled)
-    return scaled.astype(np.uint8)
+    return rounded(scaled)
 
 
 def to_native(

@@ -14,8 +14,9 @@ from functools import partial
 from pathlib import Path
 
 from edgeseg.errors import VolumeError
+from edgeseg.imaging.levels import Grey
 from edgeseg.imaging.png import Pictures, read_pictures
-from edgeseg.imaging.slices import Grey, Mask
+from edgeseg.imaging.slices import Mask
 from edgeseg.labelled.labels import KITS_VALUES, UNKNOWN, WITH_UNKNOWN, to_kits
 from edgeseg.labelled.slices import LabelledSlice, LabelledSlices
 from edgeseg.progress import Progress, silent

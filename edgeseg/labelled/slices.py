@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from edgeseg.errors import UsageError
-from edgeseg.imaging.slices import Grey, Hounsfield, Mask, SliceGeometry
+from edgeseg.imaging.levels import Grey, Hounsfield
+from edgeseg.imaging.slices import Mask, SliceGeometry
 from edgeseg.text.suggestions import did_you_mean
 
 _NAMED = 5

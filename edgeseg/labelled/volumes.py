@@ -19,8 +19,9 @@ import numpy as np
 
 from edgeseg.errors import VolumeError
 from edgeseg.imaging.grid import read_grid
+from edgeseg.imaging.levels import Hounsfield
 from edgeseg.imaging.nifti import read_volume
-from edgeseg.imaging.slices import Hounsfield, Mask
+from edgeseg.imaging.slices import Mask
 from edgeseg.labelled.labels import to_kits
 from edgeseg.labelled.slices import LabelledSlice, LabelledSlices
 

@@ -73,7 +73,7 @@ def plan_bundle(
     manifest = Bundle(Path(bundle)).manifest
     file = read_boards(Path(boards))
     seconds = {entry.name: entry.seconds(manifest.pieces) for entry in file.board}
-    problem = problem_of_file(file, manifest.pieces, seconds)
+    problem = problem_of_file(file, manifest.pieces, seconds, manifest.preprocessing)
     with progress(None, "planning"):
         plan = plan_or_time_share(problem, objective, time_limit)
     return BundlePlan(manifest, problem, plan)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgeseg.bundle.manifest import Decoding, Preprocessing
-from edgeseg.imaging.slices import window
+from edgeseg.imaging.levels import window
 from edgeseg.labelled import UNKNOWN, LabelledSlice
 from edgeseg.scoring.dice import KITS_REGIONS
 

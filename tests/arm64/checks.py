@@ -22,7 +22,7 @@ from companions import relay, segment_together
 from numpy.typing import NDArray
 from processes import Ran, edgeseg
 
-from edgeseg.imaging.slices import Grey
+from edgeseg.imaging.levels import Grey
 
 ROOT = Path(os.environ["EDGESEG_ARM64_ROOT"])
 ARM64 = tuple(userland.command(ROOT, userland.PYTHON, "-m", "edgeseg"))

@@ -13,7 +13,8 @@ from edgeseg.boards.boards_file import BoardEntry
 from edgeseg.boards.placement import Lane, Placement
 from edgeseg.bundle.bundle_file import Bundle, write_bundle
 from edgeseg.bundle.manifest import FORMAT, Decoding, Label, Manifest, Preprocessing
-from edgeseg.imaging.slices import SliceGeometry, to_input, to_probabilities
+from edgeseg.imaging.levels import to_input
+from edgeseg.imaging.slices import SliceGeometry, to_probabilities
 from edgeseg_converters.assemble import assemble
 from edgeseg_converters.compress.recipe import Precision
 from edgeseg_converters.keras.graph_reader import read_network

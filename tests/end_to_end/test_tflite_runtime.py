@@ -17,7 +17,7 @@ from companions import relay, segment_together
 from numpy.typing import NDArray
 from processes import edgeseg
 
-from edgeseg.imaging.slices import Grey
+from edgeseg.imaging.levels import Grey
 
 HERE = (sys.executable, "-m", "edgeseg")
 ROUNDING = 0.03

@@ -11,7 +11,8 @@ from processes import Workers, edgeseg
 from edgeseg.boards.boards_file import BoardEntry
 from edgeseg.boards.placement import Lane, Placement
 from edgeseg.bundle.bundle_file import Bundle
-from edgeseg.imaging.slices import Grey, SliceGeometry
+from edgeseg.imaging.levels import Grey
+from edgeseg.imaging.slices import SliceGeometry
 from edgeseg_runtime.coordination.backlog import PendingSlice
 from edgeseg_runtime.coordination.coordinator import Coordinator
 

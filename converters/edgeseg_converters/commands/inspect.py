@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from edgeseg.output.terminal import console, emit_json
+from edgeseg.output.terminal import console, emit_json, note
 
 
 def inspect(
@@ -27,11 +27,15 @@ def inspect(
     ] = None,
 ) -> None:
     """Show a model's layers with shapes, parameters, FLOPs, and bytes alive at every cut."""
+    from edgeseg_converters.model_input import channel_choices
     from edgeseg_converters.notation import parse_output
     from edgeseg_converters.reports.inspection import inspect_model, inspection_table
 
     output = None if model_output is None else parse_output(model_output)
     inspection = inspect_model(model, input_shape, output)
+    channels = inspection.input_shape[-1]
+    if channels > 1:
+        note(f"convert must be told what the {channels} channels are: {channel_choices(channels)}")
     if as_json:
         emit_json(inspection)
     else:

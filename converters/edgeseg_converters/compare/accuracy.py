@@ -9,16 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeseg.bundle.manifest import Decoding, Preprocessing
-from edgeseg.imaging.slices import (
-    Grey,
-    Hounsfield,
-    Mask,
-    SliceGeometry,
-    to_input,
-    to_model,
-    to_native,
-    to_probabilities,
-)
+from edgeseg.imaging.levels import Grey, Hounsfield, Levels, to_input
+from edgeseg.imaging.neighbours import neighbours, stacked
+from edgeseg.imaging.slices import Mask, SliceGeometry, to_model, to_native, to_probabilities
 from edgeseg.labelled import UNKNOWN, LabelledSlice, by_patient
 from edgeseg.scoring.dice import KITS_REGIONS
 from edgeseg_converters.arrays import ModelInput
@@ -45,9 +38,16 @@ class SliceSegmenter:
     decoding: Decoding
 
     def mask(self, image: Hounsfield | Grey, geometry: SliceGeometry, *, windowed: bool) -> Mask:
-        """Segment one slice; the mask has the slice's own size (rows, columns)."""
-        grey = to_model(image, geometry, self.preprocessing, windowed=windowed)
-        output = self.predict(to_input(grey, self.preprocessing))
+        """Segment one slice, which stands in for its neighbours where the model reads some.
+
+        The mask has the slice's own size (rows, columns).
+        """
+        levels = to_model(image, geometry, self.preprocessing, windowed=windowed)
+        return self.mask_of([levels] * self.preprocessing.planes, geometry)
+
+    def mask_of(self, planes: Sequence[Levels], geometry: SliceGeometry) -> Mask:
+        """Segment a slice of which the levels, and those of its neighbours, are there."""
+        output = self.predict(to_input(stacked(planes), self.preprocessing))
         probabilities = to_probabilities(output)
         return to_native(probabilities, geometry, self.preprocessing, self.decoding)
 
@@ -142,12 +142,27 @@ def agreement(scores: PatientScores, reference: PatientScores) -> float:
 def _segmented(
     segmenter: SliceSegmenter, slices: Sequence[LabelledSlice], advance: Callable[[], None]
 ) -> Iterator[tuple[Mask, Mask]]:
-    """Yield truth and mask of every slice; nothing is found where the truth is unknown."""
-    for labelled in slices:
-        image, truth = labelled.read()
-        mask = segmenter.mask(image, labelled.geometry, windowed=labelled.windowed)
+    """Yield truth and mask of every slice; nothing is found where the truth is unknown.
+
+    Neighbours are the patient's slices before and behind, as they stand.
+    """
+    how = segmenter.preprocessing
+    recent: dict[int, tuple[Levels, Mask]] = {}
+    for place, labelled in enumerate(slices):
+        places = neighbours(place, len(slices), how.planes)
+        recent = {
+            other: recent[other] if other in recent else _read(slices[other], how)
+            for other in places
+        }
+        truth = recent[place][1]
+        mask = segmenter.mask_of([recent[other][0] for other in places], labelled.geometry)
         yield truth, np.where(truth == UNKNOWN, np.uint8(0), mask)
         advance()
+
+
+def _read(labelled: LabelledSlice, how: Preprocessing) -> tuple[Levels, Mask]:
+    image, truth = labelled.read()
+    return to_model(image, labelled.geometry, how, windowed=labelled.windowed), truth
 
 
 def _score_patient(

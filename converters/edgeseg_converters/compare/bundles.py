@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
+import msgspec
+
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.bundle.manifest import Manifest
 from edgeseg.errors import BundleError, ModelError, UsageError, VolumeError, field_name
@@ -193,8 +195,7 @@ def size_of(model: Path) -> int:
 
 def _processing(manifest: Manifest) -> tuple[object, ...]:
     """Return how slices become the input, and the output a mask, sizes aside."""
-    how = manifest.preprocessing
-    return how.window, how.spacing_mm, how.channels, how.input_range, manifest.decoding
+    return msgspec.structs.replace(manifest.preprocessing, size=(1, 1)), manifest.decoding
 
 
 def _notes(names: Sequence[str], bundles: Sequence[Bundle], model: Path) -> Iterable[str]:

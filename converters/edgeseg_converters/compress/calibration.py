@@ -9,8 +9,9 @@ import numpy as np
 from edgeseg.bundle.manifest import Preprocessing
 from edgeseg.errors import VolumeError, field_name
 from edgeseg.imaging.formats import read_scan
+from edgeseg.imaging.levels import Grey, as_grey, outside, random_levels, to_input
+from edgeseg.imaging.neighbours import SliceLevels
 from edgeseg.imaging.scan import Slices
-from edgeseg.imaging.slices import Grey, to_input, to_model
 from edgeseg_converters.arrays import ModelInput
 
 MAX_SLICES = 32
@@ -42,27 +43,26 @@ def real_images(
     """
     scan = read_scan(path)
     indices = evenly_spaced(range(len(scan)), limit)
-    levels = [
-        to_model(scan.slice(index), scan.geometry(index), preprocessing, windowed=scan.windowed)
-        for index in indices
-    ]
-    flaw = _flaw(levels)
+    slices = SliceLevels(scan, preprocessing)
+    levels = [slices.of(index) for index in indices]
+    flaw = _flaw([as_grey(image, preprocessing) for image in levels])
     if flaw is not None:
         remedy = _remedy(scan, indices, preprocessing.window)
         raise VolumeError(f"the slices in {path} can't calibrate: they {flaw}; {remedy}")
-    return [to_input(grey, preprocessing) for grey in levels]
+    return [to_input(image, preprocessing) for image in levels]
 
 
 def noise_images(preprocessing: Preprocessing, count: int) -> list[ModelInput]:
     """Make model inputs (1, H, W, C) of uniform noise, the same ones each time."""
     generator = np.random.default_rng(0)
-    levels = generator.integers(0, 256, (count, *preprocessing.size), dtype=np.uint8)
-    return [to_input(grey, preprocessing) for grey in levels]
+    levels = random_levels(preprocessing, generator, count)
+    return [to_input(image, preprocessing) for image in levels]
 
 
 def air_image(preprocessing: Preprocessing) -> ModelInput:
     """Make a model input (1, H, W, C) that shows nothing but air: the window's low end."""
-    return to_input(np.zeros(preprocessing.size, np.uint8), preprocessing)
+    levels = np.full(preprocessing.size, outside(preprocessing), preprocessing.level_type)
+    return to_input(levels, preprocessing)
 
 
 def evenly_spaced(items: Sequence[Item], count: int) -> list[Item]:

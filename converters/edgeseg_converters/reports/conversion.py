@@ -7,6 +7,7 @@ import msgspec
 
 from edgeseg.bundle.manifest import Manifest, Piece
 from edgeseg.bundle.meaning import describe_decoding
+from edgeseg.imaging.levels import describe_input
 from edgeseg.inference.measure import Measurement
 from edgeseg.network.graph import Graph
 from edgeseg.output.terminal import RESEARCH_NOTE
@@ -81,7 +82,8 @@ class LayerReport(msgspec.Struct, frozen=True):
 class ConversionReport(msgspec.Struct, frozen=True):
     """Figures of a conversion; ``crossing_bytes`` counts each tensor between pieces once.
 
-    ``strategies`` are those that ``auto`` tried, ``meaning`` says how the output becomes a mask.
+    ``strategies`` are those that ``auto`` tried; ``input`` says what the model reads of a slice,
+    ``meaning`` how the output becomes a mask.
     """
 
     pieces: tuple[PieceReport, ...]
@@ -95,6 +97,7 @@ class ConversionReport(msgspec.Struct, frozen=True):
     strategies: tuple[Alternative, ...] = ()
     layers: tuple[LayerReport, ...] = ()
     meaning: str = ""
+    input: str = ""
     research_note: str = RESEARCH_NOTE
 
 
@@ -149,6 +152,7 @@ def make_report(
         strategies=history.strategies,
         layers=tuple(_layer_reports(manifest, history.cut)),
         meaning=describe_decoding(manifest.decoding, manifest.labels),
+        input=describe_input(manifest.preprocessing),
     )
 
 

@@ -126,6 +126,7 @@ def _caption(report: ConversionReport) -> str:
     )
     meaning = f"mask: {escape(report.meaning)}\n" if report.meaning else ""
     return (
+        f"input: {report.input}\n"
         f"{meaning}check on {check.slices} slices: {outcome}\n"
         f"bundle {format_bytes(report.bundle_bytes)}; "
         f"{RESEARCH_NOTE}"

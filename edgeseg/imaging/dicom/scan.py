@@ -19,8 +19,8 @@ from edgeseg.imaging.dicom.plane import Plane
 from edgeseg.imaging.dicom.series import choose, group_series, left_out
 from edgeseg.imaging.dicom.stack import Stack, by_height, stack, unlike
 from edgeseg.imaging.grid import Grid
+from edgeseg.imaging.levels import Hounsfield
 from edgeseg.imaging.nifti import NiftiScan
-from edgeseg.imaging.slices import Hounsfield
 from edgeseg.progress import Progress, silent
 
 _SCANNER = 1

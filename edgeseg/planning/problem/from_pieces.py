@@ -7,8 +7,8 @@ from typing import Protocol
 
 from edgeseg.boards.boards_file import Board, BoardsFile
 from edgeseg.boards.link import GIGABIT, Link, link_of
-from edgeseg.boards.memory_use import Loadable, loading_order, plane_bytes, working_bytes
-from edgeseg.bundle.manifest import Port
+from edgeseg.boards.memory_use import Loadable, loading_order, working_bytes
+from edgeseg.bundle.manifest import Port, Preprocessing
 from edgeseg.planning.problem.problem import Flow, PieceCost, Problem
 
 REFERENCE_FLOPS = 8e9
@@ -36,12 +36,14 @@ class Placeable(Loadable, Protocol):
         """Floating-point operations a slice."""
 
 
-def problem_of(
+def problem_of(  # noqa: PLR0913 - all that a problem is made of
     pieces: Sequence[Placeable],
     boards: Sequence[Board],
     seconds: Mapping[str, Mapping[str, float]] | None = None,
     links: Mapping[str, Link] | None = None,
     coordinator: Link = GIGABIT,
+    *,
+    preprocessing: Preprocessing | None = None,
 ) -> Problem:
     """Return the problem of placing pieces on boards.
 
@@ -58,6 +60,8 @@ def problem_of(
         The links by board name; gigabit Ethernet where missing.
     coordinator
         The link of the machine that sends images and collects masks.
+    preprocessing
+        How slices become images; None for one slice of 8-bit levels.
 
     Returns
     -------
@@ -78,10 +82,13 @@ def problem_of(
         for piece in pieces
     )
     order = {piece.name: number for number, piece in enumerate(pieces)}
-    image, mask = pieces[0].inputs[0].tensor, pieces[-1].outputs[-1].tensor
+    (first, *_), mask = pieces[0].inputs, pieces[-1].outputs[-1].tensor
+    image_bytes = (
+        math.prod(first.shape[1:3]) if preprocessing is None else preprocessing.image_bytes
+    )
     return Problem(
         pieces=costs,
-        flows=_flows(pieces),
+        flows=_flows(pieces, image_bytes),
         boards=tuple(boards),
         links=tuple((links or {}).get(board.name, GIGABIT) for board in boards),
         coordinator=coordinator,
@@ -91,7 +98,7 @@ def problem_of(
             for board in boards
             if not _all_measured(measured.get(board.name, {}), pieces, board)
         ),
-        working_bytes=working_bytes(pieces, sources_of(pieces), image, mask),
+        working_bytes=working_bytes(pieces, sources_of(pieces), first.tensor, mask, image_bytes),
     )
 
 
@@ -99,6 +106,7 @@ def problem_of_file(
     file: BoardsFile,
     pieces: Sequence[Placeable],
     seconds: Mapping[str, Mapping[str, float]] | None = None,
+    preprocessing: Preprocessing | None = None,
 ) -> Problem:
     """Return the problem for the boards of a boards file, as they are once their workers run.
 
@@ -106,7 +114,7 @@ def problem_of_file(
     ----------
     file
         The boards, their links, and the coordinator's link.
-    pieces, seconds
+    pieces, seconds, preprocessing
         As for :func:`problem_of`.
 
     Raises
@@ -120,6 +128,7 @@ def problem_of_file(
         seconds,
         links={entry.name: link_of(entry) for entry in file.board},
         coordinator=link_of(file.coordinator),
+        preprocessing=preprocessing,
     )
     return replace(problem, sealed=any(entry.public_key for entry in file.board))
 
@@ -142,7 +151,7 @@ def _estimate(flops: int, board: Board) -> float:
     return max(flops, 1) / (board.speed * REFERENCE_FLOPS)
 
 
-def _flows(pieces: Sequence[Placeable]) -> tuple[Flow, ...]:
+def _flows(pieces: Sequence[Placeable], image_bytes: int) -> tuple[Flow, ...]:
     """Return all tensors; one that ports of two types hold counts as the larger in memory."""
     image = pieces[0].inputs[0]
     outputs = [port for piece in pieces for port in piece.outputs]
@@ -152,7 +161,7 @@ def _flows(pieces: Sequence[Placeable]) -> tuple[Flow, ...]:
     return tuple(
         Flow(
             name=source.tensor,
-            wire_bytes=_wire_bytes(source, image, mask),
+            wire_bytes=image_bytes if source == image else _wire_bytes(source, mask),
             held_bytes=max(port.nbytes for port in ports if port.tensor == source.tensor),
             producer=producers.get(source.tensor),
             readers=tuple(
@@ -166,12 +175,10 @@ def _flows(pieces: Sequence[Placeable]) -> tuple[Flow, ...]:
     )
 
 
-def _wire_bytes(source: Port, image: Port, mask: Port) -> int:
+def _wire_bytes(source: Port, mask: Port) -> int:
     """Return the bytes of a tensor on the wire.
 
-    The image is one 8-bit plane whatever its channels, the mask at most one 8-bit value for each
-    of its probabilities; other tensors travel in the type of their producer.
+    The mask is at most one 8-bit value for each of its probabilities; other tensors travel in the
+    type of their producer.
     """
-    if source == image:
-        return plane_bytes(image)
     return math.prod(source.shape) if source == mask else source.nbytes

@@ -4,16 +4,20 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from edgeseg.imaging.slices import Grey, SliceGeometry
+from edgeseg.imaging.levels import Grey, Levels
+from edgeseg.imaging.slices import SliceGeometry
 
 
 @dataclass(frozen=True)
 class PendingSlice:
-    """One slice ready for the boards: index, native grid, and the 8-bit image (H, W)."""
+    """One slice ready for the boards: index, native grid, and the levels of its image.
+
+    These are (H, W), or (N, H, W) where the model reads N neighbouring slices.
+    """
 
     index: int
     geometry: SliceGeometry
-    grey: Grey
+    levels: Levels
 
 
 @dataclass(frozen=True)

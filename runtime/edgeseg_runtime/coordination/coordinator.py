@@ -238,10 +238,10 @@ class Coordinator:
         number = self._first_number + pending.index
         self._next_number = max(self._next_number, number + 1)
         job = Job(self._epoch, number, lane, pending.geometry)
-        tensor = self._manifest.input.tensor
+        tensor, level_type = self._manifest.input.tensor, self._manifest.preprocessing.level_type
         for board in reader_boards(self._manifest, self._deployed.lanes[lane], tensor):
-            header = TensorData(job, tensor, "uint8", pending.grey.shape)
-            self._connections.send(board, header, pending.grey)
+            header = TensorData(job, tensor, level_type, pending.levels.shape)
+            self._connections.send(board, header, pending.levels)
 
     def _result(
         self, board: str, message: SliceResult, payload: memoryview, backlog: Backlog

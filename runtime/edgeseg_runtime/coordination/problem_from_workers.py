@@ -40,5 +40,7 @@ def problem_for(
     }
     own_link = link_of(coordinator, LOOPBACK if all(local.values()) else GIGABIT)
     seconds = {entry.name: entry.seconds(manifest.pieces) for entry in entries}
-    problem = problem_of(manifest.pieces, boards, seconds, links, own_link)
+    problem = problem_of(
+        manifest.pieces, boards, seconds, links, own_link, preprocessing=manifest.preprocessing
+    )
     return replace(problem, sealed=any(entry.public_key for entry in entries))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
-from edgeseg.boards.memory_use import plane_bytes, slice_bytes, waiting_bytes
+from edgeseg.boards.memory_use import slice_bytes, waiting_bytes
 from edgeseg.boards.placement import Lane, Placement, handovers_of
 from edgeseg.bundle.manifest import Manifest, Piece, Port
 from edgeseg_runtime.messaging.wire import Assignment, Peer, Routes
@@ -140,9 +140,9 @@ def _routes(board: str, manifest: Manifest, number: int, lane: Lane) -> Routes:
 
 
 def _reserved_bytes(manifest: Manifest, lane: Lane, routes: Routes) -> int:
-    """Return the bytes of slices in flight; between time-shared steps only 8-bit images wait."""
+    """Return the bytes of slices in flight; between time-shared steps only images wait."""
     if lane.shifts:
-        return lane.window * plane_bytes(manifest.input)
+        return lane.window * manifest.preprocessing.image_bytes
     return lane.window * slice_bytes(manifest, frozenset(routes.pieces))
 
 

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from edgeseg.imaging.levels import Grey, Hounsfield
 from edgeseg.imaging.scan import Scan
-from edgeseg.imaging.slices import Grey, Hounsfield, Mask
+from edgeseg.imaging.slices import Mask
 
 MAX_IN_PLANE = 256
 MAX_SLICES = 400

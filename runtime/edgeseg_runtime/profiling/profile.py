@@ -185,6 +185,7 @@ def batches(manifest: Manifest, board: Board) -> Iterator[tuple[Piece, ...]]:
 
 def _fits(manifest: Manifest, pieces: Sequence[Piece], board: Board) -> bool:
     image, output = manifest.input.tensor, manifest.output.tensor
+    image_bytes = manifest.preprocessing.image_bytes
     need = peak_board_bytes(pieces, trial_bytes(manifest, pieces))
-    need += working_bytes(pieces, sources_of(manifest.pieces), image, output)
+    need += working_bytes(pieces, sources_of(manifest.pieces), image, output, image_bytes)
     return board.base_memory + need <= board.memory_limit

@@ -12,8 +12,9 @@ from scipy.spatial import ConvexHull
 from scipy.spatial.distance import pdist
 
 from edgeseg.bundle.manifest import Label
+from edgeseg.imaging.levels import Grey, Hounsfield
 from edgeseg.imaging.scan import Scan
-from edgeseg.imaging.slices import Grey, Hounsfield, Mask
+from edgeseg.imaging.slices import Mask
 from edgeseg.postprocess.bodies import Bodies, SlicePatches, count_pixels, find_bodies
 from edgeseg.postprocess.voxel_size import VoxelSize, voxel_size
 

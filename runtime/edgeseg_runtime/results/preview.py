@@ -10,8 +10,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from edgeseg.bundle.manifest import Label, Manifest
 from edgeseg.files.atomic import atomic_path
+from edgeseg.imaging.levels import window
 from edgeseg.imaging.scan import Scan
-from edgeseg.imaging.slices import HALF, Mask, SliceGeometry, window
+from edgeseg.imaging.slices import HALF, Mask, SliceGeometry
 from edgeseg.output.terminal import RESEARCH_NOTE
 from edgeseg_runtime.results.statistics import voxel_mm3
 

@@ -20,8 +20,9 @@ from edgeseg.bundle.manifest import Manifest
 from edgeseg.bundle.rules import Rule, Smooth
 from edgeseg.errors import UsageError
 from edgeseg.imaging.hounsfield import notes_on
+from edgeseg.imaging.neighbours import SliceLevels
 from edgeseg.imaging.scan import Slices
-from edgeseg.imaging.slices import Mask, SliceGeometry, to_model, to_native
+from edgeseg.imaging.slices import Mask, SliceGeometry, to_native
 from edgeseg.planning.outcome.objective import Objective
 from edgeseg.planning.planner import Plan
 from edgeseg.planning.problem.problem import Problem
@@ -314,12 +315,10 @@ class Segmenter:
         return FailoverRun(self._coordinator, placer, self._patience, self._tell)
 
     def _prepare(self, slices: Slices, indices: Sequence[int]) -> Iterator[PendingSlice]:
-        """Yield slices as 8-bit images in the model's grid."""
-        preprocessing = self.manifest.preprocessing
+        """Yield slices in the model's grid, as they travel."""
+        levels = SliceLevels(slices, self.manifest.preprocessing)
         for index in indices:
-            geometry = slices.geometry(index)
-            grey = to_model(slices.slice(index), geometry, preprocessing, windowed=slices.windowed)
-            yield PendingSlice(index, geometry, np.ascontiguousarray(grey))
+            yield PendingSlice(index, slices.geometry(index), levels.of(index))
 
     def _mask(self, result: Result, slices: Slices) -> Mask:
         """Return a result as a mask in the slice's own grid, unless a board has decoded it."""

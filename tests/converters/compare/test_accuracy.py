@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edgeseg.bundle.manifest import Decoding, Preprocessing
-from edgeseg.imaging.slices import Grey, Mask, SliceGeometry
+from edgeseg.imaging.levels import Grey
+from edgeseg.imaging.slices import Mask, SliceGeometry
 from edgeseg.labelled import LabelledSlice
 from edgeseg.scoring.dice import region_dice
 from edgeseg_converters.compare.accuracy import (

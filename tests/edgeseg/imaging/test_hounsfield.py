@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from edgeseg.imaging.hounsfield import notes_on
+from edgeseg.imaging.levels import Hounsfield
 from edgeseg.imaging.nifti import NiftiScan, read_volume
-from edgeseg.imaging.slices import Hounsfield
 
 _AFFINE = np.diag([-3.0, -3.0, 3.0, 1.0])
 

@@ -7,16 +7,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edgeseg.bundle.manifest import Decoding, Preprocessing
+from edgeseg.imaging.levels import to_input, window
 from edgeseg.imaging.slices import (
     HALF,
     SliceGeometry,
     cheaper_on_board,
     frame_of,
-    to_input,
     to_model,
     to_native,
     to_probabilities,
-    window,
 )
 
 _NESTED = Decoding("sigmoid", (1, 2))

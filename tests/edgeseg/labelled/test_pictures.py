@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from edgeseg.errors import VolumeError
-from edgeseg.imaging.slices import Grey, SliceGeometry
+from edgeseg.imaging.levels import Grey
+from edgeseg.imaging.slices import SliceGeometry
 from edgeseg.labelled import UNKNOWN, by_patient, read_labelled
 from edgeseg.labelled.pictures import patient_of
 

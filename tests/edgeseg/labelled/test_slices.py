@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from synthetic_cases import drawn_label, write_case
 
 from edgeseg.errors import UsageError, VolumeError
-from edgeseg.imaging.slices import Grey, Mask, SliceGeometry
+from edgeseg.imaging.levels import Grey
+from edgeseg.imaging.slices import Mask, SliceGeometry
 from edgeseg.labelled import (
     LabelledSlice,
     by_patient,

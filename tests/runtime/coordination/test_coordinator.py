@@ -16,7 +16,8 @@ from edgeseg.boards.boards_file import BoardEntry
 from edgeseg.boards.placement import Lane, Placement
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.errors import BoardError
-from edgeseg.imaging.slices import SliceGeometry, to_input, to_probabilities
+from edgeseg.imaging.levels import to_input
+from edgeseg.imaging.slices import SliceGeometry, to_probabilities
 from edgeseg.inference.engine import open_engine
 from edgeseg_runtime.coordination.backlog import Backlog, PendingSlice, Result
 from edgeseg_runtime.coordination.coordinator import Coordinator

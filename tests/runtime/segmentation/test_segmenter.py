@@ -15,7 +15,8 @@ from processes import Workers
 from edgeseg.boards.boards_file import Board, BoardEntry
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.errors import BoardError, BundleError, PlacementError, UsageError, VolumeError
-from edgeseg.imaging.slices import SliceGeometry, to_input, to_model, to_native, to_probabilities
+from edgeseg.imaging.levels import to_input
+from edgeseg.imaging.slices import SliceGeometry, to_model, to_native, to_probabilities
 from edgeseg.inference.engine import open_engine
 from edgeseg_runtime import Segmenter
 from edgeseg_runtime.coordination import connections

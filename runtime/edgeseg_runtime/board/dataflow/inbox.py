@@ -19,7 +19,9 @@ class Inbox:
     def __init__(self, assignment: Assignment, executor: Executor) -> None:
         self._epoch = assignment.epoch
         self._image = assignment.input
-        self._image_shape = assignment.preprocessing.size
+        how = assignment.preprocessing
+        self._image_type = how.level_type
+        self._image_shape = how.size if how.planes == 1 else (how.planes, *how.size)
         self._sources = {port.tensor: port for port in assignment.sources}
         self._executor = executor
 
@@ -47,8 +49,11 @@ class Inbox:
     def _check(self, data: TensorData) -> None:
         source = self._sources.get(data.tensor)
         if data.tensor == self._image:
-            if data.shape != self._image_shape or data.dtype != "uint8":
-                raise WireError(f"the image of slice {data.job.slice} is not 8-bit of its size")
+            if (data.shape, data.dtype) != (self._image_shape, self._image_type):
+                raise WireError(
+                    f"the image of slice {data.job.slice} is {data.dtype} of shape {data.shape}, "
+                    f"{self._image_type} of shape {self._image_shape} is read"
+                )
         elif source is not None and (source.shape, source.dtype) != (data.shape, data.dtype):
             raise WireError(
                 f"{data.tensor} is {data.dtype} of shape {data.shape}, "

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeseg.bundle.manifest import Piece, Port
-from edgeseg.imaging.slices import to_input
+from edgeseg.imaging.levels import to_input
 from edgeseg.inference.banded import Runner
 from edgeseg.inference.quantization import adapt
 from edgeseg_runtime.board.dataflow.decoder import Decoder
@@ -39,7 +39,7 @@ class StepRunner:
         The port that makes each tensor, by tensor name: int8 values mean something only
         together with the scale of the piece that made them.
     image
-        Name of the tensor that comes as an 8-bit image (H, W).
+        Name of the tensor that comes in levels, (H, W) or a stack (N, H, W).
     decoder
         Decodes the output of the model.
     spool
@@ -119,7 +119,7 @@ class StepRunner:
             if self._spool is None:
                 raise RuntimeError(f"{tensor} is on disk, and there is no spool")
             return self._spool.take(held)
-        is_image = tensor == self._image and held.dtype == np.uint8
+        is_image = tensor == self._image and held.dtype.kind == "u"
         return to_input(held, self._decoder.preprocessing) if is_image else held
 
     def _leaving(self, firing: Firing, tensor: str, array: NDArray[Any]) -> Tensors:

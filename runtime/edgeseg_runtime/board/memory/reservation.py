@@ -69,7 +69,13 @@ def _conversion_bytes(assignment: Assignment) -> int:
     """Bytes of the arrays that one thread converts."""
     sources = {port.tensor: port for port in assignment.sources}
     output = assignment.output.tensor
-    return working_bytes(assignment.pieces, sources, assignment.input, output)
+    return working_bytes(
+        assignment.pieces,
+        sources,
+        assignment.input,
+        output,
+        assignment.preprocessing.image_bytes,
+    )
 
 
 def _sealed_bytes(assignment: Assignment) -> int:

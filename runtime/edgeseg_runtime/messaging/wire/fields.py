@@ -7,7 +7,7 @@ import msgspec
 from edgeseg.bundle.manifest import MAX_AXES, Count
 from edgeseg.imaging.slices import SliceGeometry
 
-PROTOCOL = 5
+PROTOCOL = 6
 """Rises whenever a message changes; coordinator and worker must speak the same one."""
 
 MAX_PROBE_BYTES = 2**24
@@ -18,7 +18,7 @@ HELD_SECONDS = 10.0
 NO_EPOCH = 0
 """The epoch in a refusal of the coordinator itself, not of its orders."""
 
-Dtype: TypeAlias = Literal["float32", "int8", "uint8"]
+Dtype: TypeAlias = Literal["float32", "int8", "uint8", "uint16"]
 """Types of tensors on the wire."""
 
 ShortText: TypeAlias = Annotated[str, msgspec.Meta(max_length=512)]

@@ -66,8 +66,8 @@ def test_a_slice_that_is_done_is_dropped(inbox: Inbox, executor: Executor) -> No
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"dtype": "float32"}, "is not 8-bit of its size"),
-        ({"shape": (*_SIZE, 1)}, "is not 8-bit of its size"),
+        ({"dtype": "float32"}, r"uint8 of shape \(8, 8\) is read"),
+        ({"shape": (*_SIZE, 1)}, r"uint8 of shape \(8, 8\) is read"),
         ({"tensor": "elsewhere"}, "no piece here reads elsewhere"),
     ],
 )

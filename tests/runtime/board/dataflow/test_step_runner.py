@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.bundle.manifest import Manifest, Port
-from edgeseg.imaging.slices import SliceGeometry, to_input, to_probabilities
+from edgeseg.imaging.levels import to_input
+from edgeseg.imaging.slices import SliceGeometry, to_probabilities
 from edgeseg.inference.engine import open_engine
 from edgeseg_runtime.board.dataflow.decoder import Decoder
 from edgeseg_runtime.board.dataflow.executor import Executor, Firing, Tensors

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from edgeseg.bundle.bundle_file import write_bundle
-from edgeseg.bundle.manifest import Manifest, format_for
-from edgeseg.errors import field_name
+from edgeseg.bundle.manifest import Manifest, contradiction, format_for
+from edgeseg.errors import EdgesegError, field_name
 from edgeseg.files.atomic import check_writable, write_json
 from edgeseg.progress import Progress, Tell, silent, untold
 from edgeseg_converters.assemble import assemble, compiler_versions, hash_model
@@ -106,7 +106,7 @@ def convert(  # noqa: PLR0913 - one keyword a callback
         assembled = assemble(chosen.compiled, cut.network.weights, advance)
 
     manifest = Manifest(
-        format=format_for(prepared.preprocessing),
+        format=format_for(prepared.preprocessing, prepared.decoding),
         model_name=source.stem,
         model_sha256=hash_model(source),
         preprocessing=prepared.preprocessing,
@@ -117,6 +117,7 @@ def convert(  # noqa: PLR0913 - one keyword a callback
         postprocess=prepared.rules or msgspec.UNSET,
         versions=compiler_versions(),
     )
+    _require_consistent(manifest)
     write_bundle(target, manifest, assembled.packed)
     history = History(
         prepared.network.graph,
@@ -132,6 +133,22 @@ def convert(  # noqa: PLR0913 - one keyword a callback
     if report is not None:
         write_json(Path(report), conversion_report)
     return conversion_report
+
+
+def _require_consistent(manifest: Manifest) -> None:
+    """Refuse to write what no edgeseg would read.
+
+    Raises
+    ------
+    EdgesegError
+        If the manifest contradicts itself.
+    """
+    problem = contradiction(manifest)
+    if problem is not None:
+        raise EdgesegError(
+            f"the compiled model contradicts itself: {problem}; no bundle is written, please "
+            "report the model"
+        )
 
 
 @dataclass(frozen=True)

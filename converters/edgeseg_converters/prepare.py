@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from edgeseg.bundle.manifest import Decoding, Label, Preprocessing
 from edgeseg.bundle.rules import Rule
 from edgeseg.postprocess.rules_file import NONE, read_rules
@@ -19,6 +21,8 @@ from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.logits import complete_logits
 from edgeseg_converters.keras.meaning_check import Views, check_meaning
 from edgeseg_converters.keras.model_file import load_model
+from edgeseg_converters.keras.output_grid import output_field
+from edgeseg_converters.keras.output_image import with_image_output
 from edgeseg_converters.keras.output_meaning import decoding, is_stated
 from edgeseg_converters.network import Network
 from edgeseg_converters.options import ConversionOptions
@@ -85,9 +89,11 @@ def prepare(model: Path, options: ConversionOptions) -> Prepared:
     """
     chosen = choose_output(load_model(model), options.model_output)
     network = read_network(chosen, options.input_shape)
-    graph, note = complete_logits(network.graph, options.activation)
+    graph, note = complete_logits(with_image_output(network.graph), options.activation)
+    field = output_field(graph)
     network = merge_common_subexpressions(Network(graph, network.weights))
     how, labels = decoding(network.graph, options.labels, options.background, options.regions)
+    how = how if field is None else msgspec.structs.replace(how, field=field)
     rules = read_rules(options.postprocess or NONE, labels)
     preprocessing, fed_note = options.model_input.preprocessing(network.graph)
     images = _images(options, preprocessing)

@@ -11,8 +11,9 @@ from edgeseg.errors import BundleError
 FORMAT = 3
 """The newest format; a bundle is written in the oldest that says all of it, see format_for."""
 
-_FIRST_OF_INPUTS = 3
-"""The format from which on inputs may be other than 8-bit levels of one slice and one window."""
+_LATER = 3
+"""The format from which on inputs may be other than 8-bit levels of one slice and one window, and
+outputs may have another grid than inputs."""
 
 _PLAIN = 2
 MAX_PIECE_BYTES = 2 * 2**30
@@ -232,6 +233,20 @@ class Label(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     color: Color
 
 
+class OutputField(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the output lies on the model's grid, if it isn't that grid.
+
+    Its ``size`` (rows, columns) covers ``height`` x ``width`` pixels of the input from the edges
+    ``top`` and ``left`` on. What it does not cover is background.
+    """
+
+    size: tuple[Extent, Extent]
+    top: float
+    left: float
+    height: Annotated[float, msgspec.Meta(gt=0, le=2**20)]
+    width: Annotated[float, msgspec.Meta(gt=0, le=2**20)]
+
+
 class Decoding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How output channels become labels.
 
@@ -242,6 +257,12 @@ class Decoding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     activation: Literal["sigmoid", "softmax"]
     channels: tuple[int, ...]
+    field: OutputField | msgspec.UnsetType = msgspec.UNSET
+
+    def output_shape(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
+        """Return the shape of the output of a model that reads images of a size."""
+        height, width = size if isinstance(self.field, msgspec.UnsetType) else self.field.size
+        return 1, height, width, len(self.channels)
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -274,15 +295,16 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.pieces[-1].outputs[-1]
 
 
-def format_for(preprocessing: Preprocessing) -> int:
+def format_for(preprocessing: Preprocessing, decoding: Decoding) -> int:
     """Return the lowest format that a manifest can have: an older edgeseg refuses a newer one."""
     stated = (
         preprocessing.level_bits,
         preprocessing.normalize,
         preprocessing.windows,
         preprocessing.slices,
+        decoding.field,
     )
-    return _PLAIN if all(value is msgspec.UNSET for value in stated) else _FIRST_OF_INPUTS
+    return _PLAIN if all(value is msgspec.UNSET for value in stated) else _LATER
 
 
 def parse_manifest(data: bytes, origin: str) -> Manifest:
@@ -402,11 +424,19 @@ def _decoding_contradiction(manifest: Manifest) -> str | None:
     values = {label.value for label in manifest.labels}
     if manifest.input.shape != (1, height, width, manifest.preprocessing.channels):
         return "its input shape is not what preprocessing makes"
-    if manifest.output.shape != (1, height, width, len(manifest.decoding.channels)):
+    if manifest.output.shape != manifest.decoding.output_shape((height, width)):
         return "its output shape does not fit the labels"
+    if not _lies_on(manifest.decoding.field, height, width):
+        return "its output does not lie on the input"
     if not values.issuperset(set(manifest.decoding.channels) - {0}):
         return "a channel decodes to a label that has no entry"
     return None
+
+
+def _lies_on(field: OutputField | msgspec.UnsetType, height: int, width: int) -> bool:
+    return isinstance(field, msgspec.UnsetType) or (
+        -field.height < field.top < height and -field.width < field.left < width
+    )
 
 
 def _postprocess_contradiction(manifest: Manifest) -> str | None:

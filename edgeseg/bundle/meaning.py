@@ -2,14 +2,31 @@
 
 from collections.abc import Sequence
 
-from edgeseg.bundle.manifest import Decoding, Label
+import msgspec
+
+from edgeseg.bundle.manifest import Decoding, Label, OutputField
 
 _NAMED = 8
 """Most channels that are named one by one."""
 
 
 def describe_decoding(decoding: Decoding, labels: Sequence[Label]) -> str:
-    """Return one line on what each channel means and which one wins."""
+    """Return one line on what each channel means, which one wins, and where the output lies."""
+    meaning = _meaning(decoding, labels)
+    if isinstance(decoding.field, msgspec.UnsetType):
+        return meaning
+    return f"{meaning}; {_describe_field(decoding.field)}"
+
+
+def _describe_field(field: OutputField) -> str:
+    rows, cols = field.size
+    return (
+        f"made at {rows} x {cols} for rows {field.top:g} to {field.top + field.height:g} and "
+        f"columns {field.left:g} to {field.left + field.width:g} of the input"
+    )
+
+
+def _meaning(decoding: Decoding, labels: Sequence[Label]) -> str:
     count = len(decoding.channels)
     names = {label.value: label.name for label in labels} | {0: "background"}
     meant = [

@@ -4,6 +4,7 @@ Both ways use the same frame: the rectangle of whole pixels on the model's grid 
 slice. The rounding to whole pixels makes the way back the exact inverse of the way there.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from edgeseg.bundle.manifest import Decoding, Preprocessing
+from edgeseg.bundle.manifest import Decoding, Port, Preprocessing
 from edgeseg.imaging.levels import (
     Grey,
     Hounsfield,
@@ -22,6 +23,7 @@ from edgeseg.imaging.levels import (
     to_levels,
     window,
 )
+from edgeseg.imaging.output_field import FramedOutput, Span, frame_output
 
 Mask: TypeAlias = NDArray[np.uint8]
 """Label values (rows, columns)."""
@@ -164,46 +166,72 @@ def to_native(
         (rows, columns).
     """
     mask = np.zeros((geometry.rows, geometry.cols), np.uint8)
-    inside = probabilities[frame_of(geometry, preprocessing).area]
+    output = _framed(probabilities, geometry, preprocessing, decoding)
     if decoding.activation == "softmax":
-        _paint_most_probable(mask, inside, decoding.channels)
+        _paint_most_probable(mask, output)
     else:
-        for channel, label in enumerate(decoding.channels):
-            _paint_likely(mask, inside[:, :, channel], label)
+        for channel, label in enumerate(output.labels):
+            _paint_likely(mask, output, channel, label)
     return mask
 
 
 def to_native_probabilities(
-    plane: Grey, geometry: SliceGeometry, preprocessing: Preprocessing
+    probabilities: NDArray[np.uint8],
+    channel: int,
+    geometry: SliceGeometry,
+    preprocessing: Preprocessing,
+    decoding: Decoding,
 ) -> Grey:
-    """Resample one channel's 8-bit probabilities (H, W) to the slice's own grid (rows, columns).
+    """Resample one channel of 8-bit probabilities (H, W, C) to the slice's grid (rows, columns).
 
     Bilinear, as :func:`to_native` does it before it decides.
     """
-    inside = np.ascontiguousarray(plane[frame_of(geometry, preprocessing).area])
-    size = (geometry.cols, geometry.rows)
-    return np.asarray(Image.fromarray(inside).resize(size, Image.Resampling.BILINEAR))
+    output = _framed(probabilities, geometry, preprocessing, decoding)
+    plane = np.ascontiguousarray(output.probabilities[:, :, channel])
+    (top, bottom), (left, right) = output.rows, output.cols
+    return np.asarray(
+        Image.fromarray(plane).resize(
+            (geometry.cols, geometry.rows),
+            Image.Resampling.BILINEAR,
+            box=(left, top, right, bottom),
+        )
+    )
 
 
-def cheaper_on_board(geometry: SliceGeometry, preprocessing: Preprocessing, channels: int) -> bool:
+def cheaper_on_board(geometry: SliceGeometry, output: Port) -> bool:
     """Tell whether a native mask is fewer bytes on the wire than 8-bit probabilities."""
-    height, width = preprocessing.size
-    return geometry.rows * geometry.cols < height * width * channels
+    return geometry.rows * geometry.cols < math.prod(output.shape[1:])
 
 
-def _paint_likely(mask: Mask, plane: Grey, label: int) -> None:
+def _framed(
+    probabilities: NDArray[np.uint8],
+    geometry: SliceGeometry,
+    preprocessing: Preprocessing,
+    decoding: Decoding,
+) -> FramedOutput:
+    frame = frame_of(geometry, preprocessing)
+    rows = frame.top, frame.top + frame.height
+    cols = frame.left, frame.left + frame.width
+    return frame_output(probabilities, decoding, rows, cols)
+
+
+def _paint_likely(mask: Mask, output: FramedOutput, channel: int, label: int) -> None:
     """Paint a label where its resampled probability is at least one half."""
-    box = _Box.around(plane >= HALF, mask.shape)
+    plane = output.probabilities[:, :, channel]
+    box = _Box.around(plane >= HALF, output, mask.shape)
     if box is not None:
         np.putmask(mask[box.native], box.resample(plane) >= HALF, label)
 
 
-def _paint_most_probable(mask: Mask, inside: NDArray[np.uint8], labels: tuple[int, ...]) -> None:
+def _paint_most_probable(mask: Mask, output: FramedOutput) -> None:
     """Paint the label of the most probable channel after resampling."""
-    values = np.array(labels, np.uint8)
-    box = _Box.around(values[inside.argmax(axis=2)] != 0, mask.shape)
+    values = np.array(output.labels, np.uint8)
+    likeliest = output.probabilities.argmax(axis=2)
+    box = _Box.around(values[likeliest] != 0, output, mask.shape)
     if box is not None:
-        planes = [box.resample(inside[:, :, channel]) for channel in range(len(labels))]
+        planes = [
+            box.resample(output.probabilities[:, :, channel]) for channel in range(len(values))
+        ]
         mask[box.native] = values[np.argmax(planes, axis=0)]
 
 
@@ -215,10 +243,12 @@ class _Box:
     model: tuple[float, float, float, float]
 
     @classmethod
-    def around(cls, foreground: NDArray[np.bool_], shape: tuple[int, ...]) -> "_Box | None":
+    def around(
+        cls, foreground: NDArray[np.bool_], output: FramedOutput, shape: tuple[int, ...]
+    ) -> "_Box | None":
         """Enclose every native pixel that a foreground pixel of the model can reach."""
-        rows = _reach(np.flatnonzero(foreground.any(axis=1)), foreground.shape[0], shape[0])
-        cols = _reach(np.flatnonzero(foreground.any(axis=0)), foreground.shape[1], shape[1])
+        rows = _reach(np.flatnonzero(foreground.any(axis=1)), output.rows, shape[0])
+        cols = _reach(np.flatnonzero(foreground.any(axis=0)), output.cols, shape[1])
         if rows is None or cols is None:
             return None
         (top, bottom, up, down), (left, right, start, end) = rows, cols
@@ -233,14 +263,27 @@ class _Box:
 
 
 def _reach(
-    hits: NDArray[np.intp], model_extent: int, native_extent: int
+    hits: NDArray[np.intp], span: Span, native_extent: int
 ) -> tuple[int, int, float, float] | None:
-    """Return the native range that model pixels reach along one axis, and its model range."""
+    """Return the native range that model pixels reach along one axis, and its model range.
+
+    Parameters
+    ----------
+    hits
+        Pixels of the model that are not background.
+    span
+        First and last edge of the slice, in pixels of the model.
+    native_extent
+        Pixels of the slice.
+    """
     if not hits.size:
         return None
-    scale = model_extent / native_extent
+    start, end = span
+    scale = (end - start) / native_extent
     # The bilinear filter spans one pixel of the coarser grid to either side.
     margin = max(1.0, scale)
-    first = max(0, int((hits[0] - margin) / scale))
-    last = min(native_extent, int((hits[-1] + 1 + margin) / scale) + 1)
-    return first, last, first * scale, min(last * scale, float(model_extent))
+    first = max(0, int((hits[0] - margin - start) / scale))
+    last = min(native_extent, int((hits[-1] + 1 + margin - start) / scale) + 1)
+    if first >= last:
+        return None
+    return first, last, start + first * scale, min(start + last * scale, end)

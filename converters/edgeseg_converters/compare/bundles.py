@@ -75,7 +75,9 @@ def compare_bundles(
     steps = len(slices) * (1 + len(opened))
     with progress(steps, f"segmenting with {source.name}") as advance:
         keras = SliceSegmenter(
-            runner, runner.preprocessing(manifest.preprocessing), manifest.decoding
+            runner,
+            runner.preprocessing(manifest.preprocessing),
+            runner.decoding(manifest.decoding),
         )
         reference = score(keras, slices, advance)
         require_truth(reference, folder)
@@ -195,7 +197,8 @@ def size_of(model: Path) -> int:
 
 def _processing(manifest: Manifest) -> tuple[object, ...]:
     """Return how slices become the input, and the output a mask, sizes aside."""
-    return msgspec.structs.replace(manifest.preprocessing, size=(1, 1)), manifest.decoding
+    meaning = msgspec.structs.replace(manifest.decoding, field=msgspec.UNSET)
+    return msgspec.structs.replace(manifest.preprocessing, size=(1, 1)), meaning
 
 
 def _notes(names: Sequence[str], bundles: Sequence[Bundle], model: Path) -> Iterable[str]:

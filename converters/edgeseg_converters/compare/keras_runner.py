@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeseg.bundle.manifest import Manifest, Preprocessing
+from edgeseg.bundle.manifest import Decoding, Manifest, Preprocessing
 from edgeseg.errors import ModelError
 from edgeseg_converters.arrays import ModelInput
 from edgeseg_converters.assemble import hash_model
@@ -17,9 +17,12 @@ from edgeseg_converters.keras.logits import (
     Activation,
     complete_logits,
     ending_activation,
+    ends_in_logits,
     ends_in_softmax,
 )
 from edgeseg_converters.keras.model_file import load_model
+from edgeseg_converters.keras.output_grid import output_field
+from edgeseg_converters.keras.output_image import with_image_output
 from edgeseg_converters.keras.quiet import import_tensorflow
 
 
@@ -49,7 +52,7 @@ class KerasRunner:
         shape = (height, width, manifest.preprocessing.channels)
         network = read_network(model, shape if _is_flexible(model) else None)
         activation = cast(Activation | None, manifest.settings.get("activation"))
-        graph, _ = complete_logits(network.graph, activation)
+        graph, _ = complete_logits(with_image_output(network.graph), activation)
         (_, rows, cols, channels) = graph.inputs[0].shape
         ending = "softmax" if ends_in_softmax(graph) else "sigmoid"
         own = _kind(channels, graph.tensors[graph.outputs[0]].shape[-1], ending)
@@ -62,8 +65,11 @@ class KerasRunner:
                 "that the bundle was compiled from"
             )
         self.size = rows, cols
+        self._output = graph.tensors[graph.outputs[0]].shape
+        self._field = output_field(graph)
         self._model = model
-        self._lacks = ending_activation(graph) if graph.outputs != network.graph.outputs else None
+        given = ends_in_logits(network.graph)
+        self._lacks = ending_activation(graph) if given else None
 
     def __call__(self, image: ModelInput) -> NDArray[np.float32]:
         """Return the probabilities (1, H, W, labels) of an image (1, H, W, C)."""
@@ -72,11 +78,16 @@ class KerasRunner:
         tensorflow = import_tensorflow()
         (output,) = tensorflow.nest.flatten(self._model(image, training=False))
         finish = getattr(tensorflow.nn, self._lacks) if self._lacks else np.asarray
-        return np.asarray(finish(output), np.float32)
+        return np.asarray(finish(tensorflow.reshape(output, self._output)), np.float32)
 
     def preprocessing(self, of_bundle: Preprocessing) -> Preprocessing:
         """Return how slices become this model's input: as for its bundle, at its own size."""
         return msgspec.structs.replace(of_bundle, size=self.size)
+
+    def decoding(self, of_bundle: Decoding) -> Decoding:
+        """Return how this model's output becomes a mask: as its bundle's, on its own grid."""
+        field = msgspec.UNSET if self._field is None else self._field
+        return msgspec.structs.replace(of_bundle, field=field)
 
 
 def _kind(channels: int, made: int, activation: str) -> str:

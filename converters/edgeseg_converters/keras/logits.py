@@ -73,6 +73,11 @@ def ending_activation(graph: Graph) -> str:
     return _activation_of(graph, end)
 
 
+def ends_in_logits(graph: Graph) -> bool:
+    """Tell whether the one output of a model lacks an activation that makes probabilities."""
+    return ending_activation(graph) not in _PROBABILITIES
+
+
 def ends_in_softmax(graph: Graph) -> bool:
     """Tell whether the channels of the one output of a model exclude each other."""
     return ending_activation(graph) == "softmax"

@@ -11,6 +11,8 @@ from edgeseg.text.units import format_bytes, format_count
 from edgeseg_converters.keras.chosen_output import choose_output
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.model_file import load_model
+from edgeseg_converters.keras.output_grid import output_field
+from edgeseg_converters.keras.output_image import with_image_output
 from edgeseg_converters.layers.cost import LayerCost, layer_cost, live_bytes, peak_live_bytes
 from edgeseg_converters.notation import parse_input_shape
 
@@ -84,13 +86,15 @@ def inspect_model(
     Raises
     ------
     ModelError
-        If the model can't be read.
+        If the model can't be read, or its output be placed on its input.
     UsageError
         If the text is no input shape, or there is no such output.
     """
     shape = parse_input_shape(input_shape) if isinstance(input_shape, str) else input_shape
     chosen = choose_output(load_model(Path(model)), model_output)
-    return inspect_graph(read_network(chosen, shape).graph)
+    graph = read_network(chosen, shape).graph
+    output_field(with_image_output(graph))
+    return inspect_graph(graph)
 
 
 def inspect_graph(graph: Graph) -> Inspection:

@@ -35,7 +35,7 @@ class Reference:
             check_labels(manifest)
             runner = KerasRunner(self._model, manifest)
             how = runner.preprocessing(manifest.preprocessing)
-            segmenter = SliceSegmenter(runner, how, manifest.decoding)
+            segmenter = SliceSegmenter(runner, how, runner.decoding(manifest.decoding))
             self._scores = scored(segmenter, self._slices, self._model.name, self._progress)
             require_truth(self._scores, self._slices[0].source)
         return self._scores

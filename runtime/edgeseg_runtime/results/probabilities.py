@@ -63,9 +63,13 @@ def write_probabilities(
         for channel, _ in channels:
             yield [
                 to_native_probabilities(
-                    plane[..., channel], scan.geometry(index), manifest.preprocessing
+                    output,
+                    channel,
+                    scan.geometry(index),
+                    manifest.preprocessing,
+                    manifest.decoding,
                 )
-                for index, plane in enumerate(probabilities)
+                for index, output in enumerate(probabilities)
             ]
 
     title = f"probabilities: {', '.join(name for _, name in channels)}"

@@ -9,8 +9,9 @@ import pytest
 import zoo
 
 from edgeseg.bundle.bundle_file import Bundle
-from edgeseg.bundle.manifest import Decoding, Manifest, Preprocessing
+from edgeseg.bundle.manifest import Decoding, Manifest, OutputField, Preprocessing
 from edgeseg.errors import ModelError
+from edgeseg_converters.assemble import hash_model
 from edgeseg_converters.compare.keras_runner import KerasRunner
 from edgeseg_converters.keras.quiet import import_keras, quiet
 
@@ -72,3 +73,25 @@ def test_another_model_is_refused(
     path = saved(one_conv(64, **other), tmp_path / "other.keras")
     with pytest.raises(ModelError, match=said):
         KerasRunner(path, manifest)
+
+
+def test_an_output_lies_where_that_of_its_own_size_does(tmp_path: Path, manifest: Manifest) -> None:
+    keras = import_keras()
+    image = keras.Input((32, 32, 1))
+    x = keras.layers.Conv2D(3, 5, activation="sigmoid")(image)
+    path = saved(keras.Model(image, keras.layers.Flatten()(x)), tmp_path / "cropped.keras")
+    runner = KerasRunner(path, manifest)
+    assert runner(zoo.random_images(1, 32)).shape == (1, 28, 28, 3)
+    field = OutputField((28, 28), 2, 2, 28, 28)
+    assert runner.decoding(manifest.decoding).field == field
+
+
+def test_sigmoids_of_a_background_are_those_of_the_same_file(
+    tmp_path: Path, manifest: Manifest
+) -> None:
+    path = saved(one_conv(64), tmp_path / "own.keras")
+    likeliest = msgspec.structs.replace(manifest, decoding=Decoding("softmax", (0, 1, 2)))
+    with pytest.raises(ModelError, match="3 of softmax"):
+        KerasRunner(path, likeliest)
+    same = msgspec.structs.replace(likeliest, model_sha256=hash_model(path))
+    assert KerasRunner(path, same).size == (64, 64)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edgeseg.bundle.manifest import Decoding, Preprocessing
+from edgeseg.bundle.manifest import Decoding, Port, Preprocessing
 from edgeseg.imaging.levels import to_input, window
 from edgeseg.imaging.slices import (
     HALF,
@@ -220,5 +220,5 @@ def test_outputs_beyond_the_range_saturate() -> None:
 def test_the_smaller_message_wins() -> None:
     """A native mask of 512x512 is more than three 256x256 planes, not more than five."""
     geometry, preprocessing = SliceGeometry(512, 512), _preprocessing(256)
-    assert not cheaper_on_board(geometry, preprocessing, 3)
-    assert cheaper_on_board(geometry, preprocessing, 5)
+    assert not cheaper_on_board(geometry, Port("output", (1, *preprocessing.size, 3)))
+    assert cheaper_on_board(geometry, Port("output", (1, *preprocessing.size, 5)))

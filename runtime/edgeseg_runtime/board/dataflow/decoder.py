@@ -29,8 +29,7 @@ class Decoder:
 
     def sent_as(self, geometry: SliceGeometry) -> Literal["probabilities", "mask"]:
         """Tell in which form a slice of that native grid is sent."""
-        channels = self.output.shape[-1]
-        if self.probabilities or not cheaper_on_board(geometry, self.preprocessing, channels):
+        if self.probabilities or not cheaper_on_board(geometry, self.output):
             return "probabilities"
         return "mask"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edgeseg.errors import EdgesegError, UsageError, VolumeError, field_name
 from edgeseg.imaging.dicom.extra import need_dicom
-from edgeseg.imaging.dicom.files import DCM, ZIP, is_dicom
+from edgeseg.imaging.dicom.files import DCM, ZIP, is_dicom, is_zip, zips_in
 from edgeseg.imaging.nifti import NIFTI, read_volume
 from edgeseg.imaging.png import PICTURE, read_pictures
 from edgeseg.imaging.scan import Scan
@@ -26,7 +26,7 @@ GROUP = "edgeseg.scan_formats"
 
 def _holds_dicom(path: Path) -> bool:
     """Tell by its contents whether a path is DICOM; a zip can hold nothing else."""
-    return (path.suffix.lower() == ZIP and path.is_file()) or is_dicom(path)
+    return is_zip(path) or is_dicom(path)
 
 
 def _read_series(path: Path, series: str | None, progress: Progress) -> Scan:
@@ -102,7 +102,7 @@ def read_scan(path: Path, series: str | None = None, progress: Progress = silent
         DICOM comes as a folder (with all that is below it), a .zip, or one file.
     series
         Which DICOM series, where there are several: its number, UID, or a part of its
-        description.
+        description; and which acquisition of it, as ``acquisition=2`` alone or after a comma.
     progress
         Is told how far the reading of a DICOM series is.
 
@@ -131,7 +131,15 @@ def format_of(path: Path) -> ScanFormat:
     if not path.exists():
         raise VolumeError(f"{path} does not exist; {_readable()}{near_path(path)}")
     rows = [row for row in scan_formats() if row.matches(path)]
+    if path.is_dir():
+        # Beside a series that is known by its contents, other files are pictures of it.
+        rows = [row for row in rows if row.recognize is not None] or rows
     if not rows:
+        zips = zips_in(path) if path.is_dir() else []
+        if len(zips) > 1:
+            raise VolumeError(
+                f"{path} holds {len(zips)} zips and no scan beside them; give one of them"
+            )
         verb = "holds" if path.is_dir() else "is"
         raise VolumeError(f"{path} {verb} no scan; {_readable()}")
     if len(rows) > 1 and path.is_dir():

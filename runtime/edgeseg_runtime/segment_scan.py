@@ -10,6 +10,7 @@ from edgeseg.bundle.rules import Rule
 from edgeseg.bundle.signature import read_verify_key, verify_bundle
 from edgeseg.errors import BoardError, OutputError, PlacementError, field_name
 from edgeseg.files.atomic import check_writable, write_json
+from edgeseg.imaging.dicom.choice import choice_text
 from edgeseg.imaging.dicom.output import check_dicom_seg, write_dicom_seg
 from edgeseg.imaging.formats import read_scan
 from edgeseg.imaging.hounsfield import notes_on
@@ -168,7 +169,7 @@ def _prepare(  # noqa: PLR0913, PLR0917 - all that the public functions are give
     """Check options, inputs and outputs."""
     options, tell = options or SegmentOptions(), tell or (lambda _: None)
     boards, link = boards_of(options)
-    scan = read_scan(path, options.series, progress)
+    scan = read_scan(path, choice_text(options.series, options.acquisition), progress)
     _check_outputs(output, options, scan)
     notes = notes_on(scan)
     for note in notes:

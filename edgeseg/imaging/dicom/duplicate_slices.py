@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgeseg.errors import VolumeError
+from edgeseg.imaging.dicom.acquisitions import offer_of_acquisitions
 from edgeseg.imaging.dicom.pixels import stored_pixels
 from edgeseg.imaging.dicom.plane import Plane
 
@@ -31,9 +32,10 @@ def without_duplicates(groups: Sequence[Sequence[Plane]]) -> tuple[Plane, ...]:
     for group in groups:
         if len(group) > 1 and not _alike(group):
             positions = sum(len(images) > 1 for images in groups)
+            remedy = offer_of_acquisitions(group) or "export one of them"
             raise VolumeError(
                 f"{positions} positions show several different images{_difference(group)}, as "
-                "where phases share a series; export one of them"
+                f"where phases share a series; {remedy}"
             )
     return tuple(group[0] for group in groups)
 

@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,8 +15,11 @@ from edgeseg.imaging.dicom.zipped import Opener, unzipped
 ZIP, DCM = ".zip", ".dcm"
 _PREAMBLE = 128
 _MAGIC = b"DICM"
-_HEAD_BYTES = _PREAMBLE + len(_MAGIC)
-_IDENTIFYING_GROUP = b"\x08\x00"
+_ZIP_MAGIC = b"PK\x03\x04"
+HEAD_BYTES = _PREAMBLE + len(_MAGIC)
+_FIRST_GROUPS = (b"\x02\x00", b"\x08\x00")
+"""Of a file's own elements, which a file without preamble may have or lack, and identification."""
+
 _HIGHEST_FIRST_ELEMENT = 0x18
 
 
@@ -31,7 +34,7 @@ class DicomFile:
     open
         Opens it anew, to read and seek, as long as what it lies in is open.
     whole
-        Whether it has the preamble of a DICOM file; some old files have the data set alone.
+        Whether it has the preamble of a DICOM file; some have lost it, or have the data set alone.
     """
 
     name: str
@@ -46,10 +49,17 @@ def dicom_entries(path: Path) -> Iterator[tuple[DicomFile, ...]]:
     Raises
     ------
     VolumeError
-        If a file can't be read, or a zip is damaged or made to do harm.
+        If a file can't be read, or a zip is damaged, made to do harm, or holds another zip alone.
     """
-    with _entries(path) as entries:
-        yield tuple(entries)
+    with _candidates(path) as candidates:
+        files = tuple(candidates)
+        entries = _dicom_of(files)
+        inner = [name for name, _ in files if name.lower().endswith(ZIP)]
+        if not entries and inner and path.is_file():
+            raise VolumeError(
+                f"{path} holds a zip, {inner[0]!r}, and no DICOM image; unpack it, and give that"
+            )
+        yield entries
 
 
 def is_dicom(path: Path) -> bool:
@@ -57,8 +67,21 @@ def is_dicom(path: Path) -> bool:
 
     No file is opened behind the first that is DICOM.
     """
-    with _entries(path) as entries:
-        return any(True for _ in entries)
+    with _candidates(path) as candidates:
+        return any(_entry(*candidate) is not None for candidate in candidates)
+
+
+def is_zip(path: Path) -> bool:
+    """Tell by its name or its contents whether a file is a zip."""
+    if path.suffix.lower() == ZIP or not path.is_file():
+        return path.is_file()
+    with reading(path.name), path.open("rb") as file:
+        return file.read(len(_ZIP_MAGIC)) == _ZIP_MAGIC
+
+
+def zips_in(folder: Path) -> list[Path]:
+    """Return the zips of a folder and below."""
+    return sorted(file for file in folder.rglob("*") if file.suffix.lower() == ZIP and is_zip(file))
 
 
 @contextmanager
@@ -95,17 +118,31 @@ def reading(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def _entries(path: Path) -> Iterator[Iterator[DicomFile]]:
-    """Yield what yields the DICOM files below a path, each opened when it is asked for."""
-    with ExitStack() as stack:
-        candidates: Iterable[tuple[str, Opener]]
-        if path.is_dir():
-            candidates = _below(path)
-        elif path.suffix.lower() == ZIP:
-            candidates = stack.enter_context(unzipped(path))
-        else:
-            candidates = ((path.name, partial(_open, path)),)
-        yield filter(None, (_entry(*candidate) for candidate in candidates))
+def _candidates(path: Path) -> Iterator[Iterable[tuple[str, Opener]]]:
+    """Yield the names of the files below a path, and what opens them; none is opened yet."""
+    if path.is_dir():
+        with _in_folder(path) as files:
+            yield files
+    elif is_zip(path):
+        with unzipped(path) as files:
+            yield files
+    else:
+        yield ((path.name, partial(_open, path)),)
+
+
+@contextmanager
+def _in_folder(folder: Path) -> Iterator[Iterable[tuple[str, Opener]]]:
+    """Yield the files of a folder; where none is DICOM and one is a zip, those of the zip."""
+    zips = zips_in(folder)
+    if len(zips) != 1 or any(_entry(*file) is not None for file in _below(folder)):
+        yield _below(folder)
+        return
+    with unzipped(zips[0]) as files:
+        yield files
+
+
+def _dicom_of(candidates: Iterable[tuple[str, Opener]]) -> tuple[DicomFile, ...]:
+    return tuple(filter(None, (_entry(*candidate) for candidate in candidates)))
 
 
 def _below(folder: Path) -> Iterator[tuple[str, Opener]]:
@@ -123,7 +160,7 @@ def _open(file: Path) -> IO[bytes]:
 
 def _entry(name: str, opens: Opener) -> DicomFile | None:
     with reading(name), opens() as file:
-        head = file.read(_HEAD_BYTES)
+        head = file.read(HEAD_BYTES)
     if head[_PREAMBLE:] == _MAGIC:
         return DicomFile(name, opens, whole=True)
     return DicomFile(name, opens, whole=False) if _is_bare(head) else None
@@ -133,7 +170,5 @@ def _is_bare(head: bytes) -> bool:
     """Tell whether a file begins with an element that a data set without a preamble begins with."""
     element = int.from_bytes(head[2:4], "little")
     return (
-        len(head) == _HEAD_BYTES
-        and head[:2] == _IDENTIFYING_GROUP
-        and element <= _HIGHEST_FIRST_ELEMENT
+        len(head) == HEAD_BYTES and head[:2] in _FIRST_GROUPS and element <= _HIGHEST_FIRST_ELEMENT
     )

@@ -6,13 +6,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.encaps import generate_frames
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.utils import iter_pixels
 from pydicom.uid import UID
 
 from edgeseg.errors import UsageError, VolumeError
+from edgeseg.imaging.dicom.codestreams import stated_size
 from edgeseg.imaging.dicom.files import reading
-from edgeseg.imaging.dicom.header import read_dataset
+from edgeseg.imaging.dicom.header import read_pixels
 from edgeseg.imaging.dicom.plane import Plane, Rescale
 from edgeseg.imaging.nifti import AIR
 
@@ -59,10 +62,11 @@ def stored_pixels(planes: Sequence[Plane]) -> Iterator[NDArray[Any]]:
     """
     for image, group in groupby(planes, key=lambda plane: plane.image):
         members = list(group)
-        dataset = read_dataset(image.entry, pixels=True)
+        dataset = read_pixels(image)
         with reading(image.entry.name):
             if "PixelData" not in dataset:
                 raise VolumeError(f"{image.entry.name} has no pixels; copy it again")
+            _check_compressed(dataset, members[0])
             frames = [plane.frame for plane in members]
             for plane, frame in zip(members, iter_pixels(dataset, indices=frames), strict=True):
                 if frame.shape != plane.size:
@@ -77,6 +81,27 @@ def to_hounsfield(stored: NDArray[Any], rescale: Rescale) -> NDArray[np.float64]
         low, high = rescale.padding
         values[(stored >= low) & (stored <= high)] = AIR
     return np.asarray(values, np.float64)
+
+
+def _check_compressed(dataset: Dataset, plane: Plane) -> None:
+    """Refuse compressed pictures of another size than the header's, before they are decoded."""
+    if not dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        return
+    frames = int(dataset.get("NumberOfFrames") or 1)
+    wanted = (*plane.size, int(dataset.get("SamplesPerPixel") or 1))
+    names = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")
+    offsets = tuple(dataset[name].value for name in names if name in dataset)
+    streams = generate_frames(
+        dataset.PixelData, number_of_frames=frames, extended_offsets=offsets or None
+    )
+    for stream in streams:
+        stated = stated_size(stream)
+        if stated is not None and stated != wanted:
+            raise VolumeError(
+                f"{plane.image.entry.name} holds a compressed picture of {stated.rows} x "
+                f"{stated.cols} pixels, and its header says {plane.size[0]} x {plane.size[1]}; "
+                "export the series again"
+            )
 
 
 def _decodable(syntax: UID) -> bool:

@@ -1,6 +1,6 @@
 """One slice of a DICOM series: where it lies, and how its stored values become HU."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,11 +26,14 @@ class Rescale:
     ----------
     padding
         Lowest and highest stored value that stands for no tissue, or None.
+    stated
+        Whether the header has slope and intercept; where it does not, they are 1 and 0.
     """
 
     slope: float
     intercept: float
     padding: tuple[int, int] | None
+    stated: bool = True
 
     @property
     def whole(self) -> bool:
@@ -58,6 +61,8 @@ class Plane:
         Of increasing columns and of increasing rows, (2, 3).
     thickness
         In mm, where it is known.
+    acquisition
+        The number of its acquisition, where it has one.
     """
 
     image: DicomImage
@@ -69,6 +74,7 @@ class Plane:
     directions: NDArray[np.float64]
     thickness: float | None
     rescale: Rescale
+    acquisition: int | None
 
     @property
     def normal(self) -> NDArray[np.float64]:
@@ -124,6 +130,7 @@ def _plane(image: DicomImage, header: Dataset, frame: int, number: int) -> Plane
     row_mm, col_mm = map(float, header.PixelSpacing)
     if not (0 < row_mm < np.inf and 0 < col_mm < np.inf):
         raise VolumeError(f"{name} has pixels of {row_mm} x {col_mm} mm; export the series again")
+    acquisition = header.get("AcquisitionNumber", header.get("FrameAcquisitionNumber"))
     thickness = header.get("SliceThickness") or header.get("SpacingBetweenSlices")
     return Plane(
         image=image,
@@ -135,17 +142,38 @@ def _plane(image: DicomImage, header: Dataset, frame: int, number: int) -> Plane
         directions=directions,
         thickness=abs(float(thickness)) or None if thickness else None,
         rescale=_rescale(header, name),
+        acquisition=None if acquisition in {None, ""} else int(acquisition),
     )
 
 
 def _rescale(header: Dataset, name: str) -> Rescale:
     slope, intercept = header.get("RescaleSlope"), header.get("RescaleIntercept")
-    if slope is None or intercept is None or not float(slope):
-        raise VolumeError(f"{name} has no rescale slope and intercept: no HU; export it again")
+    stated = slope is not None and intercept is not None
+    if header.get("ModalityLUTSequence") and not stated:
+        raise VolumeError(f"{name} has a table in place of slope and intercept; export it again")
+    slope, intercept = (1 if slope is None else slope), (0 if intercept is None else intercept)
+    if not float(slope):
+        raise VolumeError(f"{name} has a rescale slope of 0: no HU; export it again")
     unit = str(header.get("RescaleType") or "").upper()
     if unit not in _HU_TYPES:
         raise VolumeError(f"{name} holds no HU by its RescaleType; choose a series of HU")
-    return Rescale(float(slope), float(intercept), _padding(header))
+    return Rescale(float(slope), float(intercept), _padding(header), stated)
+
+
+def check_alike_rescale(planes: Sequence[Plane]) -> None:
+    """Refuse slices of which some have a rescale and others have lost it.
+
+    Raises
+    ------
+    VolumeError
+        It names the first that has none.
+    """
+    lost = [plane for plane in planes if not plane.rescale.stated]
+    if 0 < len(lost) < len(planes):
+        raise VolumeError(
+            f"{lost[0].image.entry.name} has no rescale slope and intercept, unlike others: no "
+            "HU; export it again"
+        )
 
 
 def _padding(header: Dataset) -> tuple[int, int] | None:

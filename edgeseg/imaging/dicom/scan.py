@@ -11,11 +11,17 @@ from nibabel.orientations import apply_orientation
 from numpy.typing import NDArray
 
 from edgeseg.errors import EdgesegError, VolumeError
+from edgeseg.imaging.dicom.acquisitions import (
+    interleaved,
+    of_acquisition,
+    offer_of_acquisitions,
+)
+from edgeseg.imaging.dicom.choice import parse_choice
 from edgeseg.imaging.dicom.duplicate_slices import without_duplicates
 from edgeseg.imaging.dicom.files import DicomFile, dicom_entries, reading
 from edgeseg.imaging.dicom.header import DicomImage, read_image
 from edgeseg.imaging.dicom.pixels import check_decoders, stored_pixels, to_hounsfield
-from edgeseg.imaging.dicom.plane import Plane
+from edgeseg.imaging.dicom.plane import Plane, check_alike_rescale
 from edgeseg.imaging.dicom.series import choose, group_series, left_out
 from edgeseg.imaging.dicom.stack import Stack, by_height, stack, unlike
 from edgeseg.imaging.grid import Grid
@@ -57,7 +63,8 @@ def read_dicom(path: Path, series: str | None = None, progress: Progress = silen
     path
         Of the folder (with all that is below it), the zip, or the file.
     series
-        Which series, where there are several: UID, number, or a part of the description.
+        Which series, where there are several: UID, number, or a part of the description; and
+        which acquisition of it, as ``acquisition=2`` alone or after a comma.
     progress
         Is told of headers and of slices.
 
@@ -81,11 +88,14 @@ def _read(
     groups = group_series(_images(entries, progress))
     if not groups:
         raise VolumeError("holds no DICOM image; give a folder or .zip with a CT series")
-    chosen = choose(groups, series)
-    planes = chosen.planes()
+    choice = parse_choice(series)
+    chosen = choose(groups, choice.series)
+    planes = of_acquisition(chosen.planes(), choice.acquisition)
     problem = unlike(planes)
     if problem is not None:
-        raise VolumeError(f"{chosen.title} mixes {problem}; export them as series of their own")
+        remedy = offer_of_acquisitions(planes) or "export them as series of their own"
+        raise VolumeError(f"{chosen.title} mixes {problem}; {remedy}")
+    check_alike_rescale(planes)
     check_decoders(planes)
     slices = stack(without_duplicates(by_height(planes)))
     rows, columns = slices.planes[0].size
@@ -119,6 +129,7 @@ def _notes(slices: Stack, images: int) -> tuple[str | None, ...]:
     inverted = any(
         plane.image.header.get("PhotometricInterpretation") == _INVERTED for plane in slices.planes
     )
+    unscaled = not any(plane.rescale.stated for plane in slices.planes)
     return (
         f"left out copies of slices ({duplicates})" if duplicates else None,
         f"the gantry was tilted by {slices.tilt:.1f} degrees: the mask's affine is sheared like "
@@ -128,6 +139,8 @@ def _notes(slices: Stack, images: int) -> tuple[str | None, ...]:
         "the series is stored inverted (MONOCHROME1): its HU are read by its rescale alone"
         if inverted
         else None,
+        "the series lacks a rescale slope or intercept: taken as 1 and 0" if unscaled else None,
+        interleaved(slices.planes),
         "the slice's thickness is unknown: taken as 1 mm"
         if len(slices.planes) == 1 and first.thickness is None
         else None,

@@ -48,6 +48,10 @@ def segment(
         str | None,
         typer.Option(metavar="TEXT|NUMBER|UID", help="Which DICOM series, where there are more."),
     ] = None,
+    acquisition: Annotated[
+        int | None,
+        typer.Option(min=0, help="Which acquisition of it, where it holds several, as phases."),
+    ] = None,
     postprocess: Annotated[
         str | None,
         typer.Option(metavar="PRESET|FILE|none", help="Instead of the bundle's post-processing."),
@@ -98,6 +102,7 @@ def segment(
         key=key,
         signed_by=signed_by,
         series=series,
+        acquisition=acquisition,
         postprocess=postprocess,
         probabilities=probabilities,
         dicom_seg=dicom_seg,

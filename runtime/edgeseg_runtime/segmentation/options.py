@@ -37,6 +37,8 @@ class SegmentOptions:
         A public key that the bundle must be signed with.
     series
         Which DICOM series, where there are several: a text, a number or a UID.
+    acquisition
+        Which acquisition of it, where it holds several, such as phases.
     postprocess
         A preset, a TOML file of rules or ``none``, instead of the bundle's post-processing.
     probabilities, dicom_seg, preview, html, statistics, report
@@ -55,6 +57,7 @@ class SegmentOptions:
     key: Path | None = None
     signed_by: Path | None = None
     series: str | None = None
+    acquisition: int | None = None
     postprocess: str | None = None
     probabilities: Path | None = None
     dicom_seg: Path | None = None

@@ -100,7 +100,9 @@ def test_phases_in_one_series_are_refused(small: Path) -> None:
     for file in by_position(small):
         change(file, later, small / f"later_{file.name}")
     with pytest.raises(
-        VolumeError, match=r"20 positions show several different images \(acquisitions 14 and 15\)"
+        VolumeError,
+        match=r"20 positions show several different images \(acquisitions 14 and 15\), .*"
+        r"; choose one with acquisition \(14 and 15\)",
     ):
         read_scan(small)
 

@@ -108,7 +108,7 @@ def _index_of(series: Path) -> Path:
     for file in series.iterdir():
         files.add(file)
     files.write(series.parent / "set")
-    files._tmpdir.cleanup()
+    files._stage["t"].cleanup()  # collected, it would warn of its folder
     return series.parent / "set" / "DICOMDIR"
 
 

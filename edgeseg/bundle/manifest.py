@@ -214,6 +214,11 @@ class Preprocessing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Bytes of the levels that become one input of the model."""
         return self.planes * self.plane_bytes
 
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes of the levels that a board keeps for the next slice, whose neighbours they are."""
+        return self.image_bytes if self.planes > 1 else 0
+
     def window_of(self, channel: int) -> Interval:
         """Return the window of a channel."""
         return self.window if self.windows is msgspec.UNSET else self.windows[channel]

@@ -85,10 +85,10 @@ def test_workers_and_the_chain_agree_bit_by_bit(
     try:
         coordinator.deploy(Placement((Lane(dict(zip(names, "abab", strict=True)), 3),), {}))
         # So large a slice is not decoded on a board: probabilities come back.
-        stream = (
+        stream = [
             PendingSlice(index, SliceGeometry(1024, 1024), grey)
             for index, grey in enumerate(SLICES)
-        )
+        ]
         results = {result.index: result.array for result in coordinator.stream(stream)}
     finally:
         coordinator.close()

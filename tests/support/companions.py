@@ -52,9 +52,9 @@ def relay(bundle: Path, slices: Sequence[Grey], commands: Commands) -> Mapping[i
         coordinator = Coordinator(opened, boards)
         try:
             coordinator.deploy(Placement((Lane(homes, _WINDOW),), {}))
-            images = (
+            images = [
                 PendingSlice(i, SliceGeometry(*grey.shape), grey) for i, grey in enumerate(slices)
-            )
+            ]
             results = list(coordinator.stream(images))
         finally:
             coordinator.close()

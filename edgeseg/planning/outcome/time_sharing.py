@@ -182,7 +182,7 @@ def _need(problem: Problem, board: int, group: range, batch: int) -> int:
     order = [piece for piece in problem.loading if piece in group]
     resident = np.cumsum(t.resident[order])
     loading = float((resident - t.resident[order] + t.peak[order]).max())
-    images = batch * float(t.wire[t.images].sum())
+    images = batch * problem.image_planes * float(t.wire[t.images].sum())
     running = float(resident[-1]) + images + _alive(problem, group)
     return round(float(t.base[board]) + max(loading, running))
 

@@ -83,12 +83,11 @@ def problem_of(  # noqa: PLR0913 - all that a problem is made of
     )
     order = {piece.name: number for number, piece in enumerate(pieces)}
     (first, *_), mask = pieces[0].inputs, pieces[-1].outputs[-1].tensor
-    image_bytes = (
-        math.prod(first.shape[1:3]) if preprocessing is None else preprocessing.image_bytes
-    )
+    how = preprocessing or Preprocessing((0.0, 255.0), (first.shape[1], first.shape[2]))
+    working = working_bytes(pieces, sources_of(pieces), first.tensor, mask, how.image_bytes)
     return Problem(
         pieces=costs,
-        flows=_flows(pieces, image_bytes),
+        flows=_flows(pieces, how.plane_bytes),
         boards=tuple(boards),
         links=tuple((links or {}).get(board.name, GIGABIT) for board in boards),
         coordinator=coordinator,
@@ -98,7 +97,8 @@ def problem_of(  # noqa: PLR0913 - all that a problem is made of
             for board in boards
             if not _all_measured(measured.get(board.name, {}), pieces, board)
         ),
-        working_bytes=working_bytes(pieces, sources_of(pieces), first.tensor, mask, image_bytes),
+        working_bytes=working + how.kept_bytes,
+        image_planes=how.planes,
     )
 
 
@@ -151,7 +151,7 @@ def _estimate(flops: int, board: Board) -> float:
     return max(flops, 1) / (board.speed * REFERENCE_FLOPS)
 
 
-def _flows(pieces: Sequence[Placeable], image_bytes: int) -> tuple[Flow, ...]:
+def _flows(pieces: Sequence[Placeable], plane_bytes: int) -> tuple[Flow, ...]:
     """Return all tensors; one that ports of two types hold counts as the larger in memory."""
     image = pieces[0].inputs[0]
     outputs = [port for piece in pieces for port in piece.outputs]
@@ -161,7 +161,7 @@ def _flows(pieces: Sequence[Placeable], image_bytes: int) -> tuple[Flow, ...]:
     return tuple(
         Flow(
             name=source.tensor,
-            wire_bytes=image_bytes if source == image else _wire_bytes(source, mask),
+            wire_bytes=plane_bytes if source == image else _wire_bytes(source, mask),
             held_bytes=max(port.nbytes for port in ports if port.tensor == source.tensor),
             producer=producers.get(source.tensor),
             readers=tuple(

@@ -94,6 +94,8 @@ class Problem:
         pieces are final.
     working_bytes
         Bytes that each core of a board takes for conversions, beside pieces and tensors.
+    image_planes
+        How many slices a board holds for each whose image waits: itself, or with its neighbours.
     sealed
         Whether boards encrypt what they send, which takes memory.
     """
@@ -107,6 +109,7 @@ class Problem:
     estimated_boards: tuple[str, ...] = ()
     merged: RunMemory | None = None
     working_bytes: int = 0
+    image_planes: int = 1
     sealed: bool = False
 
     @property

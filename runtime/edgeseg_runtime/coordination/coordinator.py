@@ -1,7 +1,7 @@
 """Deploys placements on boards, sends slices to them, and collects the results."""
 
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from edgeseg.boards.boards_file import Board, BoardEntry
 from edgeseg.boards.placement import Placement
@@ -10,6 +10,7 @@ from edgeseg.errors import WireError
 from edgeseg_runtime.coordination.backlog import Backlog, PendingSlice, Result
 from edgeseg_runtime.coordination.connections import Connections
 from edgeseg_runtime.coordination.fleet import Fleet
+from edgeseg_runtime.coordination.sent_planes import SentPlanes
 from edgeseg_runtime.messaging.assignments import assignment_for, reader_boards
 from edgeseg_runtime.messaging.keys import KeyPair
 from edgeseg_runtime.messaging.wire import (
@@ -68,6 +69,7 @@ class Coordinator:
         self._epoch = 1 + secrets.randbits(48)
         self._connections = Connections(entries, keys)
         self.placement: Placement | None = None
+        self._sent_planes = SentPlanes(self._manifest.preprocessing.planes)
         # On the wire each slice of an epoch has a number of its own, backlog after backlog.
         self._backlog: Backlog | None = None
         self._first_number = self._next_number = 0
@@ -87,6 +89,11 @@ class Coordinator:
     def boards(self) -> tuple[Board, ...]:
         """The boards that have ever answered, as placement sees them."""
         return self._connections.boards
+
+    @property
+    def sends_stacks(self) -> bool:
+        """Whether boards are sent slices with neighbours, which they hold if runs follow on."""
+        return self._manifest.preprocessing.planes > 1
 
     @property
     def received_bytes(self) -> int:
@@ -119,6 +126,7 @@ class Coordinator:
             # Planning takes its time, and a worker forgets a coordinator that says nothing.
             self._connections.greet(self.fleet.present)
         self._epoch += 1
+        self._sent_planes = SentPlanes(self._manifest.preprocessing.planes)
         self.placement = placement
         self.fleet.require(placement.members)
         peers = self._connections.peers
@@ -136,7 +144,7 @@ class Coordinator:
             }
         )
 
-    def stream(self, slices: Iterable[PendingSlice]) -> Iterator[Result]:
+    def stream(self, slices: Sequence[PendingSlice]) -> Iterator[Result]:
         """Send slices through the boards and yield each result as it comes back, in any order.
 
         Raises
@@ -144,7 +152,7 @@ class Coordinator:
         BoardsLostError
             If a board that is needed fails or is lost.
         """
-        backlog = Backlog(slices)
+        backlog = Backlog(slices, in_runs=self.sends_stacks)
         backlog.restart([lane.window for lane in self._deployed.lanes])
         while not backlog.done:
             self.admit(backlog)
@@ -236,12 +244,16 @@ class Coordinator:
 
     def _send_slice(self, pending: PendingSlice, lane: int) -> None:
         number = self._first_number + pending.index
-        self._next_number = max(self._next_number, number + 1)
         job = Job(self._epoch, number, lane, pending.geometry)
         tensor, level_type = self._manifest.input.tensor, self._manifest.preprocessing.level_type
+        planes = tuple(self._first_number + plane for plane in pending.planes)
+        self._next_number = max(self._next_number, *(plane + 1 for plane in (number, *planes)))
         for board in reader_boards(self._manifest, self._deployed.lanes[lane], tensor):
-            header = TensorData(job, tensor, level_type, pending.levels.shape)
-            self._connections.send(board, header, pending.levels)
+            levels = pending.levels
+            if planes:
+                levels = self._sent_planes.to_send(board, lane, planes, levels)
+            header = TensorData(job, tensor, level_type, levels.shape, planes)
+            self._connections.send(board, header, levels if levels.size else None)
 
     def _result(
         self, board: str, message: SliceResult, payload: memoryview, backlog: Backlog

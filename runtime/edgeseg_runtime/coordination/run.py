@@ -1,6 +1,6 @@
 """A run with fail-over: slices flow through boards that may be lost and may join at any time."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from edgeseg.planning.planner import Plan
 from edgeseg.planning.problem.problem import Problem
@@ -83,15 +83,20 @@ class FailoverRun:
         self._planner.update(PLANNING_SECONDS, self._note_losses)
         self._tell_absent(absent)
 
-    def stream(self, slices: Iterable[PendingSlice]) -> Iterator[Result]:
+    def stream(self, slices: Sequence[PendingSlice]) -> Iterator[Result]:
         """Send slices through the boards and yield the result of each once, in any order.
+
+        Parameters
+        ----------
+        slices
+            They are prepared one at a time, as they are drawn.
 
         Raises
         ------
         BoardError, PlacementError
             If boards are lost without which nothing goes on, and none comes back in time.
         """
-        backlog = Backlog(slices)
+        backlog = Backlog(slices, in_runs=self._coordinator.sends_stacks)
         self._begin(backlog)
         while not backlog.done:
             try:

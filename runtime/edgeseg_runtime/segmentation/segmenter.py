@@ -1,7 +1,7 @@
 """A bundle deployed on boards, ready to segment scan after scan: slices in, masks out."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,6 @@ from edgeseg.bundle.manifest import Manifest
 from edgeseg.bundle.rules import Rule, Smooth
 from edgeseg.errors import UsageError
 from edgeseg.imaging.hounsfield import notes_on
-from edgeseg.imaging.neighbours import SliceLevels
 from edgeseg.imaging.scan import Slices
 from edgeseg.imaging.slices import Mask, SliceGeometry, to_native
 from edgeseg.planning.outcome.objective import Objective
@@ -32,7 +31,7 @@ from edgeseg.postprocess.rules_file import check_rules
 from edgeseg.postprocess.smoothing import smoothed
 from edgeseg.postprocess.voxel_size import voxel_size
 from edgeseg.progress import Tell
-from edgeseg_runtime.coordination.backlog import PendingSlice, Result
+from edgeseg_runtime.coordination.backlog import Result
 from edgeseg_runtime.coordination.coordinator import Coordinator
 from edgeseg_runtime.coordination.placing import Placer
 from edgeseg_runtime.coordination.run import FailoverRun
@@ -41,6 +40,7 @@ from edgeseg_runtime.messaging.keys import KeyPair
 from edgeseg_runtime.results.run_report import RunReport
 from edgeseg_runtime.segmentation.arrays import as_slices
 from edgeseg_runtime.segmentation.checkpoint import Checkpoint
+from edgeseg_runtime.segmentation.prepared_slices import PreparedSlices
 from edgeseg_runtime.segmentation.reporting import RunOutcome, report_run
 
 _MANY_VOXELS = 10**8
@@ -225,7 +225,8 @@ class Segmenter:
         ----------
         scan
             An open scan, the path of one, or HU as an array (rows, columns) or
-            (slices, rows, columns): rows anterior to posterior, columns right to left.
+            (slices, rows, columns): slices from feet to head, rows anterior to posterior, columns
+            right to left.
         spacing_mm
             Row and column spacing of an array's pixels; unknown if left out.
         slice_mm
@@ -256,7 +257,7 @@ class Segmenter:
         pending = [index for index in range(len(slices)) if index not in results]
         received_before = self._coordinator.received_bytes
         start = last_mask_at = time.perf_counter()
-        for result in run.stream(self._prepare(slices, pending)):
+        for result in run.stream(PreparedSlices(slices, pending, self.manifest.preprocessing)):
             kept = result.array if self.keeps_probabilities else self._mask(result, slices)
             results[result.index] = kept
             if checkpoint is not None:
@@ -313,12 +314,6 @@ class Segmenter:
         stack.callback(self._coordinator.close)
         placer = Placer(self.manifest, entries, self._link, self._objective)
         return FailoverRun(self._coordinator, placer, self._patience, self._tell)
-
-    def _prepare(self, slices: Slices, indices: Sequence[int]) -> Iterator[PendingSlice]:
-        """Yield slices in the model's grid, as they travel."""
-        levels = SliceLevels(slices, self.manifest.preprocessing)
-        for index in indices:
-            yield PendingSlice(index, slices.geometry(index), levels.of(index))
 
     def _mask(self, result: Result, slices: Slices) -> Mask:
         """Return a result as a mask in the slice's own grid, unless a board has decoded it."""

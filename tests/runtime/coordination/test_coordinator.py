@@ -40,8 +40,8 @@ def expected(uncut_bundle: Path, images: list[NDArray[np.uint8]]) -> list[Any]:
     return [to_probabilities(interpreter.run([array])[0]) for array in inputs]
 
 
-def _stream(images: list[NDArray[np.uint8]]) -> Iterator[PendingSlice]:
-    return (PendingSlice(index, _GEOMETRY, grey) for index, grey in enumerate(images))
+def _stream(images: list[NDArray[np.uint8]]) -> list[PendingSlice]:
+    return [PendingSlice(index, _GEOMETRY, grey) for index, grey in enumerate(images)]
 
 
 def _lane(bundle: Bundle, boards: str, window: int = 3) -> Lane:

@@ -1,7 +1,14 @@
 """Checks the tensors that come in from coordinator and boards before the executor holds them."""
 
+from typing import Any
+
+from numpy.typing import NDArray
+
 from edgeseg.errors import WireError
+from edgeseg.imaging.levels import Levels
+from edgeseg.imaging.neighbours import stacked
 from edgeseg_runtime.board.dataflow.executor import Executor
+from edgeseg_runtime.messaging.recent_planes import RecentPlanes
 from edgeseg_runtime.messaging.wire import Assignment, TensorData, tensor_array
 
 
@@ -19,9 +26,10 @@ class Inbox:
     def __init__(self, assignment: Assignment, executor: Executor) -> None:
         self._epoch = assignment.epoch
         self._image = assignment.input
-        how = assignment.preprocessing
-        self._image_type = how.level_type
-        self._image_shape = how.size if how.planes == 1 else (how.planes, *how.size)
+        self._how = assignment.preprocessing
+        self._recent: dict[int, RecentPlanes[Levels]] = {
+            routes.lane: RecentPlanes(self._how.planes) for routes in assignment.routes
+        }
         self._sources = {port.tensor: port for port in assignment.sources}
         self._executor = executor
 
@@ -39,23 +47,47 @@ class Inbox:
             If its shape or type is not what is read, or there are more slices than may be in
             flight.
         """
-        if data.job.epoch != self._epoch or self._executor.is_done(data.job.slice):
+        if data.job.epoch != self._epoch:
             return False
-        array = tensor_array(data.dtype, data.shape, payload)
-        self._check(data)
+        is_stack = data.tensor == self._image and self._how.planes > 1
+        # A stack is taken in even of a slice that is done: its sender counts on these planes.
+        array = self._stack(data, payload) if is_stack else None
+        if self._executor.is_done(data.job.slice):
+            return False
+        if array is None:
+            array = tensor_array(data.dtype, data.shape, payload)
+            self._check(data)
         self._executor.offer(data.job, data.tensor, array)
         return True
+
+    def _stack(self, data: TensorData, payload: memoryview) -> NDArray[Any]:
+        """Return the levels (N, H, W) of neighbouring slices, most of which are here already."""
+        recent = self._recent.get(data.job.lane)
+        if recent is None or len(data.planes) != self._how.planes:
+            raise WireError(
+                f"the image of slice {data.job.slice} is of {len(data.planes)} slices in lane "
+                f"{data.job.lane}; {self._how.planes} are read"
+            )
+        missing = recent.missing(data.planes)
+        self._require_levels(data, (len(missing), *self._how.size))
+        levels = tensor_array(data.dtype, data.shape, payload) if missing else ()
+        # A view would keep all of the message for as long as one of its planes is held.
+        added = {number: plane.copy() for number, plane in zip(missing, levels, strict=True)}
+        return stacked(recent.use(data.planes, added))
 
     def _check(self, data: TensorData) -> None:
         source = self._sources.get(data.tensor)
         if data.tensor == self._image:
-            if (data.shape, data.dtype) != (self._image_shape, self._image_type):
-                raise WireError(
-                    f"the image of slice {data.job.slice} is {data.dtype} of shape {data.shape}, "
-                    f"{self._image_type} of shape {self._image_shape} is read"
-                )
+            self._require_levels(data, self._how.size)
         elif source is not None and (source.shape, source.dtype) != (data.shape, data.dtype):
             raise WireError(
                 f"{data.tensor} is {data.dtype} of shape {data.shape}, "
                 f"{source.dtype} of shape {source.shape} is read"
+            )
+
+    def _require_levels(self, data: TensorData, shape: tuple[int, ...]) -> None:
+        if (data.shape, data.dtype) != (shape, self._how.level_type):
+            raise WireError(
+                f"the image of slice {data.job.slice} is {data.dtype} of shape {data.shape}, "
+                f"{self._how.level_type} of shape {shape} is read"
             )

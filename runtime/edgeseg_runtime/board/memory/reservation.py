@@ -41,6 +41,7 @@ def reserve(assignment: Assignment, ledger: Ledger, cores: int) -> int:
         peak_board_bytes(group, slice_bytes + _alive_bytes(assignment, group)) for group in groups
     )
     ledger.enter("what the pieces and the slices in flight take", needed_bytes)
+    ledger.enter("slices kept as neighbours of the next", _kept_bytes(assignment))
     ledger.enter("what is converted on the way", most_copies * _conversion_bytes(assignment))
     arriving_bytes = max(map(_arriving_bytes, assignment.pieces), default=0)
     if arriving_bytes > needed_bytes:
@@ -63,6 +64,12 @@ def _resident_groups(assignment: Assignment) -> list[tuple[Piece, ...]]:
 def _alive_bytes(assignment: Assignment, group: tuple[Piece, ...]) -> int:
     """Bytes of the slice on which a time-shared step runs: the only one in memory then."""
     return peak_tensor_bytes(group) if assignment.shifts else 0
+
+
+def _kept_bytes(assignment: Assignment) -> int:
+    """Bytes of the levels of neighbouring slices, in every lane in which the image is read."""
+    reads = any(port.tensor == assignment.input for port in assignment.sources)
+    return len(assignment.routes) * assignment.preprocessing.kept_bytes if reads else 0
 
 
 def _conversion_bytes(assignment: Assignment) -> int:

@@ -5,7 +5,7 @@ from manifests import IMAGE, KIB, chain_manifest
 
 from edgeseg.boards.boards_file import Board
 from edgeseg.boards.link import GIGABIT, Link
-from edgeseg.bundle.manifest import Port
+from edgeseg.bundle.manifest import Port, Preprocessing
 from edgeseg.planning.problem.from_pieces import REFERENCE_FLOPS, problem_of
 
 BOARDS = [Board("a", 2**20, speed=2.0), Board("b", 2**20)]
@@ -26,6 +26,21 @@ def test_of_an_image_one_plane_travels_whatever_its_channels() -> None:
     colour = msgspec.structs.replace(piece, inputs=(Port("image", (1, 8, 8, 3)),))
     image, _ = problem_of([colour], BOARDS).flows
     assert (image.wire_bytes, image.held_bytes) == (64, 3 * 4 * 64)
+
+
+def test_of_a_stack_one_plane_travels_and_all_wait() -> None:
+    (piece,) = chain_manifest([1]).pieces
+    stack = msgspec.structs.replace(piece, inputs=(Port("image", (1, 8, 8, 3)),))
+    how = Preprocessing((-200.0, 300.0), (8, 8), channels=3, slices=3, level_bits=16)
+    problem = problem_of([stack], BOARDS, preprocessing=how)
+    plain = problem_of([stack], BOARDS)
+    assert problem.flows[0].wire_bytes == 2 * 64
+    assert problem.flows[0].held_bytes == 3 * 4 * 64
+    assert problem.image_planes == 3
+    # Three planes as they were received instead of a byte a value, and three kept for the next.
+    received, mask = 3 * 2 * 64, (2 + 12) * 64
+    assert plain.working_bytes == max(3 * 64, mask)
+    assert problem.working_bytes == max(received, mask) + 3 * 2 * 64
 
 
 def test_seconds_are_measured_where_they_are_known_and_estimated_elsewhere() -> None:

@@ -3,10 +3,11 @@
 import itertools
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from manifests import KIB, manifests
+from manifests import IMAGE, KIB, manifests
 
 from edgeseg.boards.boards_file import Board
 from edgeseg.boards.memory_use import (
@@ -17,7 +18,7 @@ from edgeseg.boards.memory_use import (
     working_bytes,
 )
 from edgeseg.boards.placement import Lane, Placement
-from edgeseg.bundle.manifest import Manifest
+from edgeseg.bundle.manifest import Manifest, Port, Preprocessing
 from edgeseg.errors import BoardError
 from edgeseg.planning.outcome.load import loads_of
 from edgeseg.planning.problem.from_pieces import problem_of, sources_of
@@ -37,8 +38,29 @@ def _lane(manifest: Manifest, window: int, cuts: list[int]) -> Lane:
     return Lane(dict.fromkeys(names, "a"), window, tuple(filter(None, shifts)) if cuts else ())
 
 
+_EIGHT_BITS = Preprocessing((0.0, 255.0), (8, 8))
+_SIXTEEN_BITS = msgspec.structs.replace(_EIGHT_BITS, level_bits=16)
+_STACK = msgspec.structs.replace(_SIXTEEN_BITS, channels=3, slices=3)
+_PREPROCESSINGS = st.sampled_from([_EIGHT_BITS, _SIXTEEN_BITS, _STACK])
+
+
+@st.composite
+def _manifests(draw: st.DrawFn) -> Manifest:
+    """Manifests whose image travels in 8 bits, in 16, or with its neighbours."""
+    how = draw(_PREPROCESSINGS)
+    image = Port(IMAGE.tensor, (1, 8, 8, how.channels))
+    manifest = draw(manifests())
+    pieces = tuple(
+        msgspec.structs.replace(
+            piece, inputs=tuple(image if port == IMAGE else port for port in piece.inputs)
+        )
+        for piece in manifest.pieces
+    )
+    return msgspec.structs.replace(manifest, pieces=pieces, preprocessing=how)
+
+
 @given(
-    manifests(),
+    _manifests(),
     st.integers(1, 5),
     st.lists(st.integers(1, 5), unique=True, max_size=3),
     st.integers(1, 4),
@@ -56,14 +78,17 @@ def test_pieces_slices_and_conversions_are_entered_or_refused(
     if lane.shifts:
         groups = [[pieces[name] for name in shift] for shift in lane.shifts]
         assert [list(step.pieces) for step in steps_of(assignment).values()] == groups
-        needed_bytes = max(peak_board_bytes(g, window * 64 + peak_tensor_bytes(g)) for g in groups)
+        waiting = window * manifest.preprocessing.image_bytes
+        needed_bytes = max(peak_board_bytes(g, waiting + peak_tensor_bytes(g)) for g in groups)
     else:
         groups = [list(manifest.pieces)]
         needed_bytes = peak_board_bytes(
             groups[0], window * slice_bytes(manifest, frozenset(pieces))
         )
     image, mask = manifest.input.tensor, manifest.output.tensor
-    needed_bytes += cores * working_bytes(manifest.pieces, sources_of(manifest.pieces), image, mask)
+    sources, how = sources_of(manifest.pieces), manifest.preprocessing
+    needed_bytes += how.kept_bytes
+    needed_bytes += cores * working_bytes(manifest.pieces, sources, image, mask, how.image_bytes)
     ledger = Ledger(limit * KIB, 0)
     try:
         copies = reserve(assignment, ledger, cores)
@@ -78,7 +103,7 @@ def test_pieces_slices_and_conversions_are_entered_or_refused(
     assert ledger.held == needed_bytes + (copies - 1) * copy_bytes
 
 
-@given(manifests(), st.data(), st.integers(1, 4), st.booleans())
+@given(_manifests(), st.data(), st.integers(1, 4), st.booleans())
 def test_what_is_planned_is_what_is_entered(
     manifest: Manifest, data: st.DataObject, window: int, sealed: bool
 ) -> None:
@@ -87,7 +112,9 @@ def test_what_is_planned_is_what_is_entered(
     boards = {p.name: data.draw(st.sampled_from(names)) for p in manifest.pieces}
     entries = {n: Peer("tcp://127.0.0.1:7000", n * 40 if sealed else None) for n in names}
     placement = Placement((Lane(boards, window),), {})
-    problem = problem_of(manifest.pieces, [Board(name, 2**40) for name in names])
+    how = manifest.preprocessing
+    ample = [Board(name, 2**40) for name in names]
+    problem = problem_of(manifest.pieces, ample, preprocessing=how)
     row = [[names.index(boards[piece.name]) for piece in manifest.pieces]]
     planned = loads_of(replace(problem, sealed=sealed), np.array(row)).memory(window)[0]
     for number, name in enumerate(names):

@@ -1,0 +1,55 @@
+"""The slices of a scan that are to be segmented, each prepared when it is asked for."""
+
+from collections.abc import Sequence
+from typing import overload
+
+from edgeseg.bundle.manifest import Preprocessing
+from edgeseg.imaging.neighbours import SliceLevels
+from edgeseg.imaging.scan import Slices
+from edgeseg_runtime.coordination.backlog import PendingSlice
+
+
+class PreparedSlices(Sequence[PendingSlice]):
+    """Slices in the model's grid, as they travel.
+
+    Parameters
+    ----------
+    slices
+        The scan.
+    indices
+        Which of its slices.
+    preprocessing
+        That of the manifest.
+    """
+
+    def __init__(
+        self, slices: Slices, indices: Sequence[int], preprocessing: Preprocessing
+    ) -> None:
+        self._slices = slices
+        self._indices = indices
+        self._levels = SliceLevels(slices, preprocessing)
+        self._has_neighbours = preprocessing.planes > 1
+
+    def __len__(self) -> int:
+        """Return how many slices there are."""
+        return len(self._indices)
+
+    @overload
+    def __getitem__(self, place: int) -> PendingSlice: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[PendingSlice]: ...
+
+    def __getitem__(self, place: int | slice) -> PendingSlice | Sequence[PendingSlice]:
+        """Prepare one slice, or several.
+
+        Raises
+        ------
+        VolumeError
+            If it can't be read, or is none that the model reads.
+        """
+        if isinstance(place, slice):
+            return [self[each] for each in range(len(self))[place]]
+        index = self._indices[place]
+        numbers = self._levels.numbers(index) if self._has_neighbours else ()
+        return PendingSlice(index, self._slices.geometry(index), self._levels.of(index), numbers)

@@ -84,8 +84,9 @@ def uncut_bundle(tiny_folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def hounsfield() -> NDArray[np.int16]:
-    """Six slices of noise around soft tissue, (slices, rows, columns), all unlike."""
+    """Six slices of noise around soft tissue under air, (slices, rows, columns), all unlike."""
     noise: Any = np.random.default_rng(3).integers(-100, 400, (6, 64, 64), dtype=np.int16)
+    noise[:, :2] = -1000
     image: NDArray[np.int16] = noise
     return image
 

@@ -33,6 +33,28 @@ def piece_key(piece: Piece) -> str:
     return piece.sha256[:_KEY_DIGITS]
 
 
+Rate: TypeAlias = Annotated[float, msgspec.Meta(gt=0, le=1e18)]
+"""FLOP/s."""
+
+
+class CoreSpeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """FLOP/s of one core on a U-Net's layers, as measured when its worker started.
+
+    None for a precision that was not measured.
+    """
+
+    float32: Rate | None = None
+    int8: Rate | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is no rate; decoding turns the error into one of its own."""
+        if any(rate is not None and not 0 < rate < math.inf for rate in (self.float32, self.int8)):
+            raise ValueError("a core's speed is no number above zero")
+
+
+UNMEASURED = CoreSpeed()
+
+
 @dataclass(frozen=True)
 class Board:
     """A machine or a share of one, as placement sees it.
@@ -48,7 +70,9 @@ class Board:
     cores
         How many pieces it runs at once.
     speed
-        FLOP/s of one core, relative to the other boards.
+        FLOP/s of one core, relative to the other boards; for planning where it was not measured.
+    core_speed
+        What its worker measured of one core.
     """
 
     name: str
@@ -56,6 +80,7 @@ class Board:
     base_memory: int = 0
     cores: int = 1
     speed: float = 1.0
+    core_speed: CoreSpeed = UNMEASURED
 
 
 class LinkEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

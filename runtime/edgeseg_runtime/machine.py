@@ -3,6 +3,7 @@
 import ctypes
 import shutil
 import subprocess
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -64,19 +65,40 @@ def governor(root: Path = _ROOT) -> str | None:
 
 def cgroup_limit(root: Path = _ROOT) -> int | None:
     """Return the least memory limit, in bytes, of the control groups of this process."""
-    limits: list[int | None] = []
-    for entry in (line(root / "proc/self/cgroup") or "").splitlines():
-        _, controllers, name = entry.split(":", 2)
-        if controllers == "":
-            folder, file = root / "sys/fs/cgroup", "memory.max"
-        elif "memory" in controllers.split(","):
-            folder, file = root / "sys/fs/cgroup/memory", "memory.limit_in_bytes"
-        else:
-            continue
-        inner = folder / name.lstrip("/")
-        groups = (group for group in (inner, *inner.parents) if group.is_relative_to(folder))
-        limits += (number(line(group / file)) for group in groups)
+    files = {"": "memory.max", "memory": "memory.limit_in_bytes"}
+    limits = [
+        number(line(group / files[controller])) for controller, group in _groups(root, *files)
+    ]
     return min((limit for limit in limits if limit is not None), default=None)
+
+
+def cpu_share(root: Path = _ROOT) -> float | None:
+    """Return how many cores' time the control groups of this process leave to it."""
+    shares = []
+    for controller, group in _groups(root, "", "cpu"):
+        if controller:
+            words = [line(group / f"cpu.cfs_{name}_us") or "" for name in ("quota", "period")]
+        else:
+            words = (line(group / "cpu.max") or "").split()
+        quota, period = (number(word) for word in words) if len(words) == 2 else (None, None)
+        if quota and period and quota > 0:
+            shares.append(quota / period)
+    return min(shares, default=None)
+
+
+def _groups(root: Path, *controllers: str) -> Iterator[tuple[str, Path]]:
+    """Yield the control groups of this process with those around them, by controller.
+
+    The controller of version 2, which holds all, is the empty text.
+    """
+    for entry in (line(root / "proc/self/cgroup") or "").splitlines():
+        _, names, name = entry.split(":", 2)
+        for controller in set(names.split(",")) & set(controllers):
+            folder = root / "sys/fs/cgroup" / controller
+            inner = folder / name.lstrip("/")
+            for group in (inner, *inner.parents):
+                if group.is_relative_to(folder):
+                    yield controller, group
 
 
 def clock_synchronized() -> bool | None:

@@ -22,6 +22,7 @@ sys.path.append(str(Path(__file__).parents[1] / "support"))
 from limits import limit_for_runs, memory_need
 
 _ROUNDS = 15
+_AMPLE = 2**30
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,14 @@ def profiled_run(path: Path, *, limit: int, slices: int) -> RunReport:
         with Segmenter(path, boards, coordinator=here) as segmenter:
             segmenter.segment(images(2))
             return segmenter.segment(images(slices)).report
+
+
+def unprofiled(path: Path, *, slices: int) -> Forecast:
+    """Plan with what two workers of one core measure of themselves at their start, and segment."""
+    with LocalWorkers(WorkerShare(2, 1, _AMPLE)) as entries, Segmenter(path, entries) as segmenter:
+        segmenter.segment(images(2))
+        report = segmenter.segment(images(slices)).report
+    return Forecast(report.planned_slices_per_second, report.slices_per_second, boards=1)
 
 
 def _limit_for_two(bundle: Bundle) -> int:

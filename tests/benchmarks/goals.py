@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
-from forecast import forecast, profiled_run
+from forecast import forecast, profiled_run, unprofiled
 from measures import (
     command_seconds,
     convert,
@@ -204,11 +204,15 @@ def _forecasts(folder: Path) -> Iterator[Figure]:
         yield Figure(f"{name}, planned slices/s", middle.planned)
         yield Figure(f"{name}, measured slices/s", middle.measured)
         yield from _against_plan(name, middle.ratio)
+    for base in (16, 32, 64):
+        bundle = folder / ("uncut.edgeseg" if base == 64 else f"forecast{base}.edgeseg")
+        ratio = unprofiled(bundle, slices=SLICES * 64 // base).ratio
+        yield from _against_plan(f"base {base}, workers' own measure", ratio, goal=1.5)
 
 
-def _against_plan(name: str, ratio: float) -> Iterator[Figure]:
-    yield Figure(f"{name}, planned / measured", ratio, 1.1)
-    yield Figure(f"{name}, measured / planned", 1 / ratio, 1.1)
+def _against_plan(name: str, ratio: float, goal: float = 1.1) -> Iterator[Figure]:
+    yield Figure(f"{name}, planned / measured", ratio, goal)
+    yield Figure(f"{name}, measured / planned", 1 / ratio, goal)
 
 
 def _command_line() -> Iterator[Figure]:

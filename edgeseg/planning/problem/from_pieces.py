@@ -55,7 +55,7 @@ def problem_of(  # noqa: PLR0913 - all that a problem is made of
         The boards at hand.
     seconds
         Seconds of each piece on one core, by board name and piece name; where missing, estimated
-        from the piece's FLOPs and the board's speed.
+        from the piece's FLOPs and what the board's worker measured of a core, else its ``speed``.
     links
         The links by board name; gigabit Ethernet where missing.
     coordinator
@@ -73,7 +73,7 @@ def problem_of(  # noqa: PLR0913 - all that a problem is made of
         PieceCost(
             name=piece.name,
             seconds=tuple(
-                measured.get(board.name, {}).get(piece.name, _estimate(piece.flops, board))
+                measured.get(board.name, {}).get(piece.name, _estimate(piece, board))
                 for board in boards
             ),
             peak_bytes=piece.peak_memory_bytes,
@@ -146,9 +146,11 @@ def _all_measured(measured: Mapping[str, float], pieces: Sequence[Placeable], bo
     return all(piece.name in measured or piece.peak_memory_bytes > available for piece in pieces)
 
 
-def _estimate(flops: int, board: Board) -> float:
-    """Return the estimated seconds on one core of a board."""
-    return max(flops, 1) / (board.speed * REFERENCE_FLOPS)
+def _estimate(piece: Placeable, board: Board) -> float:
+    """Return the estimated seconds on one core of a board: by its own measure, else its speed."""
+    int8 = any(port.dtype == "int8" for port in piece.outputs)
+    measured = board.core_speed.int8 if int8 else board.core_speed.float32
+    return max(piece.flops, 1) / (measured or board.speed * REFERENCE_FLOPS)
 
 
 def _flows(pieces: Sequence[Placeable], plane_bytes: int) -> tuple[Flow, ...]:

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from edgeseg.boards.boards_file import Board
+from edgeseg.boards.boards_file import UNMEASURED, Board
 from edgeseg.boards.link import Link
 from edgeseg.planning.problem.merged_runs import RunMemory
 
@@ -132,7 +132,11 @@ class Problem:
     def kind(self, board: int) -> tuple[object, ...]:
         """Return all that distinguishes a board but its name; boards of equal kinds are alike."""
         seconds = tuple(piece.seconds[board] for piece in self.pieces)
-        return (replace(self.boards[board], name="", speed=1.0), self.links[board], seconds)
+        return (
+            replace(self.boards[board], name="", speed=1.0, core_speed=UNMEASURED),
+            self.links[board],
+            seconds,
+        )
 
     def kinds(self) -> list[list[int]]:
         """Return the numbers of the boards, grouped by kind."""

@@ -1,5 +1,6 @@
 """What a worker opens when it starts, and keeps whichever coordinator it serves."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +11,12 @@ from edgeseg.errors import UsageError, field_name
 from edgeseg.inference.engine import engine_name
 from edgeseg.inference.measure import resident_bytes
 from edgeseg_runtime.board.config import WorkerConfig
+from edgeseg_runtime.board.core_speed import measure_core_speed
 from edgeseg_runtime.board.memory.ledger import Ledger
 from edgeseg_runtime.board.memory.spool import spool_root, sweep
 from edgeseg_runtime.board.telemetry.totals import WorkerInfo, WorkerTotals
 from edgeseg_runtime.board.threads import Threads
+from edgeseg_runtime.machine import cpu_share
 from edgeseg_runtime.messaging.endpoints import is_local, normalize_endpoint
 from edgeseg_runtime.messaging.listener import Listener
 from edgeseg_runtime.messaging.zap_auth import OpenAccess, authenticator_for
@@ -77,7 +80,9 @@ def open_resources(config: WorkerConfig) -> WorkerResources:
     versions = {"edgeseg": __version__, "engine": engine_name()}
     root = spool_root(config.spool)
     sweep(root)
-    info = WorkerInfo(versions, config.limit, resident_bytes(), config.cores)
+    # Before the memory is measured: what the probes leave behind is the process's own.
+    core_speed = measure_core_speed(min(1.0, (cpu_share() or math.inf) / config.cores))
+    info = WorkerInfo(versions, config.limit, resident_bytes(), config.cores, core_speed)
     resources = WorkerResources(
         info, WorkerTotals(info), context, listener, authenticator, threads, root
     )

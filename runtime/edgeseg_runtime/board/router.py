@@ -111,7 +111,11 @@ class Router:
             log_event(logging.INFO, "coordinator came", session=hello.session[:_SESSION_SHOWN])
         info = self._resources.info
         welcome = Welcome(
-            info.memory_limit_bytes, info.base_memory_bytes, info.cores, info.versions
+            info.memory_limit_bytes,
+            info.base_memory_bytes,
+            info.cores,
+            info.versions,
+            info.core_speed,
         )
         self._resources.listener.send(sender, welcome)
 

@@ -73,6 +73,7 @@ class BoardConnection:
             base_memory=self.welcome.base_memory_bytes,
             cores=self.welcome.cores,
             speed=self.entry.speed,
+            core_speed=self.welcome.core_speed,
         )
 
     @property

@@ -103,15 +103,24 @@ def test_a_killed_worker_costs_no_slice(
     """Whole slices on each, and pieces that none has room for alone."""
     limit = limit_for_runs(Bundle(tiny_bundle).manifest, base_memory, 2) if chained else "1GiB"
     started = [workers.start(limit=limit) for _ in range(3)]
+    names = [f"board-{number}" for number in (1, 2, 3)]
     run = Run(tiny_bundle, _endpoints(started))
-    mask, report = run.segment(scan, 7, lambda: _kill(started[0]), pause=0.01)
+    killed: list[str] = []
+
+    def kill() -> None:
+        """Kill a board that has pieces: not each of three needs to have one."""
+        killed.append(run.segmenter.placement.members[0])
+        _kill(started[names.index(killed[0])])
+
+    mask, report = run.segment(scan, 7, kill, pause=0.01)
     np.testing.assert_array_equal(mask, expected)
     (loss,) = report.losses
-    assert (loss.board, loss.reason) == ("board-1", "its connection broke")
+    assert (loss.board, loss.reason) == (killed[0], "its connection broke")
     assert loss.recovery_seconds is not None
     assert report.epochs == 2
-    assert run.told == ["board board-1 was lost (its connection broke); going on with 2 boards"]
-    lost_board = report.boards[0]
+    line = f"board {killed[0]} was lost (its connection broke); going on with 2 boards"
+    assert run.told == [line]
+    lost_board = report.boards[names.index(killed[0])]
     assert lost_board.left_out == "its connection broke"
     assert lost_board.pieces == ()
 

@@ -4,6 +4,7 @@ import logging
 import time
 from dataclasses import dataclass
 
+from edgeseg.boards.boards_file import UNMEASURED, CoreSpeed
 from edgeseg.inference.measure import peak_resident_bytes, resident_bytes
 from edgeseg_runtime.board.deployment import Deployment
 from edgeseg_runtime.board.telemetry.logs import log_event
@@ -26,12 +27,15 @@ class WorkerInfo:
         What it takes before any piece.
     cores
         How many steps run at once.
+    core_speed
+        How fast one core is.
     """
 
     versions: dict[str, str]
     memory_limit_bytes: int
     base_memory_bytes: int
     cores: int
+    core_speed: CoreSpeed = UNMEASURED
 
 
 class WorkerTotals:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 
+from edgeseg.boards.boards_file import UNMEASURED, CoreSpeed
 from edgeseg.bundle.manifest import Count
 from edgeseg_runtime.messaging.wire.fields import Message, PieceTime, ShortText
 
@@ -21,12 +22,13 @@ class Hello(Message, frozen=True):
 
 
 class Welcome(Message, frozen=True):
-    """From a worker: the greeting is accepted; what the board has."""
+    """From a worker: the greeting is accepted; what the board has, and how fast it is."""
 
     memory_limit_bytes: Count
     base_memory_bytes: Count
     cores: Annotated[int, msgspec.Meta(ge=1, le=4096)]
     versions: dict[ShortText, ShortText]
+    core_speed: CoreSpeed = UNMEASURED
 
 
 class Refused(Message, frozen=True):

@@ -288,6 +288,33 @@ class ConversionOptions(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     """Pixel size that the model was trained at; None where it takes the field of view as it is."""
 
+    field: Annotated[
+        Literal["whole", "tiles"] | None,
+        Flag(
+            section="image",
+            help="How a slice larger than the model's field is read: shrunk, or in tiles.",
+            choices=lambda: ("whole", "tiles"),
+        ),
+    ] = None
+    """How a slice is read that the model's input does not hold at the spacing.
+
+    ``whole``, which None means, shrinks it; ``tiles`` reads it in tiles that overlap, at the
+    spacing, and averages their probabilities, those of a tile's middle counting most.
+    """
+
+    tile_step: Annotated[
+        float | None,
+        Flag(
+            section="image",
+            metavar="S",
+            help="How far tiles are apart at most, as a share of a tile: 0.5.",
+            range=Range(
+                least=0.125, most=1.0, remedy="give 0.125 to 1; tiles further apart leave gaps"
+            ),
+        ),
+    ] = None
+    """The most that tiles are apart, as a share of their side; None for one half."""
+
     labels: Annotated[
         Sequence[str] | None,
         Flag(
@@ -382,11 +409,31 @@ class ConversionOptions(msgspec.Struct, frozen=True, kw_only=True):
         for entry in self.boards.board if self.boards is not None else ():
             _ = entry.expected  # says what is lacking
         _ = self.model_input  # says what is wrong with it
+        self._check_field()
         step = self.compression.needs_slices
         if step is not None and self.calibration is None:
             raise UsageError(
                 f"{step} needs slices to work on; give {field_name('calibration')} with a folder "
                 "of PNG slices or a NIfTI file"
+            )
+
+    def _check_field(self) -> None:
+        """Refuse tiles without what they need, and a step without tiles."""
+        tiles = f"{field_name('field')} tiles"
+        if self.field != "tiles":
+            if self.tile_step is not None:
+                raise UsageError(
+                    f"{field_name('tile_step')} is for tiles; leave it out, or give {tiles}"
+                )
+            return
+        if self.spacing_mm is None:
+            raise UsageError(
+                f"{tiles} needs the pixel size that the model was trained at; give "
+                f"{field_name('spacing_mm')}, or leave {field_name('field')} out"
+            )
+        if self.slices is not None:
+            raise UsageError(
+                f"{tiles} and {field_name('slices')} do not go together yet; leave one of them out"
             )
 
     @property

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import msgspec
 
-from edgeseg.bundle.manifest import Decoding, Label, Preprocessing
+from edgeseg.bundle.manifest import Decoding, Label, Preprocessing, tiles_contradiction
+from edgeseg.bundle.meaning import describe_field
 from edgeseg.bundle.rules import Rule
+from edgeseg.errors import ModelError, field_name
 from edgeseg.postprocess.rules_file import NONE, read_rules
 from edgeseg_converters.arrays import ModelInput
 from edgeseg_converters.compress.calibration import (
@@ -33,6 +35,9 @@ CHECKED_SLICES = 4
 
 _VIEWED_SLICES = 2
 """Slices that what the channels mean is checked on, beside one of air."""
+
+_TILE_STEP = 0.5
+"""Unless it is said, half of a tile lies between it and the next."""
 
 TUNING_SLICES = 512
 """Most slices that fine-tuning and rounding look at."""
@@ -96,6 +101,7 @@ def prepare(model: Path, options: ConversionOptions) -> Prepared:
     how = how if field is None else msgspec.structs.replace(how, field=field)
     rules = read_rules(options.postprocess or NONE, labels)
     preprocessing, fed_note = options.model_input.preprocessing(network.graph)
+    preprocessing = _tiled(preprocessing, how, options)
     images = _images(options, preprocessing)
     notes = [line for line in (note, fed_note) if line]
     stated = is_stated(network.graph, options.labels, options.background, options.regions)
@@ -106,6 +112,29 @@ def prepare(model: Path, options: ConversionOptions) -> Prepared:
     )
     notes += check_meaning(network, how, views, stated=stated)
     return Prepared(network, how, labels, preprocessing, rules, images, tuple(notes))
+
+
+def _tiled(
+    preprocessing: Preprocessing, decoding: Decoding, options: ConversionOptions
+) -> Preprocessing:
+    """Return how slices become the input, in tiles where that is asked for.
+
+    Raises
+    ------
+    ModelError
+        If the output does not lie on the pixels of the input.
+    """
+    if options.field != "tiles":
+        return preprocessing
+    step = _TILE_STEP if options.tile_step is None else options.tile_step
+    tiled = msgspec.structs.replace(preprocessing, tile_step=step)
+    problem = tiles_contradiction(tiled, decoding)
+    if problem is not None:
+        raise ModelError(
+            f"{field_name('field')} tiles can't be used: {problem}, and the output is "
+            f"{describe_field(decoding)}; leave {field_name('field')} out"
+        )
+    return tiled
 
 
 def _images(options: ConversionOptions, preprocessing: Preprocessing) -> list[ModelInput]:

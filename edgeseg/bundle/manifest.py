@@ -180,7 +180,8 @@ class Preprocessing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     channel reads: the same slice; or, of so many neighbouring ``slices``, from feet to head, one;
     or one of several ``windows``, each within ``window``. The ends of its window become
     ``input_range``; with ``normalize``, a mean and a standard deviation in HU for all channels or
-    for each, HU clipped to its window are normalized instead.
+    for each, HU clipped to its window are normalized instead. With ``tile_step`` a slice that
+    ``size`` does not hold at the spacing is read in tiles, at most so much of a tile apart.
     """
 
     window: Interval
@@ -192,11 +193,17 @@ class Preprocessing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     normalize: tuple[tuple[float, float], ...] | msgspec.UnsetType = msgspec.UNSET
     windows: tuple[Interval, ...] | msgspec.UnsetType = msgspec.UNSET
     slices: Extent | msgspec.UnsetType = msgspec.UNSET
+    tile_step: Annotated[float, msgspec.Meta(ge=0.125, le=1)] | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def level_type(self) -> Literal["uint8", "uint16"]:
         """The type of the levels in which a slice travels; 8 bit unless it is stated."""
         return "uint8" if self.level_bits is msgspec.UNSET else "uint16"
+
+    @property
+    def is_tiled(self) -> bool:
+        """Whether slices that the field does not hold are read in tiles."""
+        return self.tile_step is not msgspec.UNSET
 
     @property
     def planes(self) -> int:
@@ -307,6 +314,7 @@ def format_for(preprocessing: Preprocessing, decoding: Decoding) -> int:
         preprocessing.normalize,
         preprocessing.windows,
         preprocessing.slices,
+        preprocessing.tile_step,
         decoding.field,
     )
     return _PLAIN if all(value is msgspec.UNSET for value in stated) else _LATER
@@ -358,6 +366,7 @@ def contradiction(manifest: Manifest) -> str | None:
         or _flow_contradiction(manifest)
         or _input_contradiction(manifest.preprocessing)
         or _decoding_contradiction(manifest)
+        or tiles_contradiction(manifest.preprocessing, manifest.decoding)
         or _postprocess_contradiction(manifest)
     )
 
@@ -436,6 +445,35 @@ def _decoding_contradiction(manifest: Manifest) -> str | None:
     if not values.issuperset(set(manifest.decoding.channels) - {0}):
         return "a channel decodes to a label that has no entry"
     return None
+
+
+def tiles_contradiction(preprocessing: Preprocessing, decoding: Decoding) -> str | None:
+    """Return why slices can't be read in tiles though they should be, or None."""
+    if isinstance(preprocessing.tile_step, msgspec.UnsetType):
+        return None
+    if preprocessing.spacing_mm is None:
+        return "tiles need a spacing"
+    if preprocessing.planes > 1:
+        return "tiles of neighbouring slices can't be read"
+    field = decoding.field
+    if isinstance(field, msgspec.UnsetType):
+        return None
+    same = field.size == (field.height, field.width)
+    return (
+        None
+        if same and _fits(field, preprocessing.size)
+        else "tiles need the resolution of the input"
+    )
+
+
+def _fits(field: OutputField, size: tuple[int, int]) -> bool:
+    """Tell whether all of an output lies within the input."""
+    rows, cols = size
+    return (
+        min(field.top, field.left) >= 0
+        and field.top + field.height <= rows
+        and field.left + field.width <= cols
+    )
 
 
 def _lies_on(field: OutputField | msgspec.UnsetType, height: int, width: int) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from edgeseg.bundle.manifest import Decoding, Label, OutputField
+from edgeseg.bundle.manifest import Decoding, Label
 
 _NAMED = 8
 """Most channels that are named one by one."""
@@ -12,13 +12,14 @@ _NAMED = 8
 
 def describe_decoding(decoding: Decoding, labels: Sequence[Label]) -> str:
     """Return one line on what each channel means, which one wins, and where the output lies."""
-    meaning = _meaning(decoding, labels)
-    if isinstance(decoding.field, msgspec.UnsetType):
-        return meaning
-    return f"{meaning}; {_describe_field(decoding.field)}"
+    return "; ".join(filter(None, (_meaning(decoding, labels), describe_field(decoding))))
 
 
-def _describe_field(field: OutputField) -> str:
+def describe_field(decoding: Decoding) -> str:
+    """Return where the output lies, and nothing if that is on the input."""
+    field = decoding.field
+    if isinstance(field, msgspec.UnsetType):
+        return ""
     rows, cols = field.size
     return (
         f"made at {rows} x {cols} for rows {field.top:g} to {field.top + field.height:g} and "

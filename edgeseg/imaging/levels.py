@@ -214,7 +214,12 @@ def describe_input(preprocessing: Preprocessing) -> str:
     )
     if not fed:
         fed = "{:g} to {:g}".format(*preprocessing.input_range)
-    return f"HU {hu} in {bits} bit fed as {fed}{_channels_in_words(preprocessing)}"
+    tiles = (
+        f", larger slices in tiles, {preprocessing.tile_step:g} of a tile apart"
+        if preprocessing.is_tiled
+        else ""
+    )
+    return f"HU {hu} in {bits} bit fed as {fed}{_channels_in_words(preprocessing)}{tiles}"
 
 
 def _channels_in_words(preprocessing: Preprocessing) -> str:

@@ -12,6 +12,7 @@ from edgeseg.bundle.manifest import Decoding, Preprocessing
 from edgeseg.imaging.levels import Grey, Hounsfield, Levels, to_input
 from edgeseg.imaging.neighbours import neighbours, stacked
 from edgeseg.imaging.slices import Mask, SliceGeometry, to_model, to_native, to_probabilities
+from edgeseg.imaging.tiles import TileSum, tiling_of
 from edgeseg.labelled import UNKNOWN, LabelledSlice, by_patient
 from edgeseg.scoring.dice import KITS_REGIONS
 from edgeseg_converters.arrays import ModelInput
@@ -42,14 +43,18 @@ class SliceSegmenter:
 
         The mask has the slice's own size (rows, columns).
         """
-        levels = to_model(image, geometry, self.preprocessing, windowed=windowed)
+        canvas = tiling_of(geometry, self.preprocessing, self.decoding).canvas
+        levels = to_model(image, geometry, canvas, windowed=windowed)
         return self.mask_of([levels] * self.preprocessing.planes, geometry)
 
     def mask_of(self, planes: Sequence[Levels], geometry: SliceGeometry) -> Mask:
         """Segment a slice of which the levels, and those of its neighbours, are there."""
-        output = self.predict(to_input(stacked(planes), self.preprocessing))
-        probabilities = to_probabilities(output)
-        return to_native(probabilities, geometry, self.preprocessing, self.decoding)
+        tiling = tiling_of(geometry, self.preprocessing, self.decoding)
+        whole, total = stacked(planes), TileSum(tiling, len(self.decoding.channels))
+        for tile in range(len(tiling)):
+            output = self.predict(to_input(tiling.cut(whole, tile), self.preprocessing))
+            total.add(tile, to_probabilities(output))
+        return to_native(total.probabilities, geometry, tiling.canvas, tiling.decoding)
 
 
 @dataclass(frozen=True)

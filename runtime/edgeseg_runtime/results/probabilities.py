@@ -11,6 +11,7 @@ from edgeseg.errors import UsageError, field_name
 from edgeseg.imaging.nifti import NiftiScan, write_volumes
 from edgeseg.imaging.scan import Scan
 from edgeseg.imaging.slices import to_native_probabilities
+from edgeseg.imaging.tiles import tiling_of
 
 FULL = 255
 """What stands for a probability of 1."""
@@ -44,7 +45,7 @@ def write_probabilities(
     scan
         What was segmented.
     probabilities
-        8 bit (H, W, channels) a slice, in the model's grid.
+        8 bit (H, W, channels) a slice, in the model's grid or on the canvas of its tiles.
     manifest
         Of the bundle.
 
@@ -58,6 +59,7 @@ def write_probabilities(
         (channel, names[value]) for channel, value in enumerate(manifest.decoding.channels) if value
     ]
     volume = _volume(scan)
+    tiling = tiling_of(scan.geometry(0), manifest.preprocessing, manifest.decoding)
 
     def volumes() -> Iterator[list[NDArray[np.uint8]]]:
         for channel, _ in channels:
@@ -66,8 +68,8 @@ def write_probabilities(
                     output,
                     channel,
                     scan.geometry(index),
-                    manifest.preprocessing,
-                    manifest.decoding,
+                    tiling.canvas,
+                    tiling.decoding,
                 )
                 for index, output in enumerate(probabilities)
             ]

@@ -90,6 +90,8 @@ class RunReport(msgspec.Struct, frozen=True):
         Slices that were sent again because a placement had ended.
     resumed_slices
         Slices that were done before the run began.
+    tiles
+        Inferences that a slice took: more than one where the model's field did not hold it.
     scan_notes
         What should be known about the scan, such as that its values look like no HU.
     """
@@ -110,6 +112,7 @@ class RunReport(msgspec.Struct, frozen=True):
     losses: tuple[LossReport, ...] = ()
     replayed_slices: int = 0
     resumed_slices: int = 0
+    tiles: int = 1
     postprocess: PostprocessReport = NOTHING_CHANGED
     scan_notes: tuple[str, ...] = ()
     note: str = RESEARCH_NOTE

@@ -10,6 +10,7 @@ from edgeseg.planning.view.report import PlanReport, report_of
 from edgeseg.progress import Progress
 from edgeseg_runtime.segmentation.checkpoint import checkpoint_key, checkpoint_path, slices_kept
 from edgeseg_runtime.segmentation.segmenter import Segmenter
+from edgeseg_runtime.segmentation.tiled_slices import scan_tiling
 
 
 class SegmentDryRun(msgspec.Struct, frozen=True):
@@ -65,5 +66,6 @@ def dry_run(
     with progress(None, "planning"):
         report = report_of(segmenter.manifest.model_name, *segmenter.plan())
     left = len(scan) - kept
-    seconds = left / report.slices_per_second + report.latency_seconds if left else 0.0
+    tiles = len(scan_tiling(scan, segmenter.manifest))
+    seconds = left * tiles / report.slices_per_second + report.latency_seconds if left else 0.0
     return SegmentDryRun(len(scan), kept, seconds, tuple(map(str, writes)), report)

@@ -1,5 +1,6 @@
 """The report of a run, gathered from its plan, its journal and its boards."""
 
+import math
 from dataclasses import dataclass, replace
 
 from edgeseg import __version__
@@ -27,12 +28,15 @@ class RunOutcome:
         From the start to the last mask.
     received_bytes
         What came back from the boards.
+    tiles
+        How many inferences a slice took.
     """
 
     slices: int
     segmented: int
     seconds: float
     received_bytes: int
+    tiles: int = 1
 
 
 def report_run(
@@ -56,7 +60,7 @@ def report_run(
     boards = board_reports(
         coordinator.boards,
         replace(plan.placement, left_out=left_out),
-        planned_work(run.problem, plan.prediction, outcome.segmented),
+        planned_work(run.problem, plan.prediction, outcome.segmented * outcome.tiles),
         journal.work,
         coordinator.versions(),
     )
@@ -67,7 +71,7 @@ def report_run(
         slices=outcome.slices,
         seconds=outcome.seconds,
         slices_per_second=outcome.segmented / outcome.seconds if outcome.segmented else 0.0,
-        planned_slices_per_second=plan.prediction.rate,
+        planned_slices_per_second=plan.prediction.rate / outcome.tiles,
         planned_from_estimates=run.problem.estimated,
         wire_bytes=outcome.received_bytes + sum(board.received_bytes for board in boards),
         boards=boards,
@@ -75,6 +79,7 @@ def report_run(
         pieces=piece_reports(journal.work),
         epochs=journal.epochs,
         losses=tuple(journal.losses),
-        replayed_slices=journal.replayed,
+        replayed_slices=math.ceil(journal.replayed / outcome.tiles),
         resumed_slices=outcome.slices - outcome.segmented,
+        tiles=outcome.tiles,
     )

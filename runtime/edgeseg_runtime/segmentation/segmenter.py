@@ -1,7 +1,7 @@
 """A bundle deployed on boards, ready to segment scan after scan: slices in, masks out."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from edgeseg.errors import UsageError
 from edgeseg.imaging.hounsfield import notes_on
 from edgeseg.imaging.scan import Slices
 from edgeseg.imaging.slices import Mask, SliceGeometry, to_native
+from edgeseg.imaging.tiles import Tiling, tiling_of
 from edgeseg.planning.outcome.objective import Objective
 from edgeseg.planning.planner import Plan
 from edgeseg.planning.problem.problem import Problem
@@ -42,6 +43,7 @@ from edgeseg_runtime.segmentation.arrays import as_slices
 from edgeseg_runtime.segmentation.checkpoint import Checkpoint
 from edgeseg_runtime.segmentation.prepared_slices import PreparedSlices
 from edgeseg_runtime.segmentation.reporting import RunOutcome, report_run
+from edgeseg_runtime.segmentation.tiled_slices import TiledSlices, TileSums, scan_tiling
 
 _MANY_VOXELS = 10**8
 """Post-processing of more may take longer than two seconds, and is announced."""
@@ -61,8 +63,8 @@ class Segmentation:
     report
         How the run went.
     probabilities
-        Before post-processing, 8 bit (H, W, channels) a slice in the model's grid, if they were
-        asked for.
+        Before post-processing, 8 bit (H, W, channels) a slice in the model's grid, or of the
+        canvas of its tiles, if they were asked for.
     """
 
     masks: tuple[Mask, ...]
@@ -255,9 +257,12 @@ class Segmenter:
                 self._tell(note)
         results = dict(checkpoint.slices) if checkpoint is not None else {}
         pending = [index for index in range(len(slices)) if index not in results]
+        tiling = scan_tiling(slices, self.manifest)
+        if len(tiling) > 1:
+            self._tell(f"each slice is read in {len(tiling)} tiles")
         received_before = self._coordinator.received_bytes
         start = last_mask_at = time.perf_counter()
-        for result in run.stream(PreparedSlices(slices, pending, self.manifest.preprocessing)):
+        for result in self._results(run, slices, pending, tiling):
             kept = result.array if self.keeps_probabilities else self._mask(result, slices)
             results[result.index] = kept
             if checkpoint is not None:
@@ -267,7 +272,8 @@ class Segmenter:
             last_mask_at = time.perf_counter()
         ordered = [results[index] for index in range(len(slices))]
         received = self._coordinator.received_bytes - received_before
-        outcome = RunOutcome(len(slices), len(pending), last_mask_at - start, received)
+        seconds = last_mask_at - start
+        outcome = RunOutcome(len(slices), len(pending), seconds, received, len(tiling))
         report = report_run(self.manifest, self._coordinator, run, outcome)
         masks, changes = self._postprocessed(ordered, slices)
         return Segmentation(
@@ -309,11 +315,23 @@ class Segmenter:
             entries,
             self._keys,
             tolerant=True,
-            probabilities=self.keeps_probabilities,
+            probabilities=self.keeps_probabilities or self.manifest.preprocessing.is_tiled,
         )
         stack.callback(self._coordinator.close)
         placer = Placer(self.manifest, entries, self._link, self._objective)
         return FailoverRun(self._coordinator, placer, self._patience, self._tell)
+
+    def _results(
+        self, run: FailoverRun, slices: Slices, indices: Sequence[int], tiling: Tiling
+    ) -> Iterator[Result]:
+        """Yield each slice once it is back, those of several tiles as probabilities."""
+        if len(tiling) == 1:
+            yield from run.stream(PreparedSlices(slices, indices, self.manifest.preprocessing))
+            return
+        sums = TileSums(tiling, len(self.manifest.decoding.channels))
+        for tile in run.stream(TiledSlices(slices, indices, tiling)):
+            for index, probabilities in sums.add(tile):
+                yield Result(index, "probabilities", probabilities)
 
     def _mask(self, result: Result, slices: Slices) -> Mask:
         """Return a result as a mask in the slice's own grid, unless a board has decoded it."""
@@ -322,8 +340,9 @@ class Segmenter:
         return self._decoded(result.array, slices.geometry(result.index))
 
     def _decoded(self, probabilities: NDArray[np.uint8], geometry: SliceGeometry) -> Mask:
-        preprocessing, decoding = self.manifest.preprocessing, self.manifest.decoding
-        return to_native(probabilities, geometry, preprocessing, decoding)
+        """Decode a slice's probabilities, which are those of its canvas."""
+        tiling = tiling_of(geometry, self.manifest.preprocessing, self.manifest.decoding)
+        return to_native(probabilities, geometry, tiling.canvas, tiling.decoding)
 
     def _postprocessed(
         self, results: Sequence[NDArray[np.uint8]], slices: Slices

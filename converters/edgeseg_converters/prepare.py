@@ -29,6 +29,7 @@ from edgeseg_converters.keras.output_meaning import decoding, is_stated
 from edgeseg_converters.network import Network
 from edgeseg_converters.options import ConversionOptions
 from edgeseg_converters.rewrite.cse import merge_common_subexpressions
+from edgeseg_converters.rewrite.scalings import separate_scalings
 
 CHECKED_SLICES = 4
 """Slices that the pieces are checked against the uncut model on."""
@@ -50,7 +51,7 @@ class Prepared:
     Attributes
     ----------
     network
-        With an activation behind logits, and equal layers merged.
+        With an activation behind logits, equal layers merged, and products with constants apart.
     decoding, labels
         How its output becomes a mask, and the names of what it finds.
     preprocessing
@@ -111,7 +112,9 @@ def prepare(model: Path, options: ConversionOptions) -> Prepared:
         are_real=options.calibration is not None,
     )
     notes += check_meaning(network, how, views, stated=stated)
-    return Prepared(network, how, labels, preprocessing, rules, images, tuple(notes))
+    return Prepared(
+        separate_scalings(network), how, labels, preprocessing, rules, images, tuple(notes)
+    )
 
 
 def _tiled(

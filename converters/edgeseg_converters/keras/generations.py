@@ -21,11 +21,14 @@ def layers_of(functional: Any) -> Iterator[Any]:
     yield from getattr(functional, "operations", None) or functional.layers
 
 
-def nodes_of(functional: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield every call in a model as (layer or operator, node), in no certain order."""
-    for nodes in functional._nodes_by_depth.values():  # noqa: SLF001 - Keras has no public way
+def nodes_of(functional: Any) -> Iterator[tuple[Any, Any, int]]:
+    """Yield every call in a model as (layer or operator, node, depth).
+
+    A call reads what calls of greater depth make; those of one depth are in no certain order.
+    """
+    for depth, nodes in functional._nodes_by_depth.items():  # noqa: SLF001 - Keras has no public way
         for node in nodes:
-            yield (node.operation if hasattr(node, "operation") else node.layer), node
+            yield (node.operation if hasattr(node, "operation") else node.layer), node, depth
 
 
 def arguments_of(node: Any) -> tuple[tuple[Any, ...], Mapping[str, Any]]:

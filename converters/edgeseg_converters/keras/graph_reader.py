@@ -1,11 +1,9 @@
 """Reads a Keras 3 or tf_keras model into a graph and its weights."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
-
-import numpy as np
-from numpy.typing import NDArray
 
 from edgeseg.errors import ModelError, field_name
 from edgeseg.network.graph import Graph, Layer, Tensor, WeightSpec
@@ -15,6 +13,7 @@ from edgeseg_converters.keras.generations import (
     graph_of,
     is_built_in,
     is_keras_2,
+    is_tensor,
     key_of,
     layers_of,
     maker_of,
@@ -23,16 +22,18 @@ from edgeseg_converters.keras.generations import (
     outputs_of,
     tensors_in,
 )
+from edgeseg_converters.keras.instead import instead_of
+from edgeseg_converters.keras.layer_parts import layer_outcome, operands_of
 from edgeseg_converters.keras.layer_settings import canonical_config
-from edgeseg_converters.keras.operators import equivalent_layer
+from edgeseg_converters.keras.operators.call import OperatorCall, named_arguments, operands_in
+from edgeseg_converters.keras.operators.translate import translate, way_out
+from edgeseg_converters.keras.parts import Arrays, Known, Operand, Outcome, Part
 from edgeseg_converters.keras.quiet import quiet
 from edgeseg_converters.keras.rebuild import apply, class_of, placeholder, scope_name
 from edgeseg_converters.layers.registry import layer_kinds
-from edgeseg_converters.layers.table import TRAINING_ONLY
 from edgeseg_converters.network import Network
 
 KerasShape: TypeAlias = tuple[int, ...]
-Arrays: TypeAlias = tuple[NDArray[np.float32], ...]
 
 _IMAGE_RANK = 4
 
@@ -41,8 +42,9 @@ def read_network(model: Any, input_shape: KerasShape | None = None) -> Network:
     """Read a Functional or Sequential model into a graph with weights, batch size one.
 
     Nested models are flattened (``outer/inner``), layers that act only in training are left out,
-    and operators between layers become the layers they equal. Shapes come from running the
-    layers symbolically on the input's shape, so a model saved for another size can be read too.
+    and operators between layers become the layers they equal. Each call of a layer is one of its
+    own (``conv.call2``), with the same weights. Shapes come from running the layers symbolically
+    on the input's shape, so a model saved for another size can be read too.
 
     Parameters
     ----------
@@ -60,71 +62,145 @@ def read_network(model: Any, input_shape: KerasShape | None = None) -> Network:
     ------
     ModelError
         If the model has no layer graph, several inputs or outputs, no image as input, an unknown
-        spatial size, a shared layer, or a layer that can't be compiled.
+        spatial size, or a layer or operator that can't be compiled.
     """
     # Keras warns while it writes down a layer's settings; what matters becomes a ModelError.
     with quiet():
         functional = _functional(model, input_shape)
         image = _image(functional, input_shape)
-        reader = _Reader()
-        leaving = reader.read(functional, "", (image.name,))
-        if not reader.steps:
-            raise ModelError(f"model {model.name!r} has no layer that computes anything")
-        layers, weights = _shape(reader.steps, image)
-    _check_names([image.name, *(layer.name for layer in layers)])
-    return Network(Graph(str(model.name), (image,), leaving, layers), weights)
-
-
-@dataclass(frozen=True)
-class _Step:
-    """A layer before its shapes are known."""
-
-    name: str
-    kind: str
-    config: dict[str, Any]
-    inputs: tuple[str, ...]
-    weights: Arrays
+        reader = _Reader(image, tensors={image.name: placeholder(image)})
+        leaving = reader.read(functional, "", (Operand(image.name, image.shape),))
+    if not reader.layers:
+        raise ModelError(f"model {model.name!r} has no layer that computes anything")
+    _check_names([image.name, *(layer.name for layer in reader.layers)])
+    outputs = tuple(operand.name for operand in operands_in(leaving))
+    return _alive(
+        Network(Graph(str(model.name), (image,), outputs, tuple(reader.layers)), reader.weights)
+    )
 
 
 @dataclass
 class _Reader:
-    """Reads nested models layer by layer, and keeps the name of each symbolic tensor."""
+    """Reads nested models call by call, and keeps what each symbolic tensor is in the graph."""
 
-    steps: list[_Step] = field(default_factory=list)
-    names: dict[TensorKey, str] = field(default_factory=dict)
-    read_layers: set[int] = field(default_factory=set)
+    image: Tensor
+    layers: list[Layer] = field(default_factory=list)
+    weights: dict[str, Arrays] = field(default_factory=dict)
+    values: dict[TensorKey, Operand | Known] = field(default_factory=dict)
+    tensors: dict[str, Any] = field(default_factory=dict)
+    calls: Counter[str] = field(default_factory=Counter)
+    arrays: dict[int, Arrays] = field(default_factory=dict)
 
-    def read(self, functional: Any, prefix: str, entering: tuple[str, ...]) -> tuple[str, ...]:
-        """Append the layers of a model that reads the entering tensors; return what leaves it."""
-        for tensor, name in zip(functional.inputs, entering, strict=True):
-            self.names[key_of(tensor)] = name
-        for layer, node in _calls(functional, prefix):
+    def read(
+        self, functional: Any, prefix: str, entering: Sequence[Operand | Known]
+    ) -> tuple[Operand | Known, ...]:
+        """Append the layers of a model that reads the entering values; return what leaves it."""
+        for tensor, value in zip(functional.inputs, entering, strict=True):
+            self.values[key_of(tensor)] = value
+        for layer, node in _calls(functional):
             if type(layer).__name__ == "InputLayer":
                 continue
-            name = prefix + layer.name
-            if id(layer) in self.read_layers:
-                raise _shared(name)
-            self.read_layers.add(id(layer))
-            leaving = self._leaving(layer, node, name)
-            for tensor, label in zip(outputs_of(node), leaving, strict=True):
-                self.names[key_of(tensor)] = label
-        return tuple(self.names[key_of(tensor)] for tensor in functional.outputs)
+            leaving = self._leaving(layer, node, self._name(prefix + layer.name))
+            for tensor, value in zip(outputs_of(node), leaving, strict=True):
+                self.values[key_of(tensor)] = value
+        return tuple(self.values[key_of(tensor)] for tensor in functional.outputs)
 
-    def _leaving(self, layer: Any, node: Any, name: str) -> tuple[str, ...]:
-        read = tensors_in(arguments_of(node))
-        entering = tuple(self.names[key_of(tensor)] for tensor in read)
+    def _name(self, name: str) -> str:
+        """Return a name for a call: the layer's own for its first."""
+        self.calls[name] += 1
+        return name if self.calls[name] == 1 else f"{name}.call{self.calls[name]}"
+
+    def _leaving(self, layer: Any, node: Any, name: str) -> tuple[Operand | Known, ...]:
+        """Append what a call becomes, and return its outputs."""
+        args, kwargs = self._resolved(arguments_of(node))
         inner = graph_of(layer)
         if inner is not None:
+            entering = [self.values[key_of(tensor)] for tensor in tensors_in(arguments_of(node))]
             return self.read(inner, f"{name}/", entering)
-        kind = type(layer).__name__
-        if kind in TRAINING_ONLY and is_built_in(layer):
-            return entering
-        kind, settings = _kind_and_settings(layer, node, name)
-        config = canonical_config(
-            name, kind, settings, len(read[0].shape), keras_2=is_keras_2(layer)
+        operator = operator_of(layer)
+        if operator is None:
+            read = operands_of(layer, args, kwargs, name)
+            outcomes: tuple[Outcome, ...] = (self._of_layer(layer, read, name),)
+        else:
+            call = OperatorCall(operator, named_arguments(layer, args, kwargs))
+            read, outcomes = call.operands, _of_operator(call, name)
+        several = len(outcomes) > 1
+        return tuple(
+            self._append(
+                outcome, f"{name}.out{number}" if several else name, read, keras_2=is_keras_2(layer)
+            )
+            for number, outcome in enumerate(outcomes, start=1)
         )
-        self.steps.append(_Step(name, kind, config, entering, _weights(layer)))
-        return (name,)
+
+    def _resolved(self, value: Any) -> Any:
+        """Return nested arguments with what their symbolic tensors are in the graph."""
+        if isinstance(value, Mapping):
+            return {key: self._resolved(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            items = [self._resolved(item) for item in value]
+            return items if isinstance(value, list) else tuple(items)
+        if not is_tensor(value):
+            return value
+        resolved = self.values[key_of(value)]
+        return resolved.value if isinstance(resolved, Known) else resolved
+
+    def _of_layer(self, layer: Any, operands: Sequence[Operand], name: str) -> Outcome:
+        """Return what a call of a layer becomes; a second call has the same arrays, no copies."""
+        outcome = layer_outcome(layer, operands, name)
+        if not isinstance(outcome, tuple):
+            return outcome
+        _check_kinds(layer, outcome, name)
+        arrays = iter(
+            self.arrays.setdefault(
+                id(layer), tuple(array for part in outcome for array in part.weights)
+            )
+        )
+        return tuple(
+            replace(part, weights=tuple(next(arrays) for _ in part.weights)) for part in outcome
+        )
+
+    def _append(
+        self, outcome: Outcome, name: str, read: Sequence[Operand], *, keras_2: bool
+    ) -> Operand | Known:
+        """Append the parts of an outcome, of which the last bears the name."""
+        if not isinstance(outcome, tuple):
+            return outcome
+        labels = [*(f"{name}.{number}" for number in range(1, len(outcome))), name]
+        before = tuple(operand.name for operand in read)
+        for part, label in zip(outcome, labels, strict=True):
+            inputs = tuple(source or before[0] for source in part.inputs) or before
+            operand = self._append_part(replace(part, inputs=inputs), label, keras_2=keras_2)
+            before = (operand.name,)
+        return operand
+
+    def _append_part(self, part: Part, name: str, *, keras_2: bool) -> Operand:
+        """Run one layer symbolically; it gets its output's shape and its weights' names."""
+        entering = [self.tensors[source] for source in part.inputs]
+        config = canonical_config(
+            name, part.kind, part.settings, len(entering[0].shape), keras_2=keras_2
+        )
+        built, output = apply(part.kind, name, config, entering)
+        specs = tuple(WeightSpec(w.name, tuple(map(int, w.shape))) for w in built.weights)
+        if [spec.shape for spec in specs] != [array.shape for array in part.weights]:
+            raise ModelError(
+                f"layer {name!r} ({part.kind}) has weights of another shape than an input of "
+                f"{'x'.join(map(str, self.image.shape[1:]))} asks for; give the size the model was "
+                f"trained at with {field_name('input_shape')}"
+            )
+        tensor = Tensor(name, tuple(map(int, output.shape)))
+        if tensor.elements < 1:
+            # Some versions of Keras let such a layer pass.
+            read = "x".join(map(str, entering[0].shape[1:]))
+            raise ModelError(
+                f"layer {name!r} ({part.kind}) does not fit its input of {read}: its output "
+                f"would have an extent of zero or negative; give a larger "
+                f"{field_name('input_shape')}"
+            )
+        self.tensors[name] = output
+        self.layers.append(Layer(name, part.kind, part.inputs, tensor, config, specs))
+        if part.weights:
+            self.weights[name] = part.weights
+        return Operand(name, tensor.shape)
 
 
 def _functional(model: Any, input_shape: KerasShape | None) -> Any:
@@ -170,73 +246,55 @@ def _image(functional: Any, input_shape: KerasShape | None) -> Tensor:
     return Tensor(maker_of(tensor).name, (1, *map(int, shape)))
 
 
-def _calls(functional: Any, prefix: str) -> Iterator[tuple[Any, Any]]:
-    """Yield every layer of a model with the one node that calls it, in topological order."""
-    calls: dict[int, Any] = {}
-    for layer, node in nodes_of(functional):
-        if id(layer) in calls:
-            raise _shared(prefix + layer.name)
-        calls[id(layer)] = node
-    for layer in layers_of(functional):
-        if id(layer) in calls:
-            yield layer, calls[id(layer)]
+def _calls(functional: Any) -> list[tuple[Any, Any]]:
+    """List every call in a model, (layer or operator, node), in topological order."""
+    place = {id(layer): number for number, layer in enumerate(layers_of(functional))}
+    order = {
+        id(node): number
+        for layer in layers_of(functional)
+        for number, node in enumerate(layer._inbound_nodes)  # noqa: SLF001 - Keras has no public way
+    }
+    calls = [call for call in nodes_of(functional) if id(call[1]) in order]
+    # Stable: calls of the same depth stand as their layers do.
+    ordered = sorted(calls, key=lambda call: (-call[2], place[id(call[0])], order[id(call[1])]))
+    return [(layer, node) for layer, node, _ in ordered]
 
 
-def _kind_and_settings(layer: Any, node: Any, name: str) -> tuple[str, dict[str, Any]]:
-    operator = operator_of(layer)
-    if operator is not None:
-        args, kwargs = arguments_of(node)
-        equivalent = equivalent_layer(operator, args, {**vars(layer), **kwargs})
-        if equivalent is None:
-            raise ModelError(
-                f"the operator {name!r} ({operator}) can't be compiled; use the Keras layer that "
-                "does the same and save the model again"
-            )
-        return equivalent
-    kind = type(layer).__name__
-    if not _can_be_compiled(layer):
+def _of_operator(call: OperatorCall, name: str) -> tuple[Outcome, ...]:
+    outcomes = translate(call)
+    if outcomes is None:
         raise ModelError(
-            f"layer {name!r} is of the {'' if is_built_in(layer) else 'custom '}kind {kind}, "
-            "which can't be compiled; replace it by built-in Keras layers"
+            f"the operator {name!r} ({call.operator}) can't be compiled; {way_out(call)}"
         )
-    return kind, layer.get_config()
+    return outcomes
 
 
-def _can_be_compiled(layer: Any) -> bool:
-    """Tell whether a layer is of a kind in the table, and of no class that only shares its name."""
-    kind = layer_kinds().get(type(layer).__name__)
-    if kind is None:
-        return False
-    return is_built_in(layer) if kind.keras_class is None else type(layer) is class_of(kind.name)
-
-
-def _shape(steps: list[_Step], image: Tensor) -> tuple[tuple[Layer, ...], dict[str, Arrays]]:
-    """Run the steps symbolically; every layer gets its output's shape and its weights' names."""
-    tensors = {image.name: placeholder(image)}
-    layers: list[Layer] = []
-    for step in steps:
-        built, output = apply(
-            step.kind, step.name, step.config, [tensors[name] for name in step.inputs]
-        )
-        tensors[step.name] = output
-        specs = tuple(WeightSpec(w.name, tuple(map(int, w.shape))) for w in built.weights)
-        if [spec.shape for spec in specs] != [array.shape for array in step.weights]:
+def _check_kinds(layer: Any, outcome: Sequence[Part], name: str) -> None:
+    """Refuse a layer of no kind in the table, and one of a class that only shares a name."""
+    own = is_built_in(layer) or type(layer) is _registered_class(type(layer).__name__)
+    for part in outcome:
+        if part.kind not in layer_kinds() or not own:
             raise ModelError(
-                f"layer {step.name!r} ({step.kind}) has weights of another shape than an input of "
-                f"{'x'.join(map(str, image.shape[1:]))} asks for; give the size the model was "
-                f"trained at with {field_name('input_shape')}"
+                f"layer {name!r} is of the {'' if own else 'custom '}kind {part.kind}, "
+                f"which can't be compiled; {instead_of(part.kind)}"
             )
-        tensor = Tensor(step.name, tuple(map(int, output.shape)))
-        if tensor.elements < 1:
-            # Some versions of Keras let such a layer pass.
-            read = "x".join(map(str, tensors[step.inputs[0]].shape[1:]))
-            raise ModelError(
-                f"layer {step.name!r} ({step.kind}) does not fit its input of {read}: its output "
-                f"would have an extent of zero or negative; give a larger "
-                f"{field_name('input_shape')}"
-            )
-        layers.append(Layer(step.name, step.kind, step.inputs, tensor, step.config, specs))
-    return tuple(layers), {step.name: step.weights for step in steps if step.weights}
+
+
+def _registered_class(kind: str) -> Any:
+    known = layer_kinds().get(kind)
+    return None if known is None or known.keras_class is None else class_of(kind)
+
+
+def _alive(network: Network) -> Network:
+    """Leave out layers that nobody reads, such as unread outputs of an operator."""
+    graph = network.graph
+    read = set(graph.outputs)
+    for layer in reversed(graph.layers):
+        if layer.name in read:
+            read.update(layer.inputs)
+    layers = tuple(layer for layer in graph.layers if layer.name in read)
+    weights = {name: arrays for name, arrays in network.weights.items() if name in read}
+    return Network(replace(graph, layers=layers), weights)
 
 
 def _check_names(names: list[str]) -> None:
@@ -244,15 +302,3 @@ def _check_names(names: list[str]) -> None:
     for name, scoped in zip(names, written, strict=True):
         if written.count(scoped) > 1:
             raise ModelError(f"two layers go by the name {name!r}; rename one and save again")
-
-
-def _weights(layer: Any) -> Arrays:
-    arrays = layer.get_weights() if hasattr(layer, "get_weights") else ()
-    return tuple(np.asarray(array, dtype=np.float32) for array in arrays)
-
-
-def _shared(name: str) -> ModelError:
-    return ModelError(
-        f"layer {name!r} is shared: it is called more than once; give every call a layer of its "
-        "own and copy the weights"
-    )

@@ -10,13 +10,17 @@ from edgeseg_converters.layers.registry import kind_of
 
 _ACTIVATIONS = frozenset(
     [
+        "celu",
         "elu",
         "exponential",
         "gelu",
+        "hard_shrink",
         "hard_sigmoid",
         "hard_silu",
+        "hard_tanh",
         "leaky_relu",
         "linear",
+        "log_sigmoid",
         "log_softmax",
         "mish",
         "relu",
@@ -24,15 +28,28 @@ _ACTIVATIONS = frozenset(
         "selu",
         "sigmoid",
         "silu",
+        "soft_shrink",
         "softmax",
         "softplus",
         "softsign",
+        "sparse_plus",
+        "sparse_sigmoid",
+        "squareplus",
         "tanh",
+        "tanh_shrink",
     ]
 )
 _SYNONYMS = {"swish": "silu", "hard_swish": "hard_silu"}
 _OLD_KEYS = {"negative_slope": "alpha"}
-_UNSUPPORTED_FLAGS = ("crop_to_aspect_ratio", "pad_to_aspect_ratio", "renorm", "rms_scaling")
+_UNSUPPORTED_FLAGS = (
+    "antialias",
+    "crop_to_aspect_ratio",
+    "pad_to_aspect_ratio",
+    "renorm",
+    "rms_scaling",
+    "sliding_window",
+    "use_gate",
+)
 _KERAS_2_MEANS_ELSE = frozenset({"hard_sigmoid"})
 
 
@@ -86,6 +103,8 @@ def _plain(value: Any) -> Any:
         return _plain(value.tolist())
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, float):
         return float(str(np.float32(value)))
     return value

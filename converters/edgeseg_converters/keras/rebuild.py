@@ -54,9 +54,15 @@ def build(network: Network, name: str, batch: int | None = 1) -> Any:
 
 
 def placeholder(tensor: Tensor, batch: int | None = 1) -> Any:
-    """Make the symbolic Keras tensor at which a graph's input enters, of one slice or several."""
+    """Make the symbolic Keras tensor at which a graph's input enters, of one slice or several.
+
+    A tensor that holds parts of one image along its first axis keeps their number.
+    """
+    first, *others = tensor.shape
     return import_keras().Input(
-        batch_shape=(batch, *tensor.shape[1:]), dtype=tensor.dtype, name=scope_name(tensor.name)
+        batch_shape=(batch if first == 1 else first, *others),
+        dtype=tensor.dtype,
+        name=scope_name(tensor.name),
     )
 
 

@@ -4,7 +4,7 @@ The three conventions count different things, and published numbers use all of t
 
 ``flops``
     Twice the multiply-accumulates. A transposed convolution is counted on its input grid, which
-    is the work that it does. Only layers with a kernel count.
+    is the work that it does. Only layers with a kernel count, and products of tensors.
 ``flops_profiler``
     What TensorFlow's profiler counted for the published numbers: as above, but a transposed
     convolution on its output grid, plus one addition an output value for a bias, one operation
@@ -19,6 +19,7 @@ import math
 from dataclasses import astuple, dataclass
 
 from edgeseg.network.graph import Graph, Layer, WeightSpec, live_tensors
+from edgeseg_converters.layers.kind import KernelLayout
 from edgeseg_converters.layers.profiler_extras import SOFTMAX_OPERATIONS
 from edgeseg_converters.layers.registry import kind_of
 
@@ -45,8 +46,8 @@ class LayerCost:
 def layer_cost(graph: Graph, layer: Layer) -> LayerCost:
     """Count what one layer of the graph costs.
 
-    A kind without a kernel has no multiply-accumulates. What is special of a kind says its
-    :class:`~edgeseg_converters.layers.kind.CostRule`.
+    A kind without a kernel has no multiply-accumulates but those of products. What is special of
+    a kind says its :class:`~edgeseg_converters.layers.kind.CostRule`.
 
     Parameters
     ----------
@@ -57,13 +58,15 @@ def layer_cost(graph: Graph, layer: Layer) -> LayerCost:
     """
     kernels = [weight for weight in layer.weights if weight.name.endswith("kernel")]
     grid = _grid(graph, layer)
-    macs = grid * sum(kernel.elements for kernel in kernels)
+    products = kind_of(layer.kind).cost.products(graph, layer)
+    macs = grid * sum(kernel.elements for kernel in kernels) + products
     return LayerCost(
         parameters=layer.parameters,
         macs=macs,
         flops=2 * macs,
         flops_profiler=2 * macs * _enlargement(graph, layer) + _extras(graph, layer),
-        flops_pointwise=2 * grid * sum(kernel.elements // _area(kernel) for kernel in kernels),
+        flops_pointwise=2
+        * (grid * sum(kernel.elements // _area(layer, kernel) for kernel in kernels) + products),
         activation_bytes=layer.output.nbytes,
     )
 
@@ -98,9 +101,10 @@ def _grid(graph: Graph, layer: Layer) -> int:
     return math.prod(tensor.shape[:-1]) // rule.outputs_at_once
 
 
-def _area(kernel: WeightSpec) -> int:
+def _area(layer: Layer, kernel: WeightSpec) -> int:
     """Return height times width of a convolution kernel; a dense kernel has one position."""
-    return math.prod(kernel.shape[:-2])
+    projects = kind_of(layer.kind).kernel is KernelLayout.PROJECTION
+    return 1 if projects else math.prod(kernel.shape[:-2])
 
 
 def _enlargement(graph: Graph, layer: Layer) -> int:

@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Any, TypeAlias
 
 from edgeseg.network.graph import Graph, Layer
+from edgeseg_converters.layers.products import nothing
 from edgeseg_converters.layers.rows import RowMap
 
 RowFlow: TypeAlias = Callable[[Mapping[str, Any], int, int], RowMap | str]
@@ -44,6 +45,8 @@ class KernelLayout(Enum):
     SEPARABLE = "depth-wise, then point-wise (1, 1, in * multiplier, out)"
     MATRIX = "(in, out)"
     WINOGRAD = "four of (3, 1, in, out)"
+    LINE = "(places, in, out)"
+    PROJECTION = "the axes of an Einstein sum; several where there are heads"
 
     @property
     def slides(self) -> bool:
@@ -97,11 +100,14 @@ class CostRule:
         Output positions that one application of the kernel makes.
     profiler_extras
         Operations that TensorFlow's profiler counts beside those of kernel, bias and activation.
+    products
+        Multiply-accumulates beside those of kernels.
     """
 
     on_input_grid: bool
     outputs_at_once: int
     profiler_extras: Callable[[Graph, Layer], int]
+    products: Callable[[Graph, Layer], int] = nothing
 
 
 @dataclass(frozen=True, kw_only=True)

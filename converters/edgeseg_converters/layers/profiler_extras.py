@@ -35,3 +35,9 @@ def pooling(_: Graph, layer: Layer) -> int:
 def global_pooling(graph: Graph, layer: Layer) -> int:
     """Count one operation for each value of the input."""
     return graph.tensors[layer.inputs[0]].elements
+
+
+def reading(graph: Graph, layer: Layer) -> int:
+    """Count one operation for each value that goes in or comes out, whichever are more."""
+    read = max(graph.tensors[name].elements for name in layer.inputs)
+    return max(read, layer.output.elements)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from edgeseg.bundle.manifest import ROW_AXIS
+from edgeseg_converters.layers.operators import ELEMENTWISE
 from edgeseg_converters.layers.rows import RowMap, Shift
 
 Config: TypeAlias = Mapping[str, Any]
@@ -27,6 +28,31 @@ def each_row_with_shared_slopes(config: Config, height: int, made_height: int) -
     if ROW_AXIS not in (config["shared_axes"] or ()):
         return "has slopes for each row"
     return each_row({}, height, made_height)
+
+
+def rows_of_function(config: Config, height: int, made_height: int) -> RowMap | str:
+    """Compute every row for itself if the function of an operator does.
+
+    That is so where it works value by value, and where its axes or its key leave rows alone.
+    """
+    function, options = config["function"], config["options"]
+    if any(len(known.get("constant", ())) > 2 for known in config["operands"]):
+        same = all(known.get("constant", [1] * 4)[-3] == 1 for known in config["operands"])
+    else:
+        same = True
+    axes = options.get("axes", options.get("axis", _ALL_AXES))
+    apart = ROW_AXIS not in (axes if isinstance(axes, list) else [axes])
+    if function in ELEMENTWISE:
+        apart = True
+    elif function == "slice":
+        key = options["key"]
+        apart = len(key) > ROW_AXIS and key[ROW_AXIS] == [] and not isinstance(key[0], int)
+    elif function == "transpose":
+        apart = False
+    return each_row({}, height, made_height) if same and apart else all_rows({}, 0, 0)
+
+
+_ALL_AXES = [0, 1, 2, 3]
 
 
 def sliding(size: str) -> Callable[[Config, int, int], RowMap]:

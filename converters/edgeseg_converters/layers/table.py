@@ -4,7 +4,7 @@ import pkgutil
 from functools import partial
 from typing import Any
 
-from edgeseg_converters.layers import profiler_extras
+from edgeseg_converters.layers import products, profiler_extras
 from edgeseg_converters.layers.channel_flow import (
     always_normalized_together,
     bound_by_own_factors,
@@ -31,6 +31,7 @@ from edgeseg_converters.layers.row_flow import (
     each_row,
     each_row_with_shared_slopes,
     enlarged,
+    rows_of_function,
     shifted,
     sliding,
     transposed,
@@ -46,6 +47,15 @@ _NO_EXTRAS = CostRule(
 
 def _with_extras(count: Any) -> CostRule:
     return CostRule(on_input_grid=False, outputs_at_once=1, profiler_extras=count)
+
+
+def _with_products(count: Any) -> CostRule:
+    return CostRule(
+        on_input_grid=False,
+        outputs_at_once=1,
+        profiler_extras=profiler_extras.nothing,
+        products=count,
+    )
 
 
 def _own_class(reference: str) -> Any:
@@ -65,6 +75,13 @@ _kernel_layer = partial(
     cost=_NO_EXTRAS,
 )
 _filters = partial(_kernel_layer, channels=ChannelFlow.MADE, divisible=True)
+_projection = partial(
+    _kernel_layer,
+    rows=all_rows,
+    channels=ChannelFlow.MIXED,
+    kernel=KernelLayout.PROJECTION,
+    divisible=False,
+)
 _no_kernel = partial(
     LayerKind,
     keras_class=None,
@@ -94,6 +111,12 @@ _merge = partial(
     rows=each_row,
     channels=ChannelFlow.MERGED,
     cost=_with_extras(profiler_extras.merging),
+)
+_mixture = partial(
+    _plain,
+    rows=all_rows,
+    channels=ChannelFlow.MIXED,
+    activation=ActivationOf.SETTING,
 )
 _rearrangement = partial(_plain, rows=all_rows, channels=ChannelFlow.MOVED, cost=_NO_EXTRAS)
 
@@ -138,6 +161,33 @@ LAYER_KINDS = (
         rows=each_row,
         kernel=KernelLayout.MATRIX,
         divisible=False,
+    ),
+    _filters(
+        name="Conv1D",
+        settings=("filters", *_CONVOLUTION, "groups"),
+        rows=all_rows,
+        binds_channels=bound_in_groups,
+        kernel=KernelLayout.LINE,
+        divisible=False,
+    ),
+    _projection(
+        name="EinsumDense",
+        settings=("equation", "output_shape", "activation", "bias_axes"),
+        cost=_NO_EXTRAS,
+    ),
+    _projection(
+        name="MultiHeadAttention",
+        settings=(
+            "num_heads",
+            "key_dim",
+            "value_dim",
+            "use_bias",
+            "output_shape",
+            "attention_axes",
+        ),
+        keras_class=partial(_own_class, "edgeseg_converters.keras.attention:attention_of_list"),
+        keras_2=None,
+        cost=_with_products(products.multi_head_attention),
     ),
     # Activations.
     _activation(
@@ -209,6 +259,25 @@ LAYER_KINDS = (
         batch_statistics=False,
     ),
     _normalization(
+        name="RMSNormalization",
+        settings=("axis", "epsilon"),
+        keras_2=None,
+        fusion=Fusion.NONE,
+        rows=each_row,
+        channels=ChannelFlow.NORMALIZED,
+        binds_channels=always_normalized_together,
+        batch_statistics=False,
+    ),
+    _normalization(
+        name="UnitNormalization",
+        settings=("axis",),
+        fusion=Fusion.NONE,
+        rows=each_row,
+        channels=ChannelFlow.NORMALIZED,
+        binds_channels=always_normalized_together,
+        batch_statistics=False,
+    ),
+    _normalization(
         name="Rescaling",
         settings=("scale", "offset"),
         fusion=Fusion.SCALING,
@@ -251,6 +320,37 @@ LAYER_KINDS = (
         channels=ChannelFlow.JOINED,
         activation=ActivationOf.INPUT,
         cost=_NO_EXTRAS,
+    ),
+    # Products of tensors.
+    _mixture(
+        name="Dot",
+        settings=("axes", "normalize"),
+        cost=_with_products(products.dot),
+    ),
+    *(
+        _mixture(
+            name=name,
+            settings=settings,
+            cost=_with_products(products.attention),
+        )
+        for name, settings in (
+            ("AdditiveAttention", ("use_scale",)),
+            ("Attention", ("use_scale", "score_mode")),
+        )
+    ),
+    # Functions of tensors that no layer stands for.
+    _mixture(
+        name="Operator",
+        settings=("function", "operands", "options"),
+        keras_class=partial(_own_class, "edgeseg_converters.keras.operator_layer:operator_layer"),
+        keras_2=None,
+        rows=rows_of_function,
+        cost=CostRule(
+            on_input_grid=False,
+            outputs_at_once=1,
+            profiler_extras=profiler_extras.reading,
+            products=products.operator,
+        ),
     ),
     # Other sizes and orders.
     _plain(

@@ -117,7 +117,11 @@ def weight_axes(
         case _:
             axes = {len(spec.shape) - 1: leaving}
     # What else has another length is shared by all channels, or split among groups and protected.
-    return {axis: classes for axis, classes in axes.items() if spec.shape[axis] == len(classes)}
+    return {
+        axis: classes
+        for axis, classes in axes.items()
+        if axis in range(len(spec.shape)) and spec.shape[axis] == len(classes)
+    }
 
 
 @dataclass

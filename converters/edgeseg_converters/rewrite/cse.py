@@ -8,9 +8,10 @@ from edgeseg_converters.network import Network
 
 
 def merge_common_subexpressions(network: Network) -> Network:
-    """Replace layers without weights that compute the same by the first of them.
+    """Replace layers that compute the same, with the same weights, by the first of them.
 
     TFLite merges them too; were both in one piece, and read by others, it would lack an output.
+    Layers with weights are the same where they are calls of one layer.
 
     Parameters
     ----------
@@ -28,9 +29,11 @@ def merge_common_subexpressions(network: Network) -> Network:
     layers: list[Layer] = []
     for layer in graph.layers:
         inputs = tuple(replacements.get(tensor, tensor) for tensor in layer.inputs)
-        first = first_of.setdefault((layer.kind, inputs, str(layer.config)), layer.name)
-        if first != layer.name and not layer.weights and layer.name not in graph.outputs:
+        arrays = tuple(map(id, network.weights.get(layer.name, ())))
+        first = first_of.setdefault((layer.kind, inputs, str(layer.config), arrays), layer.name)
+        if first != layer.name and layer.name not in graph.outputs:
             replacements[layer.name] = first
         else:
             layers.append(replace(layer, inputs=inputs))
-    return replace(network, graph=replace(graph, layers=tuple(layers)))
+    weights = {name: arrays for name, arrays in network.weights.items() if name not in replacements}
+    return Network(replace(graph, layers=tuple(layers)), weights)

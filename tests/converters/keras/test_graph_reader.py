@@ -275,23 +275,27 @@ def test_several_outputs() -> None:
 
 
 @pytest.mark.parametrize("module", [keras, tf_keras], ids=["keras", "tf_keras"])
-def test_a_shared_layer_is_named(module: Any) -> None:
+def test_each_call_of_a_layer_is_one_of_its_own_with_the_same_weights(module: Any) -> None:
     conv = module.layers.Conv2D(1, 3, padding="same", name="twice")
-    message = refusal(chain(conv, conv, module=module))
-    assert "layer 'twice' is shared" in message
-    assert "a layer of its own" in message
+    drop, relu = module.layers.Dropout(0.1), module.layers.ReLU(name="relu")
+    network = read_network(chain(conv, relu, drop, conv, relu, drop, module=module))
+    names = [layer.name for layer in network.graph.layers]
+    assert names == ["twice", "relu", "twice.call2", "relu.call2"]
+    first, second = network.weights.values()
+    assert all(a is b for a, b in zip(first, second, strict=True))
 
 
 @pytest.mark.parametrize("module", [keras, tf_keras], ids=["keras", "tf_keras"])
-def test_a_shared_model_is_named(module: Any) -> None:
-    inner = chain(module.layers.ReLU(), module=module)
-    assert "layer 'chain' is shared" in refusal(chain(inner, inner, module=module))
+def test_each_call_of_a_model_is_a_model_of_its_own(module: Any) -> None:
+    inner = chain(module.layers.ReLU(name="relu"), module=module)
+    names = [layer.name for layer in read_network(chain(inner, inner, module=module)).graph.layers]
+    assert names == ["chain/relu", "chain.call2/relu"]
 
 
-def test_a_layer_shared_between_nested_models_is_named() -> None:
+def test_a_layer_of_two_nested_models_is_there_in_both() -> None:
     conv = layers.Conv2D(1, 3, padding="same", name="both")
     a, b = (keras.Sequential([keras.Input((8, 8, 1)), conv], name=name) for name in "ab")
-    assert "layer 'b/both' is shared" in refusal(chain(a, b))
+    assert list(read_network(chain(a, b)).weights) == ["a/both", "b/both"]
 
 
 @pytest.mark.parametrize("module", [keras, tf_keras], ids=["keras", "tf_keras"])
@@ -305,20 +309,42 @@ def test_a_custom_layer_is_named_even_if_it_is_called_like_a_built_in_one(module
 def test_lambda_and_unsupported_layers_are_named() -> None:
     message = refusal(chain(layers.Lambda(lambda x: x, name="anything")))
     assert "layer 'anything' is of the kind Lambda" in message
-    message = refusal(chain(layers.UnitNormalization(name="unit")))
-    assert "layer 'unit' is of the kind UnitNormalization" in message
+    message = refusal(chain(layers.TimeDistributed(layers.Dense(1), name="each")))
+    assert "layer 'each' is of the kind TimeDistributed" in message
+    message = refusal(chain(layers.Reshape((2, 4, 8, 1)), layers.Conv3D(1, 1, name="deep")))
+    assert (
+        "'deep' is of the kind Conv3D, which can't be compiled; 3-D convolutions are not" in message
+    )
 
 
 @pytest.mark.parametrize("module", [keras, tf_keras], ids=["keras", "tf_keras"])
-def test_an_operator_without_a_layer_is_named(module: Any) -> None:
-    message = refusal(chain(lambda x: x[:, ::2], lambda x: x * 2, module=module))
-    assert "getitem" in message.lower()
+def test_an_operator_that_can_not_be_compiled_is_named(module: Any) -> None:
+    def over_the_batch(x: Any) -> Any:
+        return x[:, :, :, :1] - (keras.ops if module is keras else module.backend).mean(x, axis=0)
+
+    message = refusal(chain(over_the_batch, lambda x: x * 2, module=module))
+    assert "mean" in message
     assert "use the Keras layer that does the same" in message
 
 
-def test_arithmetic_with_an_array_is_refused() -> None:
-    message = refusal(chain(lambda x: x * np.ones((1, 1, 1, 1), np.float32)))
-    assert "operator 'multiply" in message
+def test_an_operator_with_another_way_out() -> None:
+    def labels(x: Any) -> Any:
+        return keras.ops.cast(keras.ops.argmax(x, axis=-1, keepdims=True), "float32")
+
+    assert "(Argmax) can't be compiled; leave it off" in refusal(chain(labels, layers.ReLU()))
+
+
+def test_arithmetic_with_an_array_by_place_keeps_the_array() -> None:
+    array = np.arange(64, dtype=np.float32).reshape(1, 8, 8, 1)
+    network = read_network(chain(lambda x: x * array))
+    (layer,) = network.graph.layers
+    assert (layer.kind, layer.config["function"]) == ("Operator", "multiply")
+    np.testing.assert_array_equal(network.weights[layer.name][0], array)
+
+
+def test_what_nobody_reads_is_left_out() -> None:
+    graph = read_network(chain(layers.Conv2D(4, 1), lambda x: keras.ops.split(x, 4, -1)[2])).graph
+    assert [layer.kind for layer in graph.layers] == ["Conv2D", "Operator"]
 
 
 def test_an_input_that_is_no_image() -> None:
@@ -333,15 +359,21 @@ def test_channels_first_is_named() -> None:
     assert "layer 'pool' puts channels first; rebuild" in message
 
 
-@pytest.mark.parametrize("activation", [lambda x: x, layers.LeakyReLU(0.2)])
-def test_an_activation_that_is_not_built_in(activation: Any) -> None:
-    message = refusal(chain(layers.Conv2D(1, 1, activation=activation, name="conv")))
+def test_an_activation_that_is_not_built_in() -> None:
+    message = refusal(chain(layers.Conv2D(1, 1, activation=lambda x: x, name="conv")))
     assert "layer 'conv' uses the activation" in message
 
 
+def test_a_layer_as_activation_is_a_layer_behind() -> None:
+    conv = layers.Conv2D(1, 1, activation=layers.LeakyReLU(0.2), name="conv")
+    first, second = read_network(chain(conv)).graph.layers
+    assert (first.name, first.kind, first.config["activation"]) == ("conv.1", "Conv2D", "linear")
+    assert (second.name, second.kind, second.inputs) == ("conv", "LeakyReLU", ("conv.1",))
+
+
 def test_an_activation_that_keras_2_means_otherwise() -> None:
-    message = refusal(chain(tf_keras.layers.Activation("hard_sigmoid"), module=tf_keras))
-    assert "'hard_sigmoid', which can't be compiled" in message
+    model = chain(tf_keras.layers.Activation("hard_sigmoid"), module=tf_keras)
+    assert kinds(model) == ["Rescaling", "ReLU"]
     assert kinds(chain(layers.Activation("hard_sigmoid"))) == ["Activation"]
 
 

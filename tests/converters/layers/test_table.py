@@ -13,19 +13,19 @@ from edgeseg.network.graph import Layer
 from edgeseg_converters.compress.finetune.keras_2 import to_keras_2, weights_of
 from edgeseg_converters.compress.fitting.im2col import kernel_matrix
 from edgeseg_converters.compress.prune.kernels import is_kernel
-from edgeseg_converters.fusion import fused_groups
+from edgeseg_converters.fusion import fused_groups, takes_in_sums
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.logits import complete_logits
 from edgeseg_converters.keras.quiet import import_keras
 from edgeseg_converters.keras.rebuild import build
 from edgeseg_converters.layers.cost import graph_cost, layer_cost
 from edgeseg_converters.layers.kind import ChannelFlow, Fusion, KernelLayout, LayerKind
+from edgeseg_converters.layers.products import nothing
 from edgeseg_converters.layers.registry import kind_of
 from edgeseg_converters.layers.rows import RowMap
 from edgeseg_converters.layers.table import LAYER_KINDS, TRAINING_ONLY
 from edgeseg_converters.network import Network
 from edgeseg_converters.rewrite.channel_classes import trace_channels
-from edgeseg_converters.rewrite.litert_lowering import lower_for_litert
 from edgeseg_converters.rewrite.row_maps import row_map
 from edgeseg_converters.rewrite.shrink import shrink
 from edgeseg_converters.rewrite.winograd import MIN_CHANNELS, to_winograd
@@ -36,19 +36,36 @@ pytestmark = pytest.mark.tensorflow
 keras = import_keras()
 layers = keras.layers
 
+
+def tokens(layer: Any, times: int = 1) -> Callable[[Any], Any]:
+    """Call a layer on the pixels of an image as one axis, as often as it reads them."""
+
+    def call(x: Any) -> Any:
+        pixels = layers.Reshape((64, 6))(x)
+        return layer([pixels] * times if times > 1 else pixels)
+
+    return call
+
+
 SAMPLES: dict[str, Callable[[], Any]] = {
     "Activation": lambda: layers.Activation("tanh"),
     "Add": layers.Add,
+    "AdditiveAttention": lambda: tokens(layers.AdditiveAttention(), 2),
+    "Attention": lambda: tokens(layers.Attention(use_scale=True), 3),
     "Average": layers.Average,
     "AveragePooling2D": lambda: layers.AveragePooling2D(2),
     "BatchNormalization": layers.BatchNormalization,
     "Concatenate": layers.Concatenate,
+    "Conv1D": lambda: tokens(layers.Conv1D(6, 3, padding="same")),
     "Conv2D": lambda: layers.Conv2D(6, 3, padding="same"),
     "Conv2DTranspose": lambda: layers.Conv2DTranspose(6, 2, strides=2),
     "Cropping2D": lambda: layers.Cropping2D(1),
     "Dense": lambda: layers.Dense(6),
     "DepthwiseConv2D": lambda: layers.DepthwiseConv2D(3),
+    "DepthToSpace": lambda: lambda x: keras.ops.nn.depth_to_space(layers.Conv2D(4, 1)(x), 2),
+    "Dot": lambda: tokens(layers.Dot(axes=(2, 2)), 2),
     "ELU": layers.ELU,
+    "EinsumDense": lambda: layers.EinsumDense("bhwc,cd->bhwd", (None, None, 6), bias_axes="d"),
     "Flatten": layers.Flatten,
     "GlobalAveragePooling2D": layers.GlobalAveragePooling2D,
     "GlobalMaxPooling2D": layers.GlobalMaxPooling2D,
@@ -58,9 +75,12 @@ SAMPLES: dict[str, Callable[[], Any]] = {
     "MaxPooling2D": layers.MaxPooling2D,
     "Maximum": layers.Maximum,
     "Minimum": layers.Minimum,
+    "MultiHeadAttention": lambda: lambda x: layers.MultiHeadAttention(2, 3)(x, x),
     "Multiply": layers.Multiply,
+    "Operator": lambda: lambda x: keras.ops.matmul(x, keras.ops.swapaxes(x, 2, 3)),
     "PReLU": lambda: layers.PReLU(shared_axes=[1, 2]),
     "Permute": lambda: layers.Permute((2, 1, 3)),
+    "RMSNormalization": layers.RMSNormalization,
     "ReLU": layers.ReLU,
     "Rescaling": lambda: layers.Rescaling(0.5),
     "Reshape": lambda: layers.Reshape((4, 16, 6)),
@@ -68,12 +88,12 @@ SAMPLES: dict[str, Callable[[], Any]] = {
     "SeparableConv2D": lambda: layers.SeparableConv2D(6, 3),
     "Softmax": layers.Softmax,
     "Subtract": layers.Subtract,
+    "UnitNormalization": layers.UnitNormalization,
     "UpSampling2D": layers.UpSampling2D,
     "ZeroPadding2D": layers.ZeroPadding2D,
 }
 """A layer of each kind that models may have; it reads images of 8 x 8 pixels and 6 channels."""
 REWRITES: dict[str, Callable[[], Network]] = {
-    "DepthToSpace": lambda: lower_for_litert(sample("Conv2DTranspose")),
     "WinogradConv2D": lambda: to_winograd(wide()),
 }
 """A network with each kind that only rewrites make."""
@@ -181,7 +201,7 @@ def test_kernels_are_what_the_layout_says(name: str) -> None:
     layer = layer_in(network, name)
     kernels = [spec for spec in layer.weights if is_kernel(spec)]
     count = {KernelLayout.NONE: 0, KernelLayout.SEPARABLE: 2, KernelLayout.WINOGRAD: 4}
-    assert len(kernels) == count.get(layout, 1)
+    assert len(kernels) == (4 if name == "MultiHeadAttention" else count.get(layout, 1))
     matrix = kernel_matrix(layer, network.weights)
     square = {KernelLayout.SLIDING, KernelLayout.TRANSPOSED, KernelLayout.MATRIX}
     assert (matrix is not None) == (layout in square | {KernelLayout.SEPARABLE})
@@ -196,7 +216,9 @@ def test_kernels_are_what_the_layout_says(name: str) -> None:
 def test_costs_add_up(name: str) -> None:
     network = network_with(name)
     cost = layer_cost(network.graph, layer_in(network, name))
-    assert (cost.macs > 0) == (kind_of(name).kernel is not KernelLayout.NONE)
+    kind = kind_of(name)
+    has_products = kind.kernel is not KernelLayout.NONE or kind.cost.products is not nothing
+    assert (cost.macs > 0) == has_products
     assert cost.flops_profiler >= cost.flops == 2 * cost.macs
     assert graph_cost(network.graph).parameters == network.graph.parameters
 
@@ -206,7 +228,7 @@ def test_groups_follow_the_part_in_a_fused_operation(name: str) -> None:
     network = network_with(name)
     layer = layer_in(network, name)
     (group,) = (names for names in fused_groups(network.graph) if layer.name in names)
-    joins = kind_of(name).fusion in {Fusion.SCALING, Fusion.ACTIVATION}
+    joins = kind_of(name).fusion in {Fusion.SCALING, Fusion.ACTIVATION} or takes_in_sums(layer)
     assert (len(group) > 1) == joins or name in REWRITES
 
 
@@ -222,7 +244,7 @@ def test_the_end_of_a_model_is_known(name: str) -> None:
         assert complete_logits(graph)[0].layers[-1].kind == "Activation"
 
 
-@pytest.mark.parametrize("name", sorted(SAMPLES))
+@pytest.mark.parametrize("name", [name for name in SAMPLES if kind_of(name).keras_2 is not None])
 def test_tf_keras_has_the_layer_under_the_names_given(name: str) -> None:
     network = sample(name)
     weights = weights_of(to_keras_2(network, "old"), network.graph)

@@ -16,7 +16,7 @@ from edgeseg.errors import BudgetError, EdgesegError, UsageError
 from edgeseg.network.graph import Graph
 from edgeseg_converters.compress.calibration import noise_images
 from edgeseg_converters.keras.graph_reader import read_network
-from edgeseg_converters.keras.logits import decoding
+from edgeseg_converters.keras.output_meaning import decoding
 from edgeseg_converters.keras.quiet import import_keras
 from edgeseg_converters.network import Network
 from edgeseg_converters.partition.channel import TOLERANCE, channel

@@ -21,7 +21,7 @@ from edgeseg.planning.outcome.objective import INFEASIBLE, costs
 from edgeseg_converters.compress.calibration import noise_images
 from edgeseg_converters.fusion import fused_groups
 from edgeseg_converters.keras.graph_reader import read_network
-from edgeseg_converters.keras.logits import decoding
+from edgeseg_converters.keras.output_meaning import decoding
 from edgeseg_converters.keras.quiet import import_keras
 from edgeseg_converters.network import Network
 from edgeseg_converters.partition import METRICS, Cut, PartitionRequest, strategies

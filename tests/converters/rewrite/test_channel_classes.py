@@ -42,7 +42,7 @@ def groups_of(channels: Channels) -> dict[tuple[str, ...], int]:
 def test_every_family_keeps_its_head_alone(family: str) -> None:
     graph = read_network(zoo.FAMILIES[family](keras)).graph
     channels = trace_channels(graph)
-    assert channels.protected == {"head": "it makes the network's output"}
+    assert channels.protected == {"regions": "it makes the network's output"}
     for name, tensor in graph.tensors.items():
         assert len(channels.tensors[name]) == tensor.shape[-1]
     grouped = np.concatenate([group.classes for group in channels.groups])

@@ -11,7 +11,7 @@ from edgeseg.bundle.manifest import Preprocessing
 from edgeseg.errors import EdgesegError
 from edgeseg_converters.compress.calibration import noise_images
 from edgeseg_converters.keras.graph_reader import read_network
-from edgeseg_converters.keras.logits import decoding
+from edgeseg_converters.keras.output_meaning import decoding
 from edgeseg_converters.keras.quiet import import_keras
 from edgeseg_converters.network import Network
 from edgeseg_converters.partition import PartitionRequest, strategies

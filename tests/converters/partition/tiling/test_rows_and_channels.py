@@ -10,7 +10,7 @@ from edgeseg.bundle.manifest import Preprocessing
 from edgeseg.errors import BudgetError, UsageError
 from edgeseg_converters.compress.calibration import noise_images
 from edgeseg_converters.keras.graph_reader import read_network
-from edgeseg_converters.keras.logits import decoding
+from edgeseg_converters.keras.output_meaning import decoding
 from edgeseg_converters.keras.quiet import import_keras
 from edgeseg_converters.layers.cost import graph_cost
 from edgeseg_converters.network import Network

@@ -9,10 +9,13 @@ import msgspec
 from edgeseg.bundle.manifest import Interval, Preprocessing
 from edgeseg.errors import UsageError, field_name
 from edgeseg.imaging.levels import holds_whole_hu
-from edgeseg.network.graph import Graph
-from edgeseg_converters.keras.input_range import UNIT, expected_range
+from edgeseg_converters.keras.input_range import GREY, UNIT, expected_range
+from edgeseg_converters.network import Network
 
 Pairs: TypeAlias = tuple[tuple[float, float], ...]
+
+_PLAIN_HU: Pairs = ((0.0, 1.0),)
+"""Mean and deviation that leave HU as they are, whatever their windows."""
 
 _STACK = 3
 """Fewest slices that are neighbours of one."""
@@ -109,33 +112,38 @@ class InputRequest:
                     + channel_choices(count)
                 )
 
-    def preprocessing(self, graph: Graph) -> tuple[Preprocessing, str | None]:
+    def preprocessing(self, network: Network) -> tuple[Preprocessing, str | None]:
         """Return how slices become the input of a model, and what the user should know of it.
 
         Parameters
         ----------
-        graph
+        network
             The model; its input has the shape (1, H, W, C).
 
         Raises
         ------
         UsageError
-            If it is not said what its channels are.
+            If it is not said what its channels are, or which numbers it reads.
         """
-        _, height, width, count = graph.inputs[0].shape
+        _, height, width, count = network.graph.inputs[0].shape
         self.check_channels(count)
-        fed, note = expected_range(graph)
+        lows, highs = zip(*self.windows, strict=True)
+        window = min(lows), max(highs)
         if self.normalize or self.input_range is not None:
             fed, note = self.input_range or UNIT, None
-        lows, highs = zip(*self.windows, strict=True)
+        else:
+            fed, note = expected_range(network, window)
+        normalize = self.normalize
+        if len(self.windows) > 1 and fed == window and fed != GREY:
+            fed, normalize = UNIT, _PLAIN_HU
         how = Preprocessing(
-            window=(min(lows), max(highs)),
+            window=window,
             size=(height, width),
             channels=count,
             spacing_mm=self.spacing_mm,
             input_range=fed,
             level_bits=self._level_bits,
-            normalize=self.normalize or msgspec.UNSET,
+            normalize=normalize or msgspec.UNSET,
             windows=self.windows if len(self.windows) > 1 else msgspec.UNSET,
             slices=self.slices or msgspec.UNSET,
         )

@@ -101,7 +101,7 @@ def prepare(model: Path, options: ConversionOptions) -> Prepared:
     how, labels = decoding(network.graph, options.labels, options.background, options.regions)
     how = how if field is None else msgspec.structs.replace(how, field=field)
     rules = read_rules(options.postprocess or NONE, labels)
-    preprocessing, fed_note = options.model_input.preprocessing(network.graph)
+    preprocessing, fed_note = options.model_input.preprocessing(network)
     preprocessing = _tiled(preprocessing, how, options)
     images = _images(options, preprocessing)
     notes = [line for line in (note, fed_note) if line]

@@ -195,6 +195,8 @@ def _fill_channel(
         values /= np.float32(deviation)
         return
     bottom, top = preprocessing.input_range
+    if (bottom, top) == (low, high):
+        return  # the model reads HU
     values -= np.float32(low)
     values /= np.float32(high - low)
     if (bottom, top) != (0.0, 1.0):

@@ -8,18 +8,20 @@ import pytest
 
 from edgeseg.errors import UsageError
 from edgeseg.network.graph import Graph, Layer, Tensor
+from edgeseg_converters.network import Network
 from edgeseg_converters.options import ConversionOptions
 
 
-def _graph(channels: int, **first: object) -> Graph:
+def _network(channels: int, **first: object) -> Network:
     image = Tensor("image", (1, 8, 8, channels))
     kind = "Rescaling" if first else "Conv2D"
-    layer = Layer("first", kind, ("image",), Tensor("first:0", image.shape), dict(first))
-    return Graph(name="model", inputs=(image,), layers=(layer,), outputs=("first:0",))
+    layer = Layer("first", kind, ("image",), Tensor("first", image.shape), dict(first))
+    graph = Graph(name="model", inputs=(image,), layers=(layer,), outputs=("first",))
+    return Network(graph, {})
 
 
 def _fed(channels: int, /, **fields: Any) -> Any:
-    how, _ = ConversionOptions(**fields).model_input.preprocessing(_graph(channels))
+    how, _ = ConversionOptions(**fields).model_input.preprocessing(_network(channels))
     return how
 
 
@@ -71,14 +73,25 @@ def test_hu_take_16_bits_where_8_do_not_hold_them(fields: dict[str, Any], level_
 
 
 def test_a_z_score_takes_the_place_of_what_the_first_layer_tells() -> None:
-    graph = _graph(1, scale=1 / 255, offset=0.0)
-    how, note = ConversionOptions().model_input.preprocessing(graph)
+    network = _network(1, scale=1 / 255, offset=0.0)
+    how, note = ConversionOptions().model_input.preprocessing(network)
     assert how.input_range == (0.0, 255.0)
     assert "grey levels" in (note or "")
     for stated in ({"normalize": (101.0, 76.9)}, {"input_range": (0.0, 1.0)}):
-        how, note = ConversionOptions(**stated).model_input.preprocessing(graph)
+        how, note = ConversionOptions(**stated).model_input.preprocessing(network)
         assert note is None
         assert how.input_range == (0.0, 1.0)
+
+
+def test_hu_of_several_windows_are_fed_as_they_are() -> None:
+    network = _network(2, scale=1 / 1000, offset=0.0)
+    options = ConversionOptions(window="-160,240;-1000,500")  # type: ignore[arg-type]
+    how, note = options.model_input.preprocessing(network)
+    assert how.normalize == ((0.0, 1.0),)
+    assert "taken for HU" in (note or "")
+    one = ConversionOptions(window=(-1000.0, 500.0), channels="repeat")
+    how, _ = one.model_input.preprocessing(network)
+    assert (how.input_range, how.normalize) == ((-1000.0, 500.0), msgspec.UNSET)
 
 
 @pytest.mark.parametrize(

@@ -1,35 +1,161 @@
 """What range of numbers a model reads, as far as its first layers tell."""
 
-from edgeseg.errors import field_name
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeseg.bundle.manifest import Interval
+from edgeseg.errors import UsageError, field_name
 from edgeseg.network.graph import Graph, Layer
+from edgeseg_converters.network import Network
 
 UNIT = (0.0, 1.0)
 """What is fed where nothing else is known."""
 
 GREY = (0.0, 255.0)
-"""What a model that divides by 255 itself was trained on."""
+"""What a model that was trained on pictures and rescales them itself reads."""
 
-_LARGEST_SCALE = 1 / 100
-"""A first Rescaling by less is one of grey levels, not one of numbers from 0 to 1."""
+_Floats: TypeAlias = NDArray[np.float64]
+
+_PASSING = frozenset(
+    {"Concatenate", "Cropping2D", "GaussianNoise", "Permute", "Resizing", "ZeroPadding2D"}
+)
+"""Kinds of layers that move the image, or repeat it, and leave its values."""
+
+_LARGEST_UNIT = 1.5
+"""Mean or deviation of numbers that are no grey levels and no HU."""
+
+_NEAR = 0.02
 
 
-def expected_range(graph: Graph) -> tuple[tuple[float, float], str | None]:
+@dataclass(frozen=True)
+class _Scaling:
+    """What first layers do to the image: take off a mean, divide by a deviation.
+
+    Attributes
+    ----------
+    layer
+        The name of the first of them.
+    mean, deviation
+        One for all channels, or one for each.
+    """
+
+    layer: str
+    mean: _Floats
+    deviation: _Floats
+
+    @property
+    def is_of_pictures(self) -> bool:
+        """Whether 0..255 become 0..1 or -1..1, or nearly so: nothing else is rescaled like that."""
+        return any(
+            bool(np.all(np.abs(self.deviation - width) <= _NEAR * width))
+            and any(bool(np.all(np.abs(self.mean - at) <= _NEAR * width)) for at in (0.0, width))
+            for width in (GREY[1], GREY[1] / 2)
+        )
+
+    @property
+    def is_of_units(self) -> bool:
+        """Whether it may well be one of numbers from 0 to 1."""
+        return bool(np.all(np.maximum(np.abs(self.mean), self.deviation) <= _LARGEST_UNIT))
+
+    @property
+    def is_of_hounsfield(self) -> bool:
+        """Whether no grey levels are like that: below 0, or further apart than they can be."""
+        low, high = GREY
+        return bool(np.any((self.mean < low) | (self.mean > high) | (self.deviation > high)))
+
+
+def expected_range(network: Network, window: Interval) -> tuple[Interval, str | None]:
     """Return what to feed a model for the ends of the window, and a line if that is no 0 to 1.
 
-    A model whose first layer scales its input down by a hundred or more, such as
-    ``Rescaling(1 / 255)`` or ``x / 127.5 - 1``, reads grey levels.
+    A model that rescales 0..255 to 0..1 or to -1..1 reads grey levels; one that takes off a mean
+    and divides by a deviation (``Rescaling``, ``Normalization``, ``BatchNormalization``, or the
+    operators that do the same) reads what has such a mean.
+
+    Parameters
+    ----------
+    network
+        The model.
+    window
+        The HU whose ends are fed.
+
+    Raises
+    ------
+    UsageError
+        If it may be grey levels or HU, and these differ.
     """
-    image = graph.inputs[0].name
-    readers = [layer for layer in graph.layers if image in layer.inputs]
-    if not readers or not all(_scales_grey(layer) for layer in readers):
+    scalings = list(_scalings(network))
+    known = [scaling for scaling in scalings if scaling is not None]
+    if not known or len(known) < len(scalings) or all(each.is_of_units for each in known):
         return UNIT, None
-    name = readers[0].name
-    return GREY, (
-        f"{name} rescales the model's input, which is taken for grey levels: it is fed 0 to 255; "
-        f"{field_name('input_range')} says otherwise"
+    first = known[0]
+    what = f"{first.layer} rescales the model's input"
+    otherwise = f"{field_name('input_range')} says otherwise"
+    if all(each.is_of_pictures for each in known) or window == GREY:
+        return GREY, (f"{what}, which is taken for grey levels: it is fed 0 to 255; {otherwise}")
+    if any(each.is_of_hounsfield for each in known):
+        low, high = window
+        return window, f"{what}, which is taken for HU: it is fed {low:g} to {high:g}; {otherwise}"
+    mean, deviation = np.mean(first.mean), np.mean(first.deviation)
+    raise UsageError(
+        f"{first.layer} takes {mean:.4g} off the model's input and divides by {deviation:.4g}, "
+        f"which may be grey levels or HU; give {field_name('input_range')} 0,255 for grey levels, "
+        f"or {window[0]:g},{window[1]:g} for HU"
     )
 
 
-def _scales_grey(layer: Layer) -> bool:
-    scale = layer.config.get("scale") if layer.kind == "Rescaling" else None
-    return isinstance(scale, int | float) and 0 < scale <= _LARGEST_SCALE
+def _scalings(network: Network) -> Iterator["_Scaling | None"]:
+    """Yield what each of the first layers does to the image's values; None if anything else."""
+    for layer in _readers(network.graph, network.graph.inputs[0].name):
+        affine = _affine(network, layer)
+        yield None if affine is None else _followed(network, layer, *affine)
+
+
+def _followed(network: Network, first: Layer, scale: _Floats, offset: _Floats) -> _Scaling:
+    """Return what a layer does, together with those behind it that do the same kind of thing.
+
+    Where it rescales pictures, what follows normalizes what pictures have become.
+    """
+    scaling, last = _Scaling(first.name, -offset / scale, 1 / np.abs(scale)), first
+    while not scaling.is_of_pictures and last.kind == "Rescaling":
+        readers = network.graph.consumers[last.output.name]
+        affine = _affine(network, network.graph.layer(readers[0])) if len(readers) == 1 else None
+        if affine is None:
+            break
+        scale, offset = scale * affine[0], offset * affine[0] + affine[1]
+        scaling, last = (
+            _Scaling(first.name, -offset / scale, 1 / np.abs(scale)),
+            network.graph.layer(readers[0]),
+        )
+    return scaling
+
+
+def _readers(graph: Graph, tensor: str) -> Iterator[Layer]:
+    """Yield the layers that read the image's values, wherever these were moved to."""
+    for name in graph.consumers[tensor]:
+        layer = graph.layer(name)
+        if layer.kind in _PASSING:
+            yield from _readers(graph, layer.output.name)
+        else:
+            yield layer
+
+
+def _affine(network: Network, layer: Layer) -> tuple[_Floats, _Floats] | None:
+    """Return the factor and the summand of a layer that does no more; None for any other."""
+    if layer.kind == "Rescaling":
+        scale, offset = _floats(layer.config["scale"]), _floats(layer.config["offset"])
+    elif layer.kind == "BatchNormalization":
+        # Its learnt scale and centre are of what it makes, not of what it reads.
+        mean, variance = network.weights[layer.name][-2:]
+        scale = 1 / np.sqrt(_floats(variance) + layer.config.get("epsilon", 0.0))
+        offset = -_floats(mean) * scale
+    else:
+        return None
+    return (scale, offset) if np.all(scale != 0) else None
+
+
+def _floats(value: Any) -> _Floats:
+    return np.asarray(value, np.float64).reshape(-1)

@@ -12,11 +12,13 @@ from pathlib import Path
 
 from edgeseg.errors import EdgesegError, UsageError, VolumeError, field_name
 from edgeseg.imaging.dicom.extra import need_dicom
-from edgeseg.imaging.dicom.files import DCM, ZIP, is_dicom, is_zip, zips_in
-from edgeseg.imaging.nifti import NIFTI, read_volume
+from edgeseg.imaging.dicom.files import DCM, is_dicom, zips_in
+from edgeseg.imaging.nifti import read_volume
+from edgeseg.imaging.nifti_file import NIFTI, is_nifti
 from edgeseg.imaging.png import PICTURE, read_pictures
 from edgeseg.imaging.scan import Scan
 from edgeseg.imaging.scan_format import Read, ScanFormat
+from edgeseg.imaging.zipped import ZIP, is_zip
 from edgeseg.plugins import plugins
 from edgeseg.progress import Progress, silent
 from edgeseg.text.suggestions import near_path
@@ -25,8 +27,8 @@ GROUP = "edgeseg.scan_formats"
 
 
 def _holds_dicom(path: Path) -> bool:
-    """Tell by its contents whether a path is DICOM; a zip can hold nothing else."""
-    return is_zip(path) or is_dicom(path)
+    """Tell by its contents whether a path is DICOM; of a zip, unless it holds NIfTIs alone."""
+    return (is_zip(path) and not is_nifti(path)) or is_dicom(path)
 
 
 def _read_series(path: Path, series: str | None, progress: Progress) -> Scan:
@@ -52,6 +54,7 @@ BUILT_IN = (
         read=_at_once(read_volume),
         mask_ending=".nii.gz",
         volumes=NIFTI,
+        recognize=is_nifti,
     ),
     ScanFormat(
         name="PNG",

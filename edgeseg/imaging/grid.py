@@ -9,7 +9,6 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from nibabel.orientations import axcodes2ornt, inv_ornt_aff, io_orientation, ornt_transform
@@ -17,11 +16,11 @@ from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from edgeseg.errors import VolumeError
+from edgeseg.imaging.nifti_file import READABLE, opened_nifti
 from edgeseg.imaging.slices import SliceGeometry
 
 _DISPLAY = axcodes2ornt(("S", "P", "L"))
 _AXES = ("slices", "rows", "columns")
-_READABLE = "give a .nii or .nii.gz file"
 _MILLIMETRES = {"meter": 1e3, "micron": 1e-3}
 """In one unit of a header, where that is no millimetre."""
 
@@ -130,8 +129,8 @@ def read_grid(path: Path) -> Grid:
     VolumeError
         If its header can't be read, or as for :func:`grid_of`.
     """
-    with as_volume_error(path):
-        return grid_of(nib.load(path), path)
+    with as_volume_error(path), opened_nifti(path) as (image, _):
+        return grid_of(image, path)
 
 
 def grid_of(image: Any, path: Path) -> Grid:
@@ -140,11 +139,9 @@ def grid_of(image: Any, path: Path) -> Grid:
     Raises
     ------
     VolumeError
-        If it is no NIfTI, has no three axes or several frames, is empty, is no grey image, or has
+        If it has no three axes or several frames, is empty, is no grey image, or has
         a singular affine.
     """
-    if not isinstance(image, nib.Nifti1Image):
-        raise VolumeError(f"{path} is no NIfTI; {_READABLE}")
     shape = tuple(int(extent) for extent in image.shape)
     if len(shape) < 3:
         raise VolumeError(f"{path} is {len(shape)}-D; give a 3-D volume, or one slice as a PNG")
@@ -201,9 +198,9 @@ def as_volume_error(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise VolumeError(f"{path} does not exist; {_READABLE}") from None
+        raise VolumeError(f"{path} does not exist; {READABLE}") from None
     except ImageFileError:
-        raise VolumeError(f"{path} is no NIfTI; {_READABLE}") from None
+        raise VolumeError(f"{path} is no NIfTI; {READABLE}") from None
     except MemoryError:
         raise VolumeError(f"{path} is too large for this machine's memory; crop it") from None
     except (OSError, EOFError, zlib.error, ValueError, HeaderDataError) as error:

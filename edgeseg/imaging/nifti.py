@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-import nibabel as nib
 import numpy as np
-from nibabel.openers import ImageOpener
 from nibabel.orientations import apply_orientation
 from numpy.typing import NDArray
 
@@ -17,13 +15,13 @@ from edgeseg.errors import UsageError, VolumeError
 from edgeseg.files.atomic import atomic_path, check_writable
 from edgeseg.imaging.grid import Grid, as_volume_error, grid_of, has_orientation, repair_sform
 from edgeseg.imaging.levels import Hounsfield
+from edgeseg.imaging.nifti_file import NIFTI, check_end, check_size, opened_nifti
 from edgeseg.imaging.slices import Mask, SliceGeometry
 
 AIR = -1024
 _PART_BYTES = 32 * 2**20
 _COMPRESSION = 6
 _DESCRIPTION_BYTES = 79
-NIFTI = (".nii", ".nii.gz")
 
 
 _FREE_TEXT = ("aux_file", "db_name", "intent_name")
@@ -196,34 +194,23 @@ def read_volume(path: Path) -> NiftiScan:
         If it is no NIfTI, is truncated, has no three axes or several frames, is empty, is no
         grey image, mostly holds no numbers, or has a singular affine.
     """
-    with as_volume_error(path):
-        opened: Any = nib.load(path)
-        grid = grid_of(opened, path)
-        voxels = _allocate(opened, grid.extents)
-        with _streamed(path, opened) as image:
-            # Writing through this view of the file's order fills the display order.
-            missing = _fill(apply_orientation(voxels, grid.orientation), image)
+    with as_volume_error(path), opened_nifti(path) as (image, stream):
+        header, grid = image.header, grid_of(image, path)
+        voxels = _allocate(image, grid.extents)
+        check_size(path, header, stream, voxels.nbytes)
+        # Writing through this view of the file's order fills the display order.
+        missing = _fill(apply_orientation(voxels, grid.orientation), image)
+        check_end(stream)
     if 2 * missing > voxels.size:
         share = f"{missing} of {voxels.size}"
         raise VolumeError(f"{path}: {share} voxels are no numbers; export the scan again")
     warnings = [f"{missing} voxels are no numbers; read as air"] if missing else []
-    if not has_orientation(opened.header):
+    if not has_orientation(header):
         warnings.append(
             "the header does not say how the patient lies (no qform and no sform code): left, "
             "right, front and back are guessed; look at the mask before you use it"
         )
-    return NiftiScan(path, voxels, grid, opened.header, "; ".join(warnings) or None)
-
-
-@contextmanager
-def _streamed(path: Path, opened: Any) -> Iterator[Any]:
-    """Open a NIfTI anew so that its compressed stream is read once, not again for every part."""
-    stream: Any = ImageOpener(path)
-    with stream:
-        yield opened.from_file_map(opened.make_file_map({"image": stream}))
-        # The decompressor meets the checksum, which stands behind the last voxel.
-        while stream.read(_PART_BYTES):
-            pass
+    return NiftiScan(path, voxels, grid, header, "; ".join(warnings) or None)
 
 
 def _allocate(image: Any, shape: tuple[int, ...]) -> Hounsfield:

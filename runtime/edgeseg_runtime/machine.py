@@ -3,9 +3,10 @@
 import ctypes
 import shutil
 import subprocess
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+
+from edgeseg.memory_limit import control_groups
 
 _ROOT = Path("/")
 _THROTTLED = "sys/devices/platform/soc/soc:firmware/get_throttled"
@@ -63,19 +64,10 @@ def governor(root: Path = _ROOT) -> str | None:
     return line(root / _GOVERNOR)
 
 
-def cgroup_limit(root: Path = _ROOT) -> int | None:
-    """Return the least memory limit, in bytes, of the control groups of this process."""
-    files = {"": "memory.max", "memory": "memory.limit_in_bytes"}
-    limits = [
-        number(line(group / files[controller])) for controller, group in _groups(root, *files)
-    ]
-    return min((limit for limit in limits if limit is not None), default=None)
-
-
 def cpu_share(root: Path = _ROOT) -> float | None:
     """Return how many cores' time the control groups of this process leave to it."""
     shares = []
-    for controller, group in _groups(root, "", "cpu"):
+    for controller, group in control_groups(root, "", "cpu"):
         if controller:
             words = [line(group / f"cpu.cfs_{name}_us") or "" for name in ("quota", "period")]
         else:
@@ -84,21 +76,6 @@ def cpu_share(root: Path = _ROOT) -> float | None:
         if quota and period and quota > 0:
             shares.append(quota / period)
     return min(shares, default=None)
-
-
-def _groups(root: Path, *controllers: str) -> Iterator[tuple[str, Path]]:
-    """Yield the control groups of this process with those around them, by controller.
-
-    The controller of version 2, which holds all, is the empty text.
-    """
-    for entry in (line(root / "proc/self/cgroup") or "").splitlines():
-        _, names, name = entry.split(":", 2)
-        for controller in set(names.split(",")) & set(controllers):
-            folder = root / "sys/fs/cgroup" / controller
-            inner = folder / name.lstrip("/")
-            for group in (inner, *inner.parents):
-                if group.is_relative_to(folder):
-                    yield controller, group
 
 
 def clock_synchronized() -> bool | None:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import psutil
 import pytest
 
 from edgeseg_runtime import machine
@@ -34,7 +33,6 @@ def test_what_is_not_told_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert machine.temperature(tmp_path) is None
     assert machine.throttled(tmp_path) is None
     assert machine.governor(tmp_path) is None
-    assert machine.cgroup_limit(tmp_path) is None
 
 
 def test_a_pi_tells_of_throttling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,25 +47,5 @@ def test_a_pi_tells_of_throttling(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert machine.throttled(tmp_path) == 0x50000
 
 
-@pytest.mark.parametrize(
-    ("groups", "files", "limit"),
-    [
-        ("0::/system.slice/worker.service\n", {"system.slice/worker.service/memory.max": "99"}, 99),
-        ("0::/a/b\n", {"a/b/memory.max": "max", "a/memory.max": "50", "memory.max": "70"}, 50),
-        ("0::/a\n", {"a/memory.max": "max"}, None),
-        ("4:memory:/c\n2:cpu:/\n0::/\n", {"memory/c/memory.limit_in_bytes": "30"}, 30),
-    ],
-)
-def test_the_tightest_group_counts(
-    tmp_path: Path, groups: str, files: dict[str, str], limit: int | None
-) -> None:
-    _write(tmp_path, "proc/self/cgroup", groups)
-    for name, text in files.items():
-        _write(tmp_path, f"sys/fs/cgroup/{name}", f"{text}\n")
-    assert machine.cgroup_limit(tmp_path) == limit
-
-
 def test_this_machine_can_be_asked() -> None:
-    limit = machine.cgroup_limit()
-    assert limit is None or limit > psutil.Process().memory_info().rss
     assert machine.clock_synchronized() in (None, False, True)

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import IO
 
 from edgeseg.errors import EdgesegError, VolumeError
-from edgeseg.imaging.dicom.zipped import Opener, unzipped
+from edgeseg.imaging.zipped import ZIP, Opener, is_zip, unzipped
 
-ZIP, DCM = ".zip", ".dcm"
+DCM = ".dcm"
 _PREAMBLE = 128
 _MAGIC = b"DICM"
-_ZIP_MAGIC = b"PK\x03\x04"
 HEAD_BYTES = _PREAMBLE + len(_MAGIC)
 _FIRST_GROUPS = (b"\x02\x00", b"\x08\x00")
 """Of a file's own elements, which a file without preamble may have or lack, and identification."""
@@ -69,14 +68,6 @@ def is_dicom(path: Path) -> bool:
     """
     with _candidates(path) as candidates:
         return any(_entry(*candidate) is not None for candidate in candidates)
-
-
-def is_zip(path: Path) -> bool:
-    """Tell by its name or its contents whether a file is a zip."""
-    if path.suffix.lower() == ZIP or not path.is_file():
-        return path.is_file()
-    with reading(path.name), path.open("rb") as file:
-        return file.read(len(_ZIP_MAGIC)) == _ZIP_MAGIC
 
 
 def zips_in(folder: Path) -> list[Path]:

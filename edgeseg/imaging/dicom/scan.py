@@ -27,6 +27,7 @@ from edgeseg.imaging.dicom.stack import Stack, by_height, stack, unlike
 from edgeseg.imaging.grid import Grid
 from edgeseg.imaging.levels import Hounsfield
 from edgeseg.imaging.nifti import NiftiScan
+from edgeseg.imaging.nifti_file import check_fits
 from edgeseg.progress import Progress, silent
 
 _SCANNER = 1
@@ -152,6 +153,7 @@ def _voxels(planes: Sequence[Plane], grid: Grid, progress: Progress) -> Hounsfie
     whole = all(plane.rescale.whole for plane in planes)
     with reading("the series"):
         voxels: Any = np.empty(grid.extents, np.int16 if whole else np.float32)
+        check_fits("the series", voxels.size, voxels.nbytes)
     # Writing through this view of the stored order fills the display order.
     stored = apply_orientation(voxels, grid.orientation)
     limits = np.iinfo(np.int16)

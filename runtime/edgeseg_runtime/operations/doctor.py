@@ -17,6 +17,7 @@ import psutil
 from edgeseg.errors import EdgesegError
 from edgeseg.files.cache import cache_folder
 from edgeseg.inference.engine import engine_name
+from edgeseg.memory_limit import cgroup_limit
 from edgeseg_runtime import machine
 from edgeseg_runtime.board.config import WorkerConfig, worker_config
 from edgeseg_runtime.messaging.endpoints import is_local, normalize_endpoint
@@ -54,7 +55,7 @@ def _findings(config: WorkerConfig, bundle: Path | None) -> Iterator[Finding]:
     if bundle is not None:
         yield _bundle(bundle)
     memory, swap = psutil.virtual_memory(), psutil.swap_memory()
-    yield checks.memory(config.limit, memory.total, memory.available, machine.cgroup_limit())
+    yield checks.memory(config.limit, memory.total, memory.available, cgroup_limit())
     yield checks.swap(swap.total, swap.used)
     yield _disk()
     yield checks.temperature(machine.temperature())

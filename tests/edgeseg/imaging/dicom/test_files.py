@@ -11,7 +11,7 @@ import pytest
 from dicom_copies import by_position
 
 from edgeseg.errors import UsageError, VolumeError
-from edgeseg.imaging.dicom import zipped
+from edgeseg.imaging import zipped
 from edgeseg.imaging.dicom.files import dicom_entries, is_dicom
 from edgeseg.imaging.formats import read_scan
 

@@ -1,4 +1,4 @@
-"""DICOM files in a zip of unknown origin: read in place, never unpacked to disk."""
+"""Files in a zip of unknown origin: read in place, never unpacked to disk."""
 
 import stat
 import zipfile
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path, PureWindowsPath
-from typing import IO, TypeAlias
+from typing import IO, Final, TypeAlias
 
 from edgeseg.errors import VolumeError
 from edgeseg.files.archive import DAMAGE, bounded_archive
@@ -21,7 +21,20 @@ MAX_BYTES = 32 * 2**30
 MAX_RATIO = 100
 """CT shrinks to a half or a third; only what was made to do harm shrinks so much."""
 
+ZIP: Final = ".zip"
+_MAGIC = b"PK\x03\x04"
 _ENCRYPTED = 1
+
+
+def is_zip(path: Path) -> bool:
+    """Tell by its name or its contents whether a file is a zip."""
+    if path.suffix.lower() == ZIP or not path.is_file():
+        return path.is_file()
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_MAGIC)) == _MAGIC
+    except OSError:
+        return False
 
 
 @contextmanager

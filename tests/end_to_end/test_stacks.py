@@ -124,6 +124,14 @@ class _Boards:
         self.coordinator.deploy(Placement(lanes, {}))
         slices = as_slices(scan, None)
         pending = PreparedSlices(slices, range(len(slices)), self.manifest.preprocessing)
+        masks = self.collected(pending, scan)
+        return np.stack([masks[index] for index in range(len(slices))])
+
+    def collected(
+        self, pending: PreparedSlices, scan: NDArray[np.int16]
+    ) -> dict[int, NDArray[np.uint8]]:
+        """Segment slices of a scan, by index, on the placement that is deployed."""
+        slices = as_slices(scan, None)
         masks = {}
         for result in self.coordinator.stream(pending):
             masks[result.index] = (
@@ -136,7 +144,7 @@ class _Boards:
                     self.manifest.decoding,
                 )
             )
-        return np.stack([masks[index] for index in range(len(slices))])
+        return masks
 
     def lane(self, boards: str, window: int = 3) -> Lane:
         """The boards that run the pieces in turn, a letter each."""
@@ -202,6 +210,36 @@ def test_pieces_in_turn_make_the_same_masks(
     np.testing.assert_array_equal(boards.masks((lane,), scan), expected)
 
 
+def test_slices_that_are_left_of_one_scan_do_not_reach_into_the_next(
+    boards: _Boards, expected: NDArray[np.uint8], scan: NDArray[np.int16]
+) -> None:
+    """A resumed run may end before the last slice, whose levels boards hold all the same."""
+    boards.coordinator.deploy(Placement((boards.lane("a"),), {}))
+    how = boards.manifest.preprocessing
+    left = PreparedSlices(as_slices(scan, None), range(0, _COUNT - 1, 3), how)
+    masks = boards.collected(left, scan)
+    assert sorted(masks) == list(range(0, _COUNT - 1, 3))
+    for index, mask in masks.items():
+        np.testing.assert_array_equal(mask, expected[index])
+    other = np.roll(scan, 7, axis=0)
+    again = boards.collected(PreparedSlices(as_slices(other, None), range(_COUNT), how), other)
+    for index in range(8, _COUNT - 1):
+        np.testing.assert_array_equal(again[index], expected[index - 7])
+
+
+def test_bands_make_the_same_masks(
+    workers: Workers, model: Path, expected: NDArray[np.uint8], scan: NDArray[np.int16]
+) -> None:
+    bundle = model.with_name("banded.edgeseg")
+    convert(
+        model, bundle, slices=3, window=(-200.0, 300.0), strategy="block", max_activations="128KiB"
+    )
+    assert any(piece.bands for piece in Bundle(bundle).manifest.pieces)
+    for boards in _boards(workers, bundle, "ab"):
+        masks = boards.masks((boards.lane("ab"),), scan)
+        np.testing.assert_array_equal(masks, expected)
+
+
 def test_two_boards_that_tile_the_image_make_the_same_masks(
     workers: Workers, tiled: Path, scan: NDArray[np.int16]
 ) -> None:
@@ -233,11 +271,12 @@ def test_a_lost_board_changes_no_mask(
     workers: Workers,
     base_memory: int,
     stacked: Path,
-    expected: NDArray[np.uint8],
     scan: NDArray[np.int16],
     *,
     in_shifts: bool,
 ) -> None:
+    """More slices than two boards have in flight, so that the lost one has some of them."""
+    long = np.concatenate([np.roll(scan, shift, axis=1) for shift in range(5)])
     manifest = Bundle(stacked).manifest
     limit = limit_in_shifts(manifest, base_memory) if in_shifts else "1GiB"
     started = [workers.start(limit=limit) for _ in range(2)]
@@ -252,6 +291,6 @@ def test_a_lost_board_changes_no_mask(
 
     endpoints: Any = [worker.endpoint for worker in started]
     with Segmenter(stacked, endpoints) as segmenter:
-        done = segmenter.segment(scan, progress=progress)
-    np.testing.assert_array_equal(done.mask, expected)
+        done = segmenter.segment(long, progress=progress)
+    np.testing.assert_array_equal(done.mask, _masks(stacked, long))
     assert len(done.report.losses) == 1

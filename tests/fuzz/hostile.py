@@ -133,7 +133,9 @@ class Hostile:
         rng = self._rng
         shape = rng.choice([(8, 8), (1, 8, 8, 4), (64,), (), (0,), (-1,), (2**31, 2**31)])
         name = rng.choice(["image", "t0", "t1", "elsewhere"])
-        return TensorData(self._job(), name, rng.choice(["uint8", "float32", "int8"]), shape)
+        dtype = rng.choice(["uint8", "uint16", "float32", "int8"])
+        planes = tuple(rng.randrange(4) for _ in range(rng.choice([0, 0, 1, 3])))
+        return TensorData(self._job(), name, dtype, shape, planes)
 
     def _real(self) -> AnyMessage:
         rng = self._rng

@@ -97,6 +97,21 @@ def test_patients_are_scored_apart_and_every_slice_is_counted() -> None:
     assert len(steps) == 3
 
 
+def test_neighbours_are_the_patients_slices_before_and_behind() -> None:
+    """The last of three channels is the next slice of the same patient, or the last one again."""
+    how = Preprocessing((0.0, 255.0), (SIDE, SIDE), channels=3, slices=3)
+    segmenter = SliceSegmenter(lambda stack: echo(stack[..., 2:]), how, NESTED)
+    shown = {name: square(1, side) for name, side in (("a", 3), ("b", 5), ("c", 7))}
+    slices = [labelled("p", shown[name], shown[name], name) for name in shown]
+    slices.insert(1, labelled("q", square(1, 2), square(1, 2)))
+    scored, other = score(segmenter, slices)
+    for mask, name in zip(scored.masks, "bcc", strict=True):
+        np.testing.assert_array_equal(mask.unpack(), shown[name])
+    np.testing.assert_array_equal(other.masks[0].unpack(), square(1, 2))
+    alone = segmenter.mask(image_of(shown["b"]), SliceGeometry(SIDE, SIDE), windowed=True)
+    np.testing.assert_array_equal(alone, shown["b"])
+
+
 def test_masks_have_the_size_of_the_slice_not_of_the_network() -> None:
     truth = square(1, 8, np.zeros((16, 16), np.uint8))
     (scored,) = score(echoing(), [labelled("p", truth, truth)])

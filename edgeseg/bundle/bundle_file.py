@@ -24,7 +24,9 @@ from edgeseg.text.suggestions import near_path
 
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
-MAX_MANIFEST_BYTES = 16 * 2**20
+MAX_MANIFEST_BYTES = 4 * 2**20
+"""Of a model of five hundred pieces it has about a half."""
+
 MAX_SIGNATURE_BYTES = 2**10
 ZSTD_LEVELS = (12, 19)
 """Dense float weights get no smaller beyond the first; what shrinks well is worth the second."""

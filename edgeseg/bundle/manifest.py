@@ -22,6 +22,13 @@ MAX_TENSOR_BYTES = 2**30
 MAX_AXES = 8
 MAX_PIECES = 4096
 MAX_BANDS = 256
+MAX_LABELS = 255
+MAX_CHANNELS = 1024
+MAX_PORTS = 1024
+MAX_LAYERS = 2**14
+MAX_NOTES = 256
+"""Settings, and versions."""
+
 _STACK = 3
 """Fewest neighbouring slices that are a stack."""
 
@@ -123,8 +130,8 @@ class Bands(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     So its activations take the memory of a band. Strips stand in the order of the ports.
     """
 
-    inputs: tuple[Strips, ...]
-    outputs: tuple[Strips, ...]
+    inputs: Annotated[tuple[Strips, ...], msgspec.Meta(max_length=MAX_PORTS)]
+    outputs: Annotated[tuple[Strips, ...], msgspec.Meta(max_length=MAX_PORTS)]
 
     @property
     def count(self) -> int:
@@ -142,9 +149,9 @@ class Piece(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     name: PieceName
-    inputs: tuple[Port, ...]
-    outputs: tuple[Port, ...]
-    layers: tuple[Name, ...]
+    inputs: Annotated[tuple[Port, ...], msgspec.Meta(max_length=MAX_PORTS)]
+    outputs: Annotated[tuple[Port, ...], msgspec.Meta(max_length=MAX_PORTS)]
+    layers: Annotated[tuple[Name, ...], msgspec.Meta(max_length=MAX_LAYERS)]
     sha256: Sha256
     bytes: Count
     compressed_bytes: Count
@@ -170,6 +177,9 @@ class Piece(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 Interval: TypeAlias = tuple[float, float]
 """Two numbers, the lower one first."""
 
+Intervals: TypeAlias = Annotated[tuple[Interval, ...], msgspec.Meta(max_length=MAX_CHANNELS)]
+"""Two numbers for each channel: the ends of a window, or a mean and a standard deviation."""
+
 
 class Preprocessing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a CT slice becomes the model's input.
@@ -190,8 +200,8 @@ class Preprocessing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     spacing_mm: Annotated[float, msgspec.Meta(gt=0)] | None = None
     input_range: Interval = (0.0, 1.0)
     level_bits: Literal[16] | msgspec.UnsetType = msgspec.UNSET
-    normalize: tuple[tuple[float, float], ...] | msgspec.UnsetType = msgspec.UNSET
-    windows: tuple[Interval, ...] | msgspec.UnsetType = msgspec.UNSET
+    normalize: Intervals | msgspec.UnsetType = msgspec.UNSET
+    windows: Intervals | msgspec.UnsetType = msgspec.UNSET
     slices: Extent | msgspec.UnsetType = msgspec.UNSET
     tile_step: Annotated[float, msgspec.Meta(ge=0.125, le=1)] | msgspec.UnsetType = msgspec.UNSET
 
@@ -268,7 +278,7 @@ class Decoding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     activation: Literal["sigmoid", "softmax"]
-    channels: tuple[int, ...]
+    channels: Annotated[tuple[int, ...], msgspec.Meta(max_length=MAX_CHANNELS)]
     field: OutputField | msgspec.UnsetType = msgspec.UNSET
 
     def output_shape(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -284,11 +294,13 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model_name: Name
     model_sha256: str
     preprocessing: Preprocessing
-    labels: tuple[Label, ...]
+    labels: Annotated[tuple[Label, ...], msgspec.Meta(max_length=MAX_LABELS)]
     decoding: Decoding
     pieces: Annotated[tuple[Piece, ...], msgspec.Meta(max_length=MAX_PIECES)]
-    settings: dict[Name, Name | int | float | bool | None]
-    versions: dict[Name, Name]
+    settings: Annotated[
+        dict[Name, Name | int | float | bool | None], msgspec.Meta(max_length=MAX_NOTES)
+    ]
+    versions: Annotated[dict[Name, Name], msgspec.Meta(max_length=MAX_NOTES)]
     postprocess: Rules | msgspec.UnsetType = msgspec.UNSET
 
     @property

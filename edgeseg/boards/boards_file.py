@@ -13,8 +13,8 @@ from edgeseg.errors import UsageError
 from edgeseg.text.suggestions import near_key, near_path
 from edgeseg.text.units import MIB, parse_bytes, parse_rate
 
-WORKER_BASE = 72 * MIB
-"""About how many bytes a worker takes before any piece."""
+WORKER_BASE = 80 * MIB
+"""About how many bytes a worker takes before any piece, with what is kept for connections."""
 
 _KEY_DIGITS = 16
 

@@ -16,6 +16,7 @@ from at_worker import assignment
 from attack import Attack, BrokenError, Watched
 from hostile import Frames, Hostile
 from processes import Workers
+from talking import frames_of
 
 from edgeseg.boards.boards_file import BoardEntry
 from edgeseg.boards.placement import Lane, Placement
@@ -23,7 +24,7 @@ from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.imaging.slices import SliceGeometry
 from edgeseg_runtime.coordination.backlog import Backlog, PendingSlice
 from edgeseg_runtime.coordination.coordinator import Coordinator
-from edgeseg_runtime.messaging.wire import Job, SliceResult, Welcome, encode
+from edgeseg_runtime.messaging.wire import Job, SliceResult, Welcome
 
 SLICES = 8
 _WINDOW = 2
@@ -110,7 +111,8 @@ def _lie(pipe: Any, epoch: Any, finished: Event, count: int, seed: int) -> None:
     pipe.send(socket.get_string(zmq.LAST_ENDPOINT).rstrip("\0"))
     coordinator, *_ = socket.recv_multipart()
     versions = {"edgeseg": "0", "engine": "none"}
-    socket.send_multipart([coordinator, encode(Welcome(2**30, 2**20, 1, versions))])
+    welcome = Welcome(2**30, 2**20, 1, versions)
+    socket.send_multipart([coordinator, *frames_of(welcome)])
     while not epoch.value:
         time.sleep(0.01)
     hostile = Hostile(seed, assignment(1), [0, 1, epoch.value - 1, epoch.value])
@@ -127,4 +129,4 @@ def _forged(epoch: int, number: int) -> Frames:
     """Make a mask of a slice that another board is at: all zeros."""
     side = 64
     job = Job(epoch, number // 50 % (50 * SLICES), 0, SliceGeometry(side, side))
-    return [encode(SliceResult(job, "mask", (side, side))), bytes(side * side)]
+    return frames_of(SliceResult(job, "mask", (side, side)), bytes(side * side))

@@ -33,6 +33,7 @@ from edgeseg_runtime.messaging.wire import (
     Welcome,
     encode,
 )
+from edgeseg_runtime.messaging.wire.parts import PART_BYTES, cut
 
 Frames = list[bytes]
 
@@ -41,7 +42,10 @@ _NASTY: tuple[Any, ...] = (
     *(float("inf"), "", "x", "\x00", "\x1b[2J", "../../etc/passwd", "\u202e", "a" * 600, b"raw"),
     *([], [[]], [0] * 9, [2**40, 2**40], [-1], {}, {"": ""}, {"type": "Bye"}),
 )
-_LARGE = bytes(8 * 2**20)
+_LARGE = bytes(PART_BYTES)
+_BARE = 0.2
+"""Share of the messages that are no part, so that nobody looks into them."""
+
 _KINDS = ("noise", "many frames", "flipped", "cut", "wrong field", "out of place", "wrong payload")
 
 
@@ -69,10 +73,11 @@ class Hostile:
         draw = self._rng.random()
         if draw < 0.0002:
             self.counts["large"] += 1
-            return self._large()
+            return _as_part(self._large())
         kind = _KINDS[int(draw * len(_KINDS))]
         self.counts[kind] += 1
-        return self._of(kind)
+        frames = self._of(kind)
+        return frames if self._rng.random() < _BARE else _as_part(frames)
 
     def _of(self, kind: str) -> Frames:
         rng = self._rng
@@ -164,3 +169,12 @@ class Hostile:
             Pong(1, 1, 1, {}),
         )
         return messages[number % len(messages)] if number > 4 else Echo()
+
+
+def _as_part(frames: Frames) -> Frames:
+    """Return what passes for a part, wherever it can: header, record and payload."""
+    header, payload, *others = [*frames, b""]
+    if not header:
+        return frames
+    (part,) = cut(header, memoryview(payload), 0, sealed=False)
+    return [*map(bytes, part), *others[:-1]]

@@ -10,7 +10,8 @@ from typing_extensions import Self
 from edgeseg_runtime.messaging.keys import KeyPair
 from edgeseg_runtime.messaging.listener import Listener
 from edgeseg_runtime.messaging.peer_socket import PeerSocket
-from edgeseg_runtime.messaging.wire import PROTOCOL, AnyMessage, Hello, Refused, Welcome
+from edgeseg_runtime.messaging.wire import PROTOCOL, AnyMessage, Hello, Refused, Welcome, encode
+from edgeseg_runtime.messaging.wire.parts import cut
 
 _T = TypeVar("_T")
 
@@ -26,6 +27,12 @@ def hear(link: PeerSocket, kind: type[_T], seconds: float = 10.0) -> _T:
                 return message
             assert not isinstance(message, Refused), message.reason
     raise AssertionError(f"no {kind.__name__} in {seconds} s")
+
+
+def frames_of(message: AnyMessage, payload: bytes = b"", first: int = 0) -> list[bytes]:
+    """Return the frames of a message that is one part, for a socket that sends frames."""
+    (frames,) = cut(encode(message), memoryview(payload), first, sealed=False)
+    return [bytes(frame) for frame in frames]
 
 
 def greet(link: PeerSocket, session: str = "test") -> Welcome:

@@ -25,6 +25,7 @@ from edgeseg_runtime.messaging.assignments import contradiction
 from edgeseg_runtime.messaging.wire import (
     AnyMessage,
     Assignment,
+    PieceData,
     PieceTime,
     Refused,
     TensorData,
@@ -40,6 +41,8 @@ class DeploymentResources:
     ----------
     ledger
         Of this process, with nothing else entered.
+    process_bytes
+        What the process took before any piece.
     threads
         For all that takes longer than a moment.
     connect
@@ -51,6 +54,7 @@ class DeploymentResources:
     """
 
     ledger: Ledger
+    process_bytes: int
     threads: Threads
     connect: Connect
     reply: Reply
@@ -109,7 +113,7 @@ class Deployment:
             resident=not assignment.shifts,
             copies=copies,
             threads=resources.threads.count // copies if assignment.routes else 1,
-            base_bytes=resources.ledger.base,
+            base_bytes=resources.process_bytes,
         )
         tasks = TaskGroup(resources.threads)
         swapper = StepSwapper(step_loader, pool, executor, tasks, self._refuse)
@@ -156,6 +160,14 @@ class Deployment:
         """Get the pieces, load them, and report that slices may come."""
         self._loading.start()
 
+    def payload_limit(self, message: AnyMessage) -> int:
+        """Return how many bytes of payload a message may bring: none unless it is awaited."""
+        if isinstance(message, PieceData) and message.epoch == self._assignment.epoch:
+            return self._loading.awaited_bytes(message.sha256)
+        if isinstance(message, TensorData):
+            return self._inbox.payload_limit(message)
+        return 0
+
     def accept_piece(self, sha256: str, packed: memoryview) -> None:
         """Verify a packed piece that was asked for, and keep it.
 
@@ -166,16 +178,23 @@ class Deployment:
         """
         self._loading.accept_piece(sha256, packed)
 
-    def accept_tensor(self, data: TensorData, payload: memoryview) -> None:
+    def accept_tensor(self, data: TensorData, payload: memoryview) -> bool:
         """Take in a tensor of a slice; those of other epochs and of slices done are dropped.
+
+        Returns
+        -------
+        bool
+            Whether it was taken in.
 
         Raises
         ------
         WireError
             If it is not what its reader expects, or there are more slices than may be in flight.
         """
-        if self._inbox.accept(data, payload):
+        taken = self._inbox.accept(data, payload)
+        if taken:
             self._dispatcher.dispatch()
+        return taken
 
     def try_piece(self, trial: TrialRequest) -> None:
         """Run a piece once on synthetic tensors and report how long that kept a core busy.

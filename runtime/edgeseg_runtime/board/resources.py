@@ -17,6 +17,7 @@ from edgeseg_runtime.board.memory.spool import spool_root, sweep
 from edgeseg_runtime.board.telemetry.totals import WorkerInfo, WorkerTotals
 from edgeseg_runtime.board.threads import Threads
 from edgeseg_runtime.machine import cpu_share
+from edgeseg_runtime.messaging.connection_guard import CONNECTIONS_BYTES
 from edgeseg_runtime.messaging.endpoints import is_local, normalize_endpoint
 from edgeseg_runtime.messaging.listener import Listener
 from edgeseg_runtime.messaging.zap_auth import OpenAccess, authenticator_for
@@ -51,7 +52,7 @@ class WorkerResources:
     spool_root: Path
 
     def new_ledger(self) -> Ledger:
-        """Return a ledger in which nothing is entered but the worker itself."""
+        """Return a ledger in which nothing is entered but the worker itself, and connections."""
         return Ledger(self.info.memory_limit_bytes, self.info.base_memory_bytes)
 
     def close(self) -> None:
@@ -75,14 +76,16 @@ def open_resources(config: WorkerConfig) -> WorkerResources:
     endpoint = normalize_endpoint(config.listen)
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     authenticator = authenticator_for(context, config.key, config.authorized)
-    listener = Listener(context, endpoint, authenticator.keys, config.limit)
     threads = Threads(config.cores)
+    listener = Listener(context, endpoint, authenticator.keys, threads.wake)
     versions = {"edgeseg": __version__, "engine": engine_name()}
     root = spool_root(config.spool)
     sweep(root)
     # Before the memory is measured: what the probes leave behind is the process's own.
     core_speed = measure_core_speed(min(1.0, (cpu_share() or math.inf) / config.cores))
-    info = WorkerInfo(versions, config.limit, resident_bytes(), config.cores, core_speed)
+    process_bytes = resident_bytes()
+    base_bytes = process_bytes + CONNECTIONS_BYTES
+    info = WorkerInfo(versions, config.limit, base_bytes, process_bytes, config.cores, core_speed)
     resources = WorkerResources(
         info, WorkerTotals(info), context, listener, authenticator, threads, root
     )

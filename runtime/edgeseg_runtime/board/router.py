@@ -9,9 +9,10 @@ from edgeseg_runtime.board.resources import WorkerResources
 from edgeseg_runtime.board.session import Session
 from edgeseg_runtime.board.telemetry.logs import log_event
 from edgeseg_runtime.board.telemetry.totals import session_pong
-from edgeseg_runtime.messaging.listener import Received
+from edgeseg_runtime.messaging.listener import Received, Sender, SenderDamagedError
 from edgeseg_runtime.messaging.wire import (
     PROTOCOL,
+    AnyMessage,
     Bye,
     Hello,
     Ping,
@@ -45,9 +46,13 @@ class Router:
         A message that breaks the protocol is counted, logged and dropped.
         """
         try:
-            received = self._resources.listener.receive()
+            received = self._resources.listener.receive(self._payload_limit)
             if received is not None:
                 self._handle(received)
+        except SenderDamagedError as error:
+            self._resources.totals.count_refusal("refused a message", str(error))
+            self._end_if_needed(error.sender)
+            return True
         except WireError as error:
             self._resources.totals.count_refusal("refused a message", str(error))
             return True
@@ -70,16 +75,40 @@ class Router:
         if self._session is not None:
             self._end_session("stopped while serving")
 
+    def _payload_limit(self, sender: Sender, message: AnyMessage) -> int:
+        """Return how many bytes of payload a message may bring: none unless it is awaited."""
+        session = self._session
+        if session is None:
+            return 0
+        if self._is_served(sender.address):
+            return session.payload_limit(message)
+        may_send = self._resources.authenticator.may_send_tensors(sender.key)
+        return session.payload_limit(message) if may_send and isinstance(message, TensorData) else 0
+
+    def _is_served(self, sender: bytes) -> bool:
+        return self._session is not None and sender == self._admission.coordinator
+
+    def _end_if_needed(self, sender: bytes) -> None:
+        """Break off with the coordinator where something was lost that it waits for.
+
+        It comes back over a new connection, and sends again what is not finished.
+        """
+        session = self._session
+        if session is not None and (self._is_served(sender) or sender in session.senders):
+            self._resources.listener.cut(self._admission.coordinator)
+            self._end_session("what came over a connection was damaged")
+        self._resources.listener.cut(sender)
+
     def _handle(self, received: Received) -> None:
         message, sender, session = received.message, received.sender, self._session
         authenticator = self._resources.authenticator
-        is_served = session is not None and sender == self._admission.coordinator
+        is_served = self._is_served(sender)
         kind = type(message).__name__
         if isinstance(message, TensorData):
             if not is_served and not authenticator.may_send_tensors(received.key):
                 raise WireError("a tensor from a board that sends nothing here")
             if session is not None:
-                session.accept_tensor(message, received.payload)
+                session.accept_tensor(sender, message, received.payload)
         elif not authenticator.may_command(received.key):
             raise WireError(f"{kind} from a board that gives no orders")
         elif isinstance(message, Hello):

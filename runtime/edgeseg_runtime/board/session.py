@@ -13,6 +13,7 @@ from edgeseg_runtime.board.telemetry.logs import log_event
 from edgeseg_runtime.messaging.endpoints import check_peers
 from edgeseg_runtime.messaging.peer_socket import PeerSocket
 from edgeseg_runtime.messaging.wire import (
+    MAX_PROBE_BYTES,
     NO_EPOCH,
     AnyMessage,
     Assignment,
@@ -45,9 +46,17 @@ class Session:
         self._resources = resources
         self._epoch = NO_EPOCH
         self.deployment: Deployment | None = None
+        self.senders: set[bytes] = set()
+        """Connections over which tensors of this epoch have come."""
 
-    def accept_tensor(self, data: TensorData, payload: memoryview) -> None:
-        """Take in a tensor of a slice.
+    def payload_limit(self, message: AnyMessage) -> int:
+        """Return how many bytes of payload a message may bring: none unless it is awaited."""
+        if isinstance(message, Probe):
+            return MAX_PROBE_BYTES if self.deployment is None else 0
+        return 0 if self.deployment is None else self.deployment.payload_limit(message)
+
+    def accept_tensor(self, sender: bytes, data: TensorData, payload: memoryview) -> None:
+        """Take in a tensor of a slice, which came over that connection.
 
         Raises
         ------
@@ -57,7 +66,8 @@ class Session:
         if self.deployment is None:
             return
         try:
-            self.deployment.accept_tensor(data, payload)
+            if self.deployment.accept_tensor(data, payload):
+                self.senders.add(sender)
         except WireError as error:
             # The slice can't go on; its coordinator must not wait for it.
             self._resources.listener.send(self._coordinator, Failed(data.job, str(error)))
@@ -90,6 +100,7 @@ class Session:
             self._resources.totals.add_deployment(self.deployment)
             self.deployment.close()
         self.deployment = None
+        self.senders.clear()
         self._resources.authenticator.tensor_senders = frozenset()
 
     def _assign(self, assignment: Assignment) -> None:
@@ -111,6 +122,7 @@ class Session:
         resources = self._resources
         return DeploymentResources(
             ledger=resources.new_ledger(),
+            process_bytes=resources.info.process_bytes,
             threads=resources.threads,
             connect=self._connect,
             reply=self._reply,

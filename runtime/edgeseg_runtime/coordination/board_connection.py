@@ -19,7 +19,9 @@ from edgeseg_runtime.messaging.wire import (
     Pong,
     Refused,
     Welcome,
+    declared_bytes,
 )
+from edgeseg_runtime.messaging.wire.parts import DamagedError, LimitOf
 
 SLOWEST_LINK = 1.25e6
 """Bytes a second (10 Mbit/s): a payload may delay the ping behind it by its bytes over this."""
@@ -60,6 +62,7 @@ class BoardConnection:
         self._greeted = False
         self._unanswered_since: float | None = None
         self._sending_until = 0.0
+        self._damage: str | None = None
         self._open()
 
     @property
@@ -107,11 +110,22 @@ class BoardConnection:
         self._greeted = False
         self._unanswered_since = None
 
-    def receive(self) -> Iterator[tuple[AnyMessage, memoryview]]:
-        """Yield the messages that have come; those that break the protocol are dropped."""
+    def receive(
+        self, limit_of: LimitOf = declared_bytes
+    ) -> Iterator[tuple[AnyMessage, memoryview]]:
+        """Yield the messages that have come; those that break the protocol are dropped.
+
+        Parameters
+        ----------
+        limit_of
+            Says how many bytes of payload a message may bring.
+        """
         for _ in range(_MAX_MESSAGES):
             try:
-                received = self.link.receive()
+                received = self.link.receive(limit_of)
+            except DamagedError as error:
+                self._damage = str(error)
+                return
             except WireError:
                 continue
             if received is None:
@@ -128,6 +142,8 @@ class BoardConnection:
         max_silence
             Seconds that a ping may stay unanswered, beyond the time of the payloads before it.
         """
+        if self._damage:
+            return self._damage
         if self.link.broken:
             return "its connection broke"
         if self._unanswered_since:
@@ -142,6 +158,7 @@ class BoardConnection:
         self._unregister()
         self.link.abandon()
         self._greeted, self._unanswered_since, self._sending_until = False, None, 0.0
+        self._damage = None
         self._open()
 
     def close(self) -> None:

@@ -2,9 +2,9 @@
 
 import secrets
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import zmq
 
@@ -20,10 +20,13 @@ from edgeseg_runtime.messaging.wire import (
     NO_EPOCH,
     AnyMessage,
     Bye,
+    Echo,
     Peer,
     Pong,
     Refused,
+    SliceResult,
     Welcome,
+    declared_bytes,
 )
 
 CONNECT_SECONDS = 5.0
@@ -38,6 +41,9 @@ The end of a worker breaks its connection and is noticed at once; silence tells 
 and of cables. A shorter time would take the hiccup of a busy machine for a loss, a longer one
 would keep the other boards waiting.
 """
+
+ResultBytes: TypeAlias = Callable[[str, SliceResult], int]
+"""Returns how many bytes a board's result may have."""
 
 Received = tuple[str, AnyMessage, memoryview]
 """The board's name, its message, and the message's payload."""
@@ -54,6 +60,8 @@ class Connections:
         The boards.
     keys
         This machine's own, for boards that have a public key.
+    result_bytes
+        Says how many bytes the result may have that a message of a board brings.
 
     Attributes
     ----------
@@ -68,8 +76,14 @@ class Connections:
         If a board has a public key and this machine has none, or an address is none.
     """
 
-    def __init__(self, entries: Sequence[BoardEntry], keys: KeyPair | None = None) -> None:
+    def __init__(
+        self,
+        entries: Sequence[BoardEntry],
+        keys: KeyPair | None = None,
+        result_bytes: ResultBytes = lambda _board, _result: 0,
+    ) -> None:
         endpoints = checked_endpoints(entries, keys)
+        self._result_bytes = result_bytes
         self._session = secrets.token_hex(16)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._poller = zmq.Poller()
@@ -146,7 +160,7 @@ class Connections:
         self._poller.poll(round(PING_SECONDS * 1000))
         received: list[Received] = []
         for name, connection in self._by_name.items():
-            for message, payload in connection.receive():
+            for message, payload in connection.receive(partial(self._payload_limit, name)):
                 self._note(name, message)
                 received.append((name, message, payload))
             refusal = connection.link.refusal
@@ -218,6 +232,12 @@ class Connections:
             connection.link.send(Bye(self._session))
             connection.close()
         self._context.term()
+
+    def _payload_limit(self, board: str, message: AnyMessage) -> int:
+        """Return how many bytes of payload a board's message may bring."""
+        if isinstance(message, SliceResult):
+            return self._result_bytes(board, message)
+        return declared_bytes(message) if isinstance(message, Echo) else 0
 
     def _keep_in_touch(self) -> None:
         """Ping the boards present, and greet those that may join."""

@@ -1,5 +1,6 @@
 """Deploys placements on boards, sends slices to them, and collects the results."""
 
+import math
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -67,12 +68,12 @@ class Coordinator:
         self._manifest = bundle.manifest
         # Slices of a coordinator that has died may still be under way between boards.
         self._epoch = 1 + secrets.randbits(48)
-        self._connections = Connections(entries, keys)
         self.placement: Placement | None = None
         self._sent_planes = SentPlanes(self._manifest.preprocessing.planes)
         # On the wire each slice of an epoch has a number of its own, backlog after backlog.
         self._backlog: Backlog | None = None
         self._first_number = self._next_number = 0
+        self._connections = Connections(entries, keys, self._result_bytes)
         if not tolerant:
             try:
                 self.fleet.require(entry.name for entry in entries)
@@ -262,9 +263,8 @@ class Coordinator:
 
         A board that sends an array of the wrong shape is barred.
         """
-        pending, lane = backlog.in_flight(message.job.slice - self._first_number) or (None, 0)
-        last_piece = self._manifest.pieces[-1].name
-        if pending is None or self._deployed.lanes[lane].boards[last_piece] != board:
+        pending = self._awaited(board, message, backlog)
+        if pending is None:
             return None
         try:
             array = tensor_array("uint8", self._shape(pending, message), payload)
@@ -272,6 +272,22 @@ class Coordinator:
             self._connections.leave_out(board, f"it sent no mask of slice {pending.index}: {error}")
             return None
         return Result(pending.index, message.kind, array)
+
+    def _result_bytes(self, board: str, message: SliceResult) -> int:
+        """Return how many bytes the payload of a result may have; 0 if it is not awaited."""
+        backlog = self._backlog
+        if backlog is None or message.job.epoch != self._epoch:
+            return 0
+        pending = self._awaited(board, message, backlog)
+        return 0 if pending is None else math.prod(self._shape(pending, message))
+
+    def _awaited(self, board: str, message: SliceResult, backlog: Backlog) -> PendingSlice | None:
+        """Return the slice that a result is of, if it is awaited from that board."""
+        pending, lane = backlog.in_flight(message.job.slice - self._first_number) or (None, 0)
+        last_piece = self._manifest.pieces[-1].name
+        if pending is None or self._deployed.lanes[lane].boards[last_piece] != board:
+            return None
+        return pending
 
     def _shape(self, pending: PendingSlice, message: SliceResult) -> tuple[int, ...]:
         """Return the shape that a result must have: native (H, W), or the model's (H, W, C)."""

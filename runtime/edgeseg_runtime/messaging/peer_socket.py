@@ -5,8 +5,9 @@ import zmq
 from edgeseg.errors import BoardError
 from edgeseg_runtime.messaging.curve_sockets import HANDSHAKE_FAILURES, present_keys
 from edgeseg_runtime.messaging.keys import KeyPair
-from edgeseg_runtime.messaging.transport import MessageSocket, Payload, parse_frames
-from edgeseg_runtime.messaging.wire import AnyMessage, encode
+from edgeseg_runtime.messaging.transport import PARTS_AT_ONCE, MessageSocket, Payload
+from edgeseg_runtime.messaging.wire import AnyMessage, declared_bytes
+from edgeseg_runtime.messaging.wire.parts import Assembler, LimitOf
 
 _WATCHED_OPTIONS = {
     zmq.CONNECT_TIMEOUT: 2000,
@@ -45,7 +46,10 @@ class PeerSocket(MessageSocket):
         *,
         watched: bool = False,
     ) -> None:
-        super().__init__(context, zmq.DEALER)
+        sealed = keys is not None and server_key is not None
+        super().__init__(context, zmq.DEALER, sealed=sealed)
+        self._assembler = Assembler(sealed=sealed)
+        self._parts_sent = 0
         # The slices in flight bound what is queued; a limit here would drop some of it.
         self.socket.setsockopt(zmq.SNDHWM, 0)
         self.monitor = self._watch() if watched else None
@@ -77,7 +81,7 @@ class PeerSocket(MessageSocket):
 
     def send(self, message: AnyMessage, payload: Payload | None = None) -> None:
         """Send a message; a payload must not be changed afterwards."""
-        self._send([encode(message)], payload)
+        self._parts_sent = self._send([], message, payload, self._parts_sent)
 
     def abandon(self) -> None:
         """Close the socket and drop what is queued."""
@@ -92,19 +96,31 @@ class PeerSocket(MessageSocket):
             self.monitor.close()
         super().close()
 
-    def receive(self) -> tuple[AnyMessage, memoryview] | None:
-        """Return the next message, or None where there is none.
+    def receive(self, limit_of: LimitOf = declared_bytes) -> tuple[AnyMessage, memoryview] | None:
+        """Return the next message that is complete, or None where there is none.
+
+        Parameters
+        ----------
+        limit_of
+            Says how many bytes of payload a message may bring; one with more is returned with
+            none.
 
         Raises
         ------
+        DamagedError
+            If a message was changed or lost on its way.
         WireError
             If what came in breaks the protocol.
         """
-        frames = self._receive_frames()
-        if frames is None:
-            return None
-        self._broken = False
-        return parse_frames(frames)
+        for _ in range(PARTS_AT_ONCE):
+            frames = self._receive_frames()
+            if frames is None:
+                break
+            self._broken = False
+            complete = self._assembler.accept([frame.buffer for frame in frames], limit_of)
+            if complete is not None:
+                return complete
+        return None
 
     def _watch(self) -> zmq.Socket[bytes]:
         for option, value in _WATCHED_OPTIONS.items():

@@ -1,6 +1,5 @@
-"""What all ZeroMQ sockets of edgeseg share: messages as frames, counted and bounded."""
+"""What all ZeroMQ sockets of edgeseg share: messages in parts, counted and bounded."""
 
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, TypeAlias
 
@@ -8,19 +7,20 @@ import numpy as np
 import zmq
 from numpy.typing import NDArray
 
-from edgeseg.errors import WireError
-from edgeseg_runtime.messaging.wire import AnyMessage, decode
+from edgeseg_runtime.messaging.wire import AnyMessage, encode
+from edgeseg_runtime.messaging.wire.parts import MAX_FRAME_BYTES, cut, part_count
 
-MAX_FRAME_BYTES = 2**31 - 1
-_UNREAD_MESSAGES = 16
-"""Messages of one sender that ZeroMQ holds until they are read; then TCP holds the sender up.
+UNREAD_PARTS = 6
+"""Parts of one sender that ZeroMQ holds until they are read; then TCP holds the sender up.
 
-Small, since whoever may send decides how large a message is. It can't stop the work: both sides
-read whatever has come at every turn, and sending never waits.
+They are held before anybody looks at them. Both sides read whatever has come at every turn, and
+sending never waits, so that few are enough.
 """
 
-_MAX_FRAMES = 2
-_HANDSHAKE_MS = 5000
+PARTS_AT_ONCE = 128
+"""Parts that are read before others have their turn: a payload need not ever be complete."""
+
+_HANDSHAKE_MS = 3000
 _LINGER_MS = 200
 
 Payload: TypeAlias = NDArray[Any] | bytes | memoryview
@@ -33,18 +33,18 @@ class MessageSocket:
     ----------
     context, kind
         Where the socket is opened, and its ZeroMQ type.
-    largest
-        Bytes of the largest frame that is received.
+    sealed
+        Whether its connections are encrypted.
     """
 
-    def __init__(
-        self, context: zmq.Context[zmq.Socket[bytes]], kind: int, largest: int = MAX_FRAME_BYTES
-    ) -> None:
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], kind: int, *, sealed: bool) -> None:
         self.socket = context.socket(kind)
-        self.socket.setsockopt(zmq.RCVHWM, _UNREAD_MESSAGES)
+        self.socket.setsockopt(zmq.RCVHWM, UNREAD_PARTS)
         self.socket.setsockopt(zmq.HANDSHAKE_IVL, _HANDSHAKE_MS)
         self.socket.setsockopt(zmq.LINGER, _LINGER_MS)
-        self.socket.setsockopt(zmq.MAXMSGSIZE, min(largest, MAX_FRAME_BYTES))
+        # It holds for frames of a handshake too, which anybody may send.
+        self.socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
+        self._sealed = sealed
         self.reset_counts()
 
     def reset_counts(self) -> None:
@@ -56,20 +56,41 @@ class MessageSocket:
         """Close the socket; ZeroMQ has a moment to send what is queued."""
         self.socket.close()
 
-    def _send(self, frames: list[Any], payload: Payload | None) -> None:
+    def _send(
+        self, address: list[bytes], message: AnyMessage, payload: Payload | None, first: int
+    ) -> int:
+        """Send a message in parts.
+
+        Parameters
+        ----------
+        address
+            The frame that ZeroMQ finds the recipient by, where the socket has several.
+        message, payload
+            What is sent; the payload must not be changed afterwards.
+        first
+            How many parts went the same way before.
+
+        Returns
+        -------
+        int
+            How many parts have gone that way now.
+        """
+        header = encode(message)
+        data = _bytes_of(payload)
         # Where a handshake was refused nothing can ever be sent: drop it rather than wait.
         with suppress(zmq.Again):
-            if payload is None:
-                self.socket.send_multipart(frames, zmq.NOBLOCK)
-            else:
-                buffer = payload.data if isinstance(payload, np.ndarray) else memoryview(payload)
-                self.socket.send_multipart(frames, zmq.NOBLOCK | zmq.SNDMORE)
-                self.socket.send(buffer, zmq.NOBLOCK, copy=False)
-                self.sent_bytes += buffer.nbytes
-            self.sent_bytes += sum(len(frame) for frame in frames)
+            for frames in cut(header, data, first, sealed=self._sealed):
+                flags = [zmq.NOBLOCK | zmq.SNDMORE] * len(frames)
+                flags[-1] = zmq.NOBLOCK
+                for frame in address:
+                    self.socket.send(frame, zmq.NOBLOCK | zmq.SNDMORE)
+                for frame, flag in zip(frames, flags, strict=True):
+                    self.socket.send(frame, flag, copy=isinstance(frame, bytes))
+                self.sent_bytes += sum(len(frame) for frame in (*address, *frames))
+        return first + part_count(data)
 
     def _receive_frames(self) -> list[zmq.Frame] | None:
-        """Return the frames of the next message that has come in, or None."""
+        """Return the frames of the next part that has come in, or None."""
         try:
             frames = self.socket.recv_multipart(zmq.NOBLOCK, copy=False)
         except zmq.Again:
@@ -78,15 +99,10 @@ class MessageSocket:
         return frames
 
 
-def parse_frames(frames: Sequence[zmq.Frame]) -> tuple[AnyMessage, memoryview]:
-    """Return the message of a header frame, and the payload frame, empty if there is none.
-
-    Raises
-    ------
-    WireError
-        If there are more frames, or the header can't be read.
-    """
-    if not 1 <= len(frames) <= _MAX_FRAMES:
-        raise WireError(f"a message has a header and at most one payload, not {len(frames)} frames")
-    payload = frames[1].buffer if len(frames) > 1 else memoryview(b"")
-    return decode(frames[0].buffer), payload
+def _bytes_of(payload: Payload | None) -> memoryview:
+    """View a payload as bytes."""
+    if payload is None:
+        return memoryview(b"")
+    if isinstance(payload, np.ndarray):
+        return payload.reshape(-1).view(np.uint8).data
+    return memoryview(payload).cast("B")

@@ -453,6 +453,7 @@ def test_what_is_out_of_date_or_comes_twice_is_dropped(
     ("mask", "failure", "message"),
     [
         (np.zeros((3, 3), np.uint8), None, "it sent no mask of slice"),
+        (np.zeros((2000, 2000), np.uint8), None, "it sent no mask of slice"),
         (np.zeros((64, 64), np.uint8), "MemoryError", "MemoryError"),
     ],
 )

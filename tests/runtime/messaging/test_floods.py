@@ -10,7 +10,7 @@ import pytest
 import zmq
 from manifests import chain_manifest
 from processes import RunningWorker, Workers
-from talking import Sockets, greet, hear
+from talking import Sockets, frames_of, greet, hear
 
 from edgeseg.boards.placement import Lane, Placement
 from edgeseg.imaging.slices import SliceGeometry
@@ -25,13 +25,12 @@ from edgeseg_runtime.messaging.wire import (
     Ping,
     Pong,
     TensorData,
-    encode,
 )
 
 _MIB = 2**20
 _BAD_IMAGE = TensorData(Job(1, 7, 0, SliceGeometry(8, 8)), "image", "uint8", (3, 3))
 _GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
-_READY = b"\x04\x19\x05READY\x0bSocket-Type\x00\x00\x00\x06DEALER"
+_READY = b"\x04\x1c\x05READY\x0bSocket-Type\x00\x00\x00\x06DEALER"
 """A handshake by hand, for frames that no library would send."""
 
 
@@ -66,7 +65,7 @@ def _answered(coordinator: PeerSocket) -> float:
 
 def _until_all_is_handled(raw: "zmq.Socket[bytes]", coordinator: PeerSocket) -> None:
     """What comes last from a sender is a slice that fails, and its coordinator hears of that."""
-    raw.send_multipart([encode(_BAD_IMAGE), bytes(9)])
+    raw.send_multipart(frames_of(_BAD_IMAGE, bytes(9)))
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         coordinator.send(Ping("test"))
@@ -83,7 +82,7 @@ def test_answers_that_nobody_reads_are_dropped(
     before = _peak(worker)
     raw = sockets.raw(worker.endpoint)
     for number in range(20_000):
-        raw.send(encode(Hello("another", PROTOCOL)))
+        raw.send_multipart(frames_of(Hello("another", PROTOCOL)))
         if number % 10_000 == 0:
             assert _answered(coordinator) < 5
     _until_all_is_handled(raw, coordinator)

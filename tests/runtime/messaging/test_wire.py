@@ -19,6 +19,7 @@ from edgeseg_runtime.messaging.assignments import assignment_for
 from edgeseg_runtime.messaging.wire import (
     MAX_HEADER_BYTES,
     MAX_PROBE_BYTES,
+    OTHER_PROTOCOL,
     Assignment,
     Bye,
     Echo,
@@ -35,6 +36,7 @@ from edgeseg_runtime.messaging.wire import (
     Ready,
     Refused,
     SliceResult,
+    StatusRequest,
     TensorData,
     TrialRequest,
     TrialResult,
@@ -143,12 +145,22 @@ def test_a_changed_header_is_read_or_refused(message: Any, seed: int) -> None:
         decode(bytes(header))
 
 
+@pytest.mark.parametrize("kind", [Hello, StatusRequest])
+@pytest.mark.parametrize("fields", [{}, {"session": 3}, {"session": "s", "protocol": 9, "more": 1}])
+def test_a_greeting_with_other_fields_is_one_of_another_version(
+    kind: type, fields: dict[str, Any]
+) -> None:
+    greeting = decode(msgspec.msgpack.encode({"type": kind.__name__, **fields}))
+    assert isinstance(greeting, (Hello, StatusRequest))
+    assert (type(greeting), greeting.protocol) == (kind, OTHER_PROTOCOL)
+
+
 @pytest.mark.parametrize(
     "content",
     [
-        {"type": "Hello"},
-        {"type": "Hello", "session": 3, "protocol": 1},
-        {"type": "Hello", "session": "s", "protocol": 1, "more": 1},
+        {"type": "Ping"},
+        {"type": "Ping", "session": 3},
+        {"type": "Ping", "session": "s", "more": 1},
         {"type": "Nonsense"},
         ["Hello", "s", 1],
         None,

@@ -9,7 +9,7 @@ from edgeseg.imaging.levels import Levels
 from edgeseg.imaging.neighbours import stacked
 from edgeseg_runtime.board.dataflow.executor import Executor
 from edgeseg_runtime.messaging.recent_planes import RecentPlanes
-from edgeseg_runtime.messaging.wire import Assignment, TensorData, tensor_array
+from edgeseg_runtime.messaging.wire import Assignment, TensorData, declared_bytes, tensor_array
 
 
 class Inbox:
@@ -33,6 +33,22 @@ class Inbox:
         self._sources = {port.tensor: port for port in assignment.sources}
         self._executor = executor
 
+    def payload_limit(self, data: TensorData) -> int:
+        """Return the bytes of a tensor that is awaited; 0 for any other."""
+        if data.job.epoch != self._epoch:
+            return 0
+        try:
+            if self._is_stack(data):
+                self._require_levels(data, (*data.shape[:1], *self._how.size))
+                awaited = len(data.planes) <= self._how.planes and data.shape[0] <= len(data.planes)
+            else:
+                self._check(data)
+                awaited = not self._executor.is_done(data.job.slice)
+        except WireError:
+            return 0
+        reads = self._executor.reads(data.job.lane, data.tensor)
+        return declared_bytes(data) if awaited and reads else 0
+
     def accept(self, data: TensorData, payload: memoryview) -> bool:
         """Take in a tensor; one of another epoch, or of a slice that is done, is dropped.
 
@@ -49,16 +65,19 @@ class Inbox:
         """
         if data.job.epoch != self._epoch:
             return False
-        is_stack = data.tensor == self._image and self._how.planes > 1
+        is_stack = self._is_stack(data)
         # A stack is taken in even of a slice that is done: its sender counts on these planes.
         array = self._stack(data, payload) if is_stack else None
         if self._executor.is_done(data.job.slice):
             return False
         if array is None:
-            array = tensor_array(data.dtype, data.shape, payload)
             self._check(data)
+            array = tensor_array(data.dtype, data.shape, payload)
         self._executor.offer(data.job, data.tensor, array)
         return True
+
+    def _is_stack(self, data: TensorData) -> bool:
+        return data.tensor == self._image and self._how.planes > 1
 
     def _stack(self, data: TensorData, payload: memoryview) -> NDArray[Any]:
         """Return the levels (N, H, W) of neighbouring slices, most of which are here already."""

@@ -72,6 +72,10 @@ class PieceLoading:
         """Begin to load."""
         self._handle(Assigned())
 
+    def awaited_bytes(self, sha256: str) -> int:
+        """Return the packed size of the piece that was asked for; 0 for any other."""
+        return self._machine.awaited_bytes(sha256)
+
     def accept_piece(self, sha256: str, packed: memoryview) -> None:
         """Verify a packed piece that came from the coordinator, and keep it.
 

@@ -163,6 +163,12 @@ class PieceLoader:
         self._missing: tuple[str, ...] = ()
         self.state = LoadState.NEW
 
+    def awaited_bytes(self, sha256: str) -> int:
+        """Return the packed size of the piece that was asked for; 0 for any other."""
+        if self.state is not LoadState.RECEIVING or sha256 != self._missing[0]:
+            return 0
+        return self._piece(sha256).compressed_bytes
+
     def handle(self, event: Event) -> Instruction | None:
         """Return what an event makes necessary, if anything; the state moves on.
 
@@ -205,8 +211,10 @@ class PieceLoader:
     def _store(self, sha256: str, packed: memoryview) -> Instruction:
         if self.state is not LoadState.RECEIVING or sha256 != self._missing[0]:
             raise WireError(f"piece {sha256[:_SHOWN]} was not asked for")
-        piece = next(piece for piece in self._pieces if piece.sha256 == sha256)
-        return self._move(LoadState.STORING, StorePiece(piece, packed))
+        return self._move(LoadState.STORING, StorePiece(self._piece(sha256), packed))
+
+    def _piece(self, sha256: str) -> Piece:
+        return next(piece for piece in self._pieces if piece.sha256 == sha256)
 
     def _request_or_load(self) -> Instruction:
         if self._missing:

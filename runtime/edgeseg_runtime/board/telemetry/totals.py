@@ -24,7 +24,9 @@ class WorkerInfo:
     memory_limit_bytes
         What the process may take.
     base_memory_bytes
-        What it takes before any piece.
+        What it takes before any piece, and what strangers may make it take.
+    process_bytes
+        What it took when it began to listen.
     cores
         How many steps run at once.
     core_speed
@@ -34,6 +36,7 @@ class WorkerInfo:
     versions: dict[str, str]
     memory_limit_bytes: int
     base_memory_bytes: int
+    process_bytes: int
     cores: int
     core_speed: CoreSpeed = UNMEASURED
 

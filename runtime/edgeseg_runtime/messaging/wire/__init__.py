@@ -1,9 +1,9 @@
 """The messages between coordinator and workers, and their layout on the wire.
 
-A message is a header frame (MessagePack of one of the classes here) and, for those that carry
-data, one payload frame of raw bytes. Nothing is executable, everything is bounded:
-:func:`decode` checks types and sizes, :func:`tensor_array` checks that a payload is as long as
-its header says.
+A message is a header (MessagePack of one of the classes here) and, for those that carry data, a
+payload of raw bytes; :mod:`~edgeseg_runtime.messaging.wire.parts` cuts it into parts. Nothing is
+executable, everything is bounded: :func:`decode` checks types and sizes, :func:`tensor_array`
+checks that a payload is as long as its header says.
 """
 
 from edgeseg_runtime.messaging.wire.assignment_messages import (
@@ -16,9 +16,12 @@ from edgeseg_runtime.messaging.wire.assignment_messages import (
 )
 from edgeseg_runtime.messaging.wire.codec import (
     MAX_HEADER_BYTES,
+    OTHER_PROTOCOL,
     AnyMessage,
+    declared_bytes,
     decode,
     encode,
+    foreign_message,
     tensor_array,
 )
 from edgeseg_runtime.messaging.wire.fields import (
@@ -64,6 +67,7 @@ __all__ = [
     "MAX_HEADER_BYTES",
     "MAX_PROBE_BYTES",
     "NO_EPOCH",
+    "OTHER_PROTOCOL",
     "PROTOCOL",
     "AnyMessage",
     "Assignment",
@@ -94,8 +98,10 @@ __all__ = [
     "Welcome",
     "WireShape",
     "WorkerStatus",
+    "declared_bytes",
     "decode",
     "encode",
     "filling",
+    "foreign_message",
     "tensor_array",
 ]

@@ -7,7 +7,7 @@ import msgspec
 from edgeseg.bundle.manifest import MAX_AXES, Count
 from edgeseg.imaging.slices import SliceGeometry
 
-PROTOCOL = 6
+PROTOCOL = 7
 """Rises whenever a message changes; coordinator and worker must speak the same one."""
 
 MAX_PROBE_BYTES = 2**24

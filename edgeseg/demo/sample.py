@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import tarfile
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from edgeseg.bundle.bundle_file import digest
 from edgeseg.errors import EdgesegError
 from edgeseg.files.atomic import atomic_path
 from edgeseg.files.cache import cache_folder
+from edgeseg.files.ownership import scratch_folder
 from edgeseg.progress import Progress, silent
 
 PACKAGE = "totalsegmentator==2.18.0"
@@ -100,8 +100,8 @@ def _cached(sha256_of: Mapping[str, str], progress: Progress) -> Path:
     files = {folder / name: sha256 for name, sha256 in sha256_of.items()}
     if not all(path.exists() and digest(path.read_bytes()) == sha for path, sha in files.items()):
         cache_folder(f"sample/{_SERIES}")
-        with tempfile.TemporaryDirectory() as scratch:
-            _extract(_download(Path(scratch), progress), folder, _VOLUMES | _SLICES)
+        with scratch_folder() as scratch:
+            _extract(_download(scratch, progress), folder, _VOLUMES | _SLICES)
     return folder
 
 

@@ -2,9 +2,10 @@
 
 import errno
 import os
+import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import msgspec
 
 from edgeseg.errors import OutputError, UsageError
+from edgeseg.files.ownership import claim, sweep
 from edgeseg.text.suggestions import near_path
 
 _REMEDIES = {
@@ -29,6 +31,11 @@ _REMEDIES = {
 }
 
 _LARGEST_SECRET = 2**16
+_DEFAULT_UMASK = 0o077
+"""Where the kernel does not tell."""
+
+_TEMPORARY = ".edgeseg-"
+_TEMPORARY_NAME = re.compile(r"\.edgeseg-[0-9a-f]{16}(\..*)?")
 
 
 @contextmanager
@@ -38,7 +45,9 @@ def atomic_path(target: Path) -> Iterator[Path]:
     The temporary name ends like the target (``.nii.gz`` included), since libraries choose the
     format by it. Whatever ends the block early removes it and leaves an older target as it was.
     The block should do nothing but write: any operating system error in it counts as one of
-    writing.
+    writing. Until then others can't read it; afterwards it has the permissions of any new file, and
+    is on the disk, so that a power cut leaves either the older target or the new one. What a killed
+    process leaves behind is removed by the next that writes to the folder.
 
     Raises
     ------
@@ -46,12 +55,14 @@ def atomic_path(target: Path) -> Iterator[Path]:
         If the file can't be written: folder missing, read-only, disk full.
     """
     with _as_output_error(target):
-        temporary = _reserve(target)
+        temporary, lock = _reserve(target)
         try:
             yield temporary
-            temporary.replace(target)
+            _settle(temporary, target)
+            sync(target.parent)
         finally:
             temporary.unlink(missing_ok=True)
+            os.close(lock)
 
 
 @contextmanager
@@ -66,15 +77,17 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         If the folder can't be written, as for :func:`atomic_path`.
     """
     with _as_output_error(target):
-        temporary = _beside(target)
-        temporary.mkdir()
+        temporary, lock = _reserve_folder(target)
         try:
             yield temporary
             target.mkdir(exist_ok=True)
             for file in temporary.iterdir():
-                file.replace(target / file.name)
+                _settle(file, target / file.name)
+            sync(target)
+            sync(target.parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+            os.close(lock)
 
 
 def write_json(target: Path, value: Any) -> None:
@@ -104,6 +117,8 @@ def write_private(target: Path, text: str) -> None:
         descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
+        sync(target)
+        sync(target.parent)
 
 
 def read_private(path: Path) -> str:
@@ -137,21 +152,70 @@ def check_writable(target: Path) -> None:
         If the folder is missing or read-only, or the target is no ordinary file.
     """
     with _as_output_error(target):
-        _reserve(target).unlink()
+        temporary, lock = _reserve(target)
+        temporary.unlink()
+        os.close(lock)
 
 
-def _reserve(target: Path) -> Path:
-    """Create an empty temporary file beside the target."""
+def sync(path: Path) -> None:
+    """Have a file's contents, or the names in a folder, written to the disk itself.
+
+    Raises
+    ------
+    OSError
+        If that fails; no error is a file system that can't do it, or a folder that may not be read.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except PermissionError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP}:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _reserve(target: Path) -> tuple[Path, int]:
+    """Create an empty temporary file beside the target, and return it with its lock."""
     if target.exists() and not target.is_file():
         # A device must never be replaced by a file.
         raise OSError(errno.EISDIR, "it exists and is no ordinary file")
-    temporary = _beside(target)
-    temporary.touch(exist_ok=False)
-    return temporary
+    return _claimed(target, lambda path: path.touch(0o600, exist_ok=False))
 
 
-def _beside(target: Path) -> Path:
-    return target.parent / f".{secrets.token_hex(8)}{''.join(target.suffixes)}"
+def _reserve_folder(target: Path) -> tuple[Path, int]:
+    """Create a temporary folder beside the target, and return it with its lock."""
+    return _claimed(target, lambda path: path.mkdir(0o700))
+
+
+def _claimed(target: Path, make: Callable[[Path], None]) -> tuple[Path, int]:
+    sweep(target.parent, _TEMPORARY_NAME)
+    while True:
+        suffixes = "".join(target.suffixes)
+        temporary = target.parent / f"{_TEMPORARY}{secrets.token_hex(8)}{suffixes}"
+        make(temporary)
+        lock = claim(temporary)
+        if lock is not None:
+            return temporary, lock
+
+
+def _settle(temporary: Path, target: Path) -> None:
+    """Move a finished file to its name, with the permissions of any new file."""
+    sync(temporary)
+    temporary.chmod(0o666 & ~_umask())
+    temporary.replace(target)
+
+
+def _umask() -> int:
+    """Return the umask; asking the C library would change it for a moment, in all threads."""
+    for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").split("\n"):
+        name, _, value = line.partition(":")
+        if name == "Umask":
+            return int(value, 8)
+    return _DEFAULT_UMASK
 
 
 @contextmanager

@@ -8,7 +8,6 @@ import mmap
 import platform
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from edgeseg.bundle.manifest import TFLITE
 from edgeseg.errors import EdgesegError
 from edgeseg.files.atomic import atomic_path
 from edgeseg.files.cache import cache_folder
+from edgeseg.files.ownership import scratch_folder
 from edgeseg.inference.engine import engine_name, open_engine
 
 GRAIN = 256 * 1024
@@ -67,11 +67,11 @@ def measure_piece(model: bytes, file_format: str = TFLITE) -> Measurement:
 
 
 def _measure_in_fresh_process(model: bytes, file_format: str) -> Measurement:
-    with tempfile.NamedTemporaryFile(suffix=f".{file_format}") as file:
-        file.write(model)
-        file.flush()
+    with scratch_folder() as folder:
+        file = folder / f"piece.{file_format}"
+        file.write_bytes(model)
         run = subprocess.run(
-            [sys.executable, "-m", "edgeseg.inference.measure", file.name, file_format],
+            [sys.executable, "-m", "edgeseg.inference.measure", file, file_format],
             capture_output=True,
             check=False,
         )

@@ -3,9 +3,8 @@
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -14,6 +13,7 @@ import psutil
 
 from edgeseg.boards.boards_file import BoardEntry
 from edgeseg.errors import BoardError, EdgesegError
+from edgeseg.files.ownership import scratch_folder
 from edgeseg_runtime.board.config import WorkerConfig
 from edgeseg_runtime.board.process import run_worker
 
@@ -83,10 +83,11 @@ class LocalWorkers:
     def __init__(self, share: WorkerShare) -> None:
         self._share = share
         self._processes: list[subprocess.Popen[str]] = []
+        self._scratch = ExitStack()
 
     def __enter__(self) -> tuple[BoardEntry, ...]:
         """Start the workers and return their entries for a boards file."""
-        self._folder = tempfile.TemporaryDirectory(prefix="edgeseg-")
+        self._folder = self._scratch.enter_context(scratch_folder())
         try:
             for number in range(self._share.count):
                 self._processes.append(self._start(number))
@@ -111,7 +112,7 @@ class LocalWorkers:
 
     def _start(self, number: int) -> "subprocess.Popen[str]":
         limit, cores = str(self._share.memory_limit), self._share.cores
-        config = WorkerConfig(f"ipc://{self._folder.name}/{number}", limit, cores, verbose=False)
+        config = WorkerConfig(f"ipc://{self._folder}/{number}", limit, cores, verbose=False)
         return subprocess.Popen(
             [
                 sys.executable,
@@ -136,7 +137,7 @@ class LocalWorkers:
             for pipe in (process.stdin, process.stdout, process.stderr):
                 if pipe is not None:
                     pipe.close()
-        self._folder.cleanup()
+        self._scratch.close()
 
 
 def _listening(processes: Sequence["subprocess.Popen[str]"]) -> tuple[BoardEntry, ...]:

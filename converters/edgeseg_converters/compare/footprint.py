@@ -3,7 +3,6 @@
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy as np
 from edgeseg.bundle.bundle_file import MANIFEST, Bundle
 from edgeseg.bundle.manifest import Piece, parse_manifest
 from edgeseg.errors import EdgesegError
+from edgeseg.files.ownership import scratch_folder
 from edgeseg.inference.banded import runner_of
 from edgeseg.inference.engine import engine_name, open_engine
 from edgeseg.inference.measure import peak_resident_bytes
@@ -44,8 +44,7 @@ def measure_bundle(bundle: Bundle) -> Footprint:
     EdgesegError
         If the bundle can't be run.
     """
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with scratch_folder() as folder:
         (folder / MANIFEST).write_bytes(msgspec.json.encode(bundle.manifest))
         for piece in bundle.manifest.pieces:
             _file(folder, piece).write_bytes(bundle.piece(piece))
@@ -54,7 +53,7 @@ def measure_bundle(bundle: Bundle) -> Footprint:
                 sys.executable,
                 "-m",
                 "edgeseg_converters.compare.footprint",
-                name,
+                folder,
                 str(LEAST_SECONDS),
             ],
             capture_output=True,

@@ -4,6 +4,7 @@ from typing import Final, NamedTuple
 
 _JPEG: Final = b"\xff\xd8"
 _JPEG_2000: Final = b"\xff\x4f\xff\x51"
+_JP2_BOX: Final = b"jP  "
 _FRAME_STARTS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 """Markers of a JPEG that its size follows; the last is that of JPEG-LS."""
 
@@ -23,9 +24,11 @@ def stated_size(stream: bytes) -> StatedSize | None:
 
     Raises
     ------
-    IndexError
+    IndexError, ValueError
         If it ends before.
     """
+    if stream[4:8] == _JP2_BOX:  # against the standard, but decoders take it
+        stream = stream[stream.index(_JPEG_2000) :]
     if stream.startswith(_JPEG_2000):
         return _of_jpeg_2000(stream)
     return _of_jpeg(stream) if stream.startswith(_JPEG) else None

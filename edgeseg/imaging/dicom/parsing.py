@@ -14,8 +14,8 @@ from edgeseg.errors import VolumeError
 from edgeseg.imaging.dicom.files import HEAD_BYTES, DicomFile
 from edgeseg.text.units import format_bytes
 
-MAX_HEADER_BYTES = 2**26
-"""All elements but pixels that are used here; of a file of ten thousand frames some 40 MiB."""
+MAX_HEADER_BYTES = 2**25
+"""All elements but pixels that are used here; of a file of ten thousand frames some 20 MiB."""
 
 _CHUNK = 2**20
 _FILE_GROUP = 2

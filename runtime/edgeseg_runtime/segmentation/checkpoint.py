@@ -1,7 +1,10 @@
 """Keeps the finished slices of a run in a file beside its output, for a later run to go on from."""
 
 import hashlib
+import os
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -14,6 +17,7 @@ from typing_extensions import Self
 from edgeseg.bundle.bundle_file import digest
 from edgeseg.bundle.manifest import Manifest
 from edgeseg.errors import OutputError
+from edgeseg.files.atomic import sync
 from edgeseg.imaging.scan import Slices
 from edgeseg_runtime.segmentation.checkpoint_file import (
     CheckpointKey,
@@ -26,6 +30,7 @@ from edgeseg_runtime.segmentation.checkpoint_file import (
 )
 
 SUFFIX = ".partial"
+_SYNC_SECONDS = 3.0
 
 
 def checkpoint_key(
@@ -118,9 +123,18 @@ class Checkpoint:
         self.path = checkpoint_path(output)
         self.slices: dict[int, NDArray[np.uint8]] = {}
         self._tell = tell
+        self._synced_at = time.monotonic()
         self._file: BinaryIO | None = open_checkpoint(self.path)
         try:
             self._read(self._file, key, resume=resume)
+        except OSError as error:
+            if not self.slices:
+                self.remove()
+            self._file.close()
+            reason = (error.strerror or str(error)).lower()
+            raise OutputError(
+                f"can't write {self.path}: {reason}; free some space or write elsewhere"
+            ) from None
         except BaseException:
             self._file.close()
             raise
@@ -138,16 +152,23 @@ class Checkpoint:
         """Close the file, and remove it if it holds no slice."""
         if not self.slices:
             self.remove()
+        elif self._file is not None:
+            with suppress(OSError):
+                os.fsync(self._file.fileno())
         if self._file is not None:
             self._file.close()
 
     def keep(self, index: int, result: NDArray[np.uint8]) -> None:
-        """Write a finished slice: it is there even if this process is killed the next moment."""
+        """Write a finished slice: it is there even if this process is killed the next moment.
+
+        A power cut costs the slices of some seconds: a slow disk would hold up the boards else.
+        """
         self.slices[index] = result
         if self._file is None:
             return
         try:
             append_slice(self._file, index, result)
+            self._sync(self._file)
         except OSError as error:
             self._tell(f"slices are kept no more in {self.path}: {(error.strerror or '').lower()}")
             self._file.close()
@@ -156,6 +177,12 @@ class Checkpoint:
     def remove(self) -> None:
         """Remove the file: the mask is written."""
         self.path.unlink(missing_ok=True)
+
+    def _sync(self, file: BinaryIO) -> None:
+        """Have slices written to the disk itself now and then."""
+        if time.monotonic() - self._synced_at > _SYNC_SECONDS:
+            os.fsync(file.fileno())
+            self._synced_at = time.monotonic()
 
     def _read(self, file: BinaryIO, key: CheckpointKey, *, resume: bool) -> None:
         """Read the slices, and cut off what was left half-written."""
@@ -166,3 +193,5 @@ class Checkpoint:
         else:
             file.truncate(0)
             write_start(file, key)
+            os.fsync(file.fileno())
+            sync(self.path.parent)

@@ -1,7 +1,6 @@
 """The Dask cluster of a study: one on this machine that ends with it, or one that runs."""
 
 import signal
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from multiprocessing import resource_tracker
@@ -9,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from edgeseg.errors import EdgesegError, UsageError
+from edgeseg.files.ownership import scratch_folder
 from edgeseg_runtime.study.dask_workers import WorkerSpec
 
 _LOOPBACK = "127.0.0.1"
@@ -65,12 +65,12 @@ def local_cluster(specs: Sequence[WorkerSpec]) -> Iterator[Any]:
 
     distributed = require_dask()
     with (
-        tempfile.TemporaryDirectory(prefix="edgeseg-study-") as scratch,
+        scratch_folder() as scratch,
         dask.config.set(_SETTINGS),
         ExitStack() as stack,
     ):
         security = distributed.Security.temporary()
-        scheduler, workers = _specification(specs, security, scratch)
+        scheduler, workers = _specification(specs, security, str(scratch))
         with _interrupts_blocked():
             cluster = distributed.SpecCluster(workers, scheduler, security=security)
             stack.enter_context(cluster)

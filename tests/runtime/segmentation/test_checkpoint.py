@@ -1,5 +1,7 @@
 """Masks are kept whole or not at all, for their own run alone."""
 
+import os
+import resource
 import stat
 from pathlib import Path
 from typing import Any
@@ -148,6 +150,39 @@ def test_a_changed_byte_costs_its_slice_and_those_after(
     with _checkpoint(folder) as checkpoint:
         _same(checkpoint.slices, len(checkpoint.slices))
         assert len(checkpoint.slices) < len(_MASKS)
+
+
+def test_a_disk_that_is_full_at_the_start_is_told_in_a_line(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, hard))
+    try:
+        with pytest.raises(OutputError, match=r"can't write .*\.partial: .*; free some space"):
+            _checkpoint(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not list(tmp_path.iterdir())
+
+
+def test_slices_reach_the_disk_itself_every_few_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut costs seconds of work; more would hold up the boards where disks are slow."""
+    synced, real = [], os.fsync
+
+    def fsync(descriptor: int) -> None:
+        synced.append(os.fstat(descriptor).st_size)
+        real(descriptor)
+
+    with _checkpoint(tmp_path) as checkpoint:
+        monkeypatch.setattr(os, "fsync", fsync)
+        for index in range(20):
+            checkpoint.keep(index, _MASKS[0])
+        assert not synced
+        checkpoint._synced_at -= 60
+        checkpoint.keep(20, _MASKS[0])
+        checkpoint.keep(21, _MASKS[0])
+        assert len(synced) == 1
+    assert synced[-1] == checkpoint.path.stat().st_size
 
 
 def test_a_full_disk_does_not_end_the_run(tmp_path: Path) -> None:

@@ -371,15 +371,18 @@ class ConversionOptions(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     activation: Annotated[
-        Literal["sigmoid", "softmax"] | None,
+        Literal["sigmoid", "softmax", "none"] | None,
         Flag(
             section="image",
-            help="What logits go through: softmax where there are several, unless it is said.",
-            choices=lambda: ("sigmoid", "softmax"),
+            help="What logits go through, or none if these are probabilities.",
+            choices=lambda: ("sigmoid", "softmax", "none"),
             recorded_if_given=True,
         ),
     ] = None
-    """The activation that a model lacks which ends in logits."""
+    """The activation that a model lacks which ends in logits.
+
+    None adds a softmax, or a sigmoid to one channel; ``none`` takes the output for probabilities.
+    """
 
     postprocess: Annotated[
         str | None,

@@ -21,7 +21,7 @@ from edgeseg_converters.compress.calibration import (
 from edgeseg_converters.keras.chosen_output import choose_output
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.logits import complete_logits
-from edgeseg_converters.keras.meaning_check import Views, check_meaning
+from edgeseg_converters.keras.meaning_check import Views, check_logits, check_meaning
 from edgeseg_converters.keras.model_file import load_model
 from edgeseg_converters.keras.output_grid import output_field
 from edgeseg_converters.keras.output_image import with_image_output
@@ -95,7 +95,8 @@ def prepare(model: Path, options: ConversionOptions) -> Prepared:
     """
     chosen = choose_output(load_model(model), options.model_output)
     network = read_network(chosen, options.input_shape)
-    graph, note = complete_logits(with_image_output(network.graph), options.activation)
+    image = with_image_output(network.graph)
+    graph, note = complete_logits(image, options.activation)
     field = output_field(graph)
     network = merge_common_subexpressions(Network(graph, network.weights))
     how, labels = decoding(network.graph, options.labels, options.background, options.regions)
@@ -111,6 +112,8 @@ def prepare(model: Path, options: ConversionOptions) -> Prepared:
         evenly_spaced(images, _VIEWED_SLICES),
         are_real=options.calibration is not None,
     )
+    if note is not None and options.activation is None:
+        check_logits(Network(image, network.weights), views)
     notes += check_meaning(network, how, views, stated=stated)
     return Prepared(
         separate_scalings(network), how, labels, preprocessing, rules, images, tuple(notes)

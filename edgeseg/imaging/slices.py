@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edgeseg.bundle.manifest import Decoding, Port, Preprocessing
+from edgeseg.errors import field_name
 from edgeseg.imaging.levels import (
     Grey,
     Hounsfield,
@@ -27,6 +28,9 @@ from edgeseg.imaging.output_field import FramedOutput, Span, frame_output
 
 Mask: TypeAlias = NDArray[np.uint8]
 """Label values (rows, columns)."""
+
+_COARSER = 1.05
+"""How much larger pixels than the model's own are worth a word."""
 
 HALF = 128
 """The least 8-bit probability that is at least one half."""
@@ -63,13 +67,40 @@ def frame_of(geometry: SliceGeometry, preprocessing: Preprocessing) -> Frame:
     Without known spacing the slice's own pixels are taken as square and the whole grid is used.
     """
     height, width = preprocessing.size
-    known = geometry.row_mm is not None and geometry.col_mm is not None
-    tall_mm = geometry.rows * (geometry.row_mm if known and geometry.row_mm else 1.0)
-    wide_mm = geometry.cols * (geometry.col_mm if known and geometry.col_mm else 1.0)
-    least_mm = (preprocessing.spacing_mm or 0.0) if known else 0.0
+    tall_mm, wide_mm = _extent(geometry)
+    least_mm = (preprocessing.spacing_mm or 0.0) if _is_known(geometry) else 0.0
     pixel_mm = max(least_mm, tall_mm / height, wide_mm / width)
     rows, cols = max(1, round(tall_mm / pixel_mm)), max(1, round(wide_mm / pixel_mm))
     return Frame((height - rows) // 2, (width - cols) // 2, rows, cols)
+
+
+def shrinking(geometry: SliceGeometry, preprocessing: Preprocessing) -> str | None:
+    """Return in a line that a slice is read coarser than the model was trained, or None."""
+    spacing_mm, (height, width) = preprocessing.spacing_mm, preprocessing.size
+    if spacing_mm is None or preprocessing.is_tiled or not _is_known(geometry):
+        return None
+    tall_mm, wide_mm = _extent(geometry)
+    pixel_mm = max(tall_mm / height, wide_mm / width)
+    if pixel_mm < _COARSER * spacing_mm:
+        return None
+    return (
+        f"slices of {tall_mm:.0f} x {wide_mm:.0f} mm are larger than the model's field: they are "
+        f"read at {pixel_mm:.2g} mm a pixel, and it was trained at {spacing_mm:g}; convert it with "
+        f"{field_name('field')} tiles to read them at that"
+    )
+
+
+def _is_known(geometry: SliceGeometry) -> bool:
+    return geometry.row_mm is not None and geometry.col_mm is not None
+
+
+def _extent(geometry: SliceGeometry) -> tuple[float, float]:
+    """Return the height and width of a slice in mm, or in pixels where nobody knows these."""
+    known = _is_known(geometry)
+    return (
+        geometry.rows * (geometry.row_mm if known and geometry.row_mm else 1.0),
+        geometry.cols * (geometry.col_mm if known and geometry.col_mm else 1.0),
+    )
 
 
 def to_model(

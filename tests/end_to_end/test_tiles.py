@@ -82,7 +82,9 @@ def test_whole_the_scan_is_shrunk(tmp_path: Path, scan: Path) -> None:
     bundle, mask = tmp_path / "m.edgeseg", tmp_path / "mask.nii.gz"
     model = _model(tmp_path, 1, "same")
     assert edgeseg("convert", model, "-o", bundle, "--spacing", "1").code == 0
-    assert edgeseg("segment", bundle, scan, "-o", mask, "--local", "1").code == 0
+    run = edgeseg("segment", bundle, scan, "-o", mask, "--local", "1")
+    assert run.code == 0
+    assert "80 x 100 mm are larger than the model's field: they are read at 3.1 mm" in run.err
     assert np.mean(_voxels(mask) != (_voxels(scan) > 127)) > 0.1
 
 

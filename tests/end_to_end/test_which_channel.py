@@ -46,6 +46,7 @@ def _slice(folder: Path) -> Path:
         ("sigmoid", (_BRIGHT, _DARK, _NEVER), (), (1, 2, 0)),
         ("sigmoid", (_BRIGHT, _DARK, _NEVER), ("--regions", "nested"), (1, 3, 0)),
         ("linear", (_BRIGHT, _DARK), ("--activation", "sigmoid"), (1, 2, 0)),
+        ("linear", ((1.0, 0.0),), ("--activation", "none"), (1, 0, 0)),
     ],
 )
 def test_each_organ_gets_its_label(
@@ -71,6 +72,7 @@ def test_each_organ_gets_its_label(
     [
         ("softmax", (_BRIGHT, _DARK, _BACKGROUND), "--background N, 0 to 2, or none"),
         ("sigmoid", ((-60.0, 42.0), _BRIGHT), "give --background 0 if that is the background"),
+        ("linear", ((1.0, 0.0),), "give --activation none if these are probabilities"),
     ],
 )
 def test_a_guess_that_the_model_contradicts_is_a_question(

@@ -17,7 +17,6 @@ from edgeseg_converters.keras.logits import (
     Activation,
     complete_logits,
     ending_activation,
-    ends_in_logits,
     ends_in_softmax,
 )
 from edgeseg_converters.keras.model_file import load_model
@@ -52,7 +51,8 @@ class KerasRunner:
         shape = (height, width, manifest.preprocessing.channels)
         network = read_network(model, shape if _is_flexible(model) else None)
         activation = cast(Activation | None, manifest.settings.get("activation"))
-        graph, _ = complete_logits(with_image_output(network.graph), activation)
+        image = with_image_output(network.graph)
+        graph, _ = complete_logits(image, activation)
         (_, rows, cols, channels) = graph.inputs[0].shape
         ending = "softmax" if ends_in_softmax(graph) else "sigmoid"
         own = _kind(channels, graph.tensors[graph.outputs[0]].shape[-1], ending)
@@ -68,8 +68,7 @@ class KerasRunner:
         self._output = graph.tensors[graph.outputs[0]].shape
         self._field = output_field(graph)
         self._model = model
-        given = ends_in_logits(network.graph)
-        self._lacks = ending_activation(graph) if given else None
+        self._lacks = ending_activation(graph) if graph.outputs != image.outputs else None
 
     def __call__(self, image: ModelInput) -> NDArray[np.float32]:
         """Return the probabilities (1, H, W, labels) of an image (1, H, W, C)."""

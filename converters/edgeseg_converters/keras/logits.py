@@ -8,7 +8,8 @@ from edgeseg.network.graph import Graph, Layer
 from edgeseg_converters.layers.kind import ActivationOf
 from edgeseg_converters.layers.registry import kind_of
 
-Activation: TypeAlias = Literal["sigmoid", "softmax"]
+Activation: TypeAlias = Literal["sigmoid", "softmax", "none"]
+"""What the output is to go through; ``none`` where it holds probabilities already."""
 
 _PROBABILITIES = ("sigmoid", "hard_sigmoid", "softmax")
 
@@ -42,12 +43,14 @@ def complete_logits(graph: Graph, activation: Activation | None = None) -> tuple
     (end,) = graph.outputs
     found = ending_activation(graph)
     if found in _PROBABILITIES:
-        if activation is not None and not found.endswith(activation):
+        if activation not in {None, "none"} and not found.endswith(str(activation)):
             raise UsageError(
                 f"{field_name('activation')} is {activation}, and the model ends in {found} "
                 f"({end}); leave {field_name('activation')} out, it is for models that end in "
                 "logits"
             )
+        return graph, None
+    if activation == "none":
         return graph, None
     if found != "linear":
         raise ModelError(
@@ -73,11 +76,6 @@ def ending_activation(graph: Graph) -> str:
     return _activation_of(graph, end)
 
 
-def ends_in_logits(graph: Graph) -> bool:
-    """Tell whether the one output of a model lacks an activation that makes probabilities."""
-    return ending_activation(graph) not in _PROBABILITIES
-
-
 def ends_in_softmax(graph: Graph) -> bool:
     """Tell whether the channels of the one output of a model exclude each other."""
     return ending_activation(graph) == "softmax"
@@ -88,6 +86,13 @@ def _activation_of(graph: Graph, tensor: str) -> str:
     if tensor not in graph.position:
         return "linear"
     layer = graph.layer(tensor)
+    if layer.kind == "Softmax" and layer.config.get("axis", -1) not in {
+        -1,
+        len(layer.output.shape) - 1,
+    }:
+        return f"softmax along axis {layer.config['axis']}"
+    if layer.kind == "Operator" and layer.config.get("function") == "slice":
+        return _activation_of_part(graph, layer)
     match kind_of(layer.kind).activation:
         case ActivationOf.SETTING:
             return str(layer.config.get("activation") or "linear")
@@ -96,3 +101,11 @@ def _activation_of(graph: Graph, tensor: str) -> str:
             return activations.pop() if len(activations) == 1 else "linear"
         case name:
             return str(name)
+
+
+def _activation_of_part(graph: Graph, layer: Layer) -> str:
+    """Name the activation of a slice; of a softmax, single channels are plain probabilities."""
+    (source,) = layer.inputs
+    activation = _activation_of(graph, source)
+    all_channels = graph.tensors[source].shape[-1] == layer.output.shape[-1]
+    return "sigmoid" if activation == "softmax" and not all_channels else activation

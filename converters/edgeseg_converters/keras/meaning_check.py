@@ -71,13 +71,7 @@ def check_meaning(
     UsageError
         If the model contradicts a guess.
     """
-    model = build(network, "meaning")
-    (end,) = network.graph.outputs
-    channels = network.graph.tensors[end].shape[-1]
-    on_air, *others = (
-        np.asarray(model([image], training=False), np.float32).reshape(-1, channels)
-        for image in (views.air, *views.slices)
-    )
+    on_air, *others = _seen(network, views)
     outputs = _Outputs(on_air, np.concatenate(others), views.are_real)
     doubtful = _of_winner if decoding.activation == "softmax" else _of_each
     doubts = tuple(doubtful(outputs, decoding))
@@ -85,6 +79,43 @@ def check_meaning(
     if grave is not None and not stated:
         raise UsageError(f"{grave.what}; {grave.remedy}")
     return tuple(doubt.what if stated else f"{doubt.what}; {doubt.remedy}" for doubt in doubts)
+
+
+def check_logits(network: Network, views: Views) -> None:
+    """Refuse an output without activation whose values are those of probabilities.
+
+    Parameters
+    ----------
+    network
+        A model whose output is taken for logits.
+    views
+        What it is shown.
+
+    Raises
+    ------
+    UsageError
+        If all values lie between 0 and 1, and are not all the same.
+    """
+    values = np.concatenate(_seen(network, views))
+    low, high = float(values.min()), float(values.max())
+    if 0 <= low < high <= 1:
+        flag = field_name("activation")
+        raise UsageError(
+            f"the model ends without an activation ({network.graph.outputs[0]}), and its output "
+            f"is from {low:.2f} to {high:.2f}, as probabilities are and logits are not; give "
+            f"{flag} none if these are probabilities, or {flag} sigmoid or softmax"
+        )
+
+
+def _seen(network: Network, views: Views) -> list[NDArray[np.float32]]:
+    """Return the output for air and for each slice, (pixels, channels)."""
+    model = build(network, "meaning")
+    (end,) = network.graph.outputs
+    channels = network.graph.tensors[end].shape[-1]
+    return [
+        np.asarray(model([image], training=False), np.float32).reshape(-1, channels)
+        for image in (views.air, *views.slices)
+    ]
 
 
 @dataclass(frozen=True)
@@ -128,9 +159,9 @@ def _of_each(outputs: _Outputs, decoding: Decoding) -> Iterator[_Doubt]:
     """Yield which sigmoids find something in air; their background would be no label."""
     on_air = outputs.air.mean(axis=0)
     finds = np.concatenate((outputs.air, outputs.slices)) >= _HALF
-    for channel in np.flatnonzero(on_air >= _SURE).tolist():
+    alone = len(decoding.channels) == 1
+    for channel in np.flatnonzero(on_air >= (_HALF if alone else _SURE)).tolist():
         others = np.delete(finds, channel, axis=1).any(axis=1)
-        alone = len(decoding.channels) == 1
         what = (
             f"the model finds channel {channel}, label {decoding.channels[channel]}, all over a "
             f"slice of air ({on_air[channel]:.2f})"

@@ -50,11 +50,21 @@ def _tail(graph: Graph) -> tuple[Layer, ...]:
     """Return the layers at the end, in order, that only rearrange values or activate them."""
     tail: list[Layer] = []
     name = graph.outputs[0]
-    while name in graph.position and graph.layer(name).kind in _MOVES | _ACTIVATIONS:
-        layer = graph.layer(name)
+    while name in graph.position and _is_of_tail(layer := graph.layer(name), graph):
         tail.append(layer)
         (name,) = layer.inputs
     return tuple(reversed(tail))
+
+
+def _is_of_tail(layer: Layer, graph: Graph) -> bool:
+    """Tell whether a layer activates values or moves them, such as ``x[..., 0]`` of one channel."""
+    if layer.kind in _MOVES | _ACTIVATIONS:
+        return True
+    made, read = layer.output, graph.tensors[layer.inputs[0]]
+    if layer.kind != "Operator" or layer.config.get("function") != "slice":
+        return False
+    key = layer.config["options"]["key"]
+    return read.shape == (*made.shape, 1) and all(part in ([], ()) for part in key[:-1])
 
 
 def _keeps_order(tail: tuple[Layer, ...], image: Tensor) -> bool:
@@ -64,7 +74,7 @@ def _keeps_order(tail: tuple[Layer, ...], image: Tensor) -> bool:
     for layer in tail:
         if layer.kind == "Permute":
             numbers = numbers.transpose(0, *layer.config["dims"])
-        elif layer.kind in _MOVES:
+        elif layer.kind not in _ACTIVATIONS:
             numbers = numbers.reshape(layer.output.shape)
         elif _acts_on_channels(layer) and not _has_channels_last(numbers, layer, channels):
             return False

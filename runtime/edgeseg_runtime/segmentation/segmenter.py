@@ -21,7 +21,7 @@ from edgeseg.bundle.rules import Rule, Smooth
 from edgeseg.errors import UsageError
 from edgeseg.imaging.hounsfield import notes_on
 from edgeseg.imaging.scan import Slices
-from edgeseg.imaging.slices import Mask, SliceGeometry, to_native
+from edgeseg.imaging.slices import Mask, SliceGeometry, shrinking, to_native
 from edgeseg.imaging.tiles import Tiling, tiling_of
 from edgeseg.planning.outcome.objective import Objective
 from edgeseg.planning.planner import Plan
@@ -260,6 +260,10 @@ class Segmenter:
         tiling = scan_tiling(slices, self.manifest)
         if len(tiling) > 1:
             self._tell(f"each slice is read in {len(tiling)} tiles")
+        shrunk = shrinking(slices.geometry(0), self.manifest.preprocessing)
+        if shrunk is not None:
+            self._tell(shrunk)
+            notes = (*notes, shrunk)
         received_before = self._coordinator.received_bytes
         start = last_mask_at = time.perf_counter()
         for result in self._results(run, slices, pending, tiling):

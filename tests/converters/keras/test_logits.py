@@ -84,3 +84,21 @@ def test_a_stated_activation_must_fit(graph: Graph, activation: Any, said: str) 
 def test_hard_sigmoids_are_probabilities() -> None:
     graph = graph_of(2, activation="hard_sigmoid")
     assert complete_logits(graph, "sigmoid") == (graph, None)
+
+
+def test_probabilities_without_an_activation_may_be_stated() -> None:
+    graph = graph_of(1)
+    assert complete_logits(graph, "none") == (graph, None)
+    assert not ends_in_softmax(graph)
+
+
+def test_a_softmax_along_another_axis_makes_no_probabilities() -> None:
+    with pytest.raises(ModelError, match="softmax along axis 1"):
+        complete_logits(graph_of(3, layers.Softmax(axis=1)))
+
+
+def test_a_part_of_probabilities_is_one() -> None:
+    one = graph_of(3, lambda x: keras.ops.softmax(x)[..., 1:2])
+    assert ending_activation(one) == "sigmoid"
+    cropped = graph_of(3, lambda x: keras.ops.softmax(x)[:, ::2, ::2])
+    assert ending_activation(cropped) == "softmax"

@@ -8,8 +8,9 @@ import pytest
 from edgeseg.bundle.manifest import Decoding
 from edgeseg.errors import UsageError
 from edgeseg_converters.keras.graph_reader import read_network
-from edgeseg_converters.keras.meaning_check import Views, check_meaning
+from edgeseg_converters.keras.meaning_check import Views, check_logits, check_meaning
 from edgeseg_converters.keras.quiet import import_keras
+from edgeseg_converters.network import Network
 
 pytestmark = pytest.mark.tensorflow
 
@@ -99,3 +100,28 @@ def test_a_single_sigmoid_that_finds_air_is_said() -> None:
 
 def test_without_a_background_nothing_is_expected_of_air() -> None:
     assert checked("softmax", [BRIGHT, DARK], softmax(1, 2)) == ()
+
+
+def linear(slope: float, offset: float) -> Network:
+    keras = import_keras()
+    image = keras.Input((8, 8, 1), name="image")
+    layer = keras.layers.Conv2D(1, 1, name="head")
+    model = keras.Model(image, layer(image))
+    layer.set_weights([np.reshape(slope, (1, 1, 1, 1)), np.array([offset])])
+    return read_network(model)
+
+
+@pytest.mark.parametrize(("slope", "offset"), [(1.0, 0.0), (-0.5, 0.9)])
+def test_values_of_probabilities_are_not_taken_for_logits(slope: float, offset: float) -> None:
+    with pytest.raises(UsageError, match=r"\(head\), and its output is from .* activation none"):
+        check_logits(linear(slope, offset), views())
+
+
+@pytest.mark.parametrize(("slope", "offset"), [(2.0, 0.0), (1.0, -0.1), (0.0, 0.0), (0.0, 0.5)])
+def test_other_values_are_logits(slope: float, offset: float) -> None:
+    check_logits(linear(slope, offset), views())
+
+
+def test_a_label_that_half_of_a_sigmoid_finds_in_air_is_said() -> None:
+    (note,) = checked("sigmoid", [NEITHER], Decoding("sigmoid", (1,)))
+    assert "all over a slice of air (0.50)" in note

@@ -38,6 +38,8 @@ def ending(*steps: Callable[[Any], Any], channels: int = 3) -> Any:
         (ending(layers.Activation("sigmoid"), layers.Flatten()), ["Activation"]),
         (ending(layers.Reshape((8, 6)), layers.Activation("sigmoid"), channels=1), ["Activation"]),
         (ending(layers.Reshape((48, 3))), []),
+        (ending(lambda x: keras.ops.sigmoid(x)[..., 0], channels=1), ["Activation"]),
+        (ending(lambda x: keras.ops.squeeze(x, -1), channels=1), []),
         (
             ending(
                 layers.Permute((3, 1, 2)),
@@ -67,6 +69,8 @@ def test_a_flat_output_is_undone(model: Any, kinds: list[str]) -> None:
         [layers.Flatten(), layers.Activation("softmax")],
         [layers.Permute((2, 1, 3)), layers.Reshape((48, 3))],
         [layers.Permute((3, 1, 2))],
+        [lambda x: x[:, ::-1, :, 0]],
+        [lambda x: x[..., 1]],
     ],
 )
 def test_what_is_no_image_is_refused(steps: list[Any]) -> None:

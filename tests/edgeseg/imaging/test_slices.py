@@ -13,6 +13,7 @@ from edgeseg.imaging.slices import (
     SliceGeometry,
     cheaper_on_board,
     frame_of,
+    shrinking,
     to_model,
     to_native,
     to_probabilities,
@@ -222,3 +223,20 @@ def test_the_smaller_message_wins() -> None:
     geometry, preprocessing = SliceGeometry(512, 512), _preprocessing(256)
     assert not cheaper_on_board(geometry, Port("output", (1, *preprocessing.size, 3)))
     assert cheaper_on_board(geometry, Port("output", (1, *preprocessing.size, 5)))
+
+
+@pytest.mark.parametrize(
+    ("geometry", "spacing_mm", "said"),
+    [
+        (SliceGeometry(512, 512, 0.8, 0.8), 0.8, "read at 1.6 mm a pixel, and it was trained at"),
+        (SliceGeometry(512, 512, 0.8, 0.8), None, None),
+        (SliceGeometry(512, 512), 0.8, None),
+        (SliceGeometry(260, 250, 0.8, 0.8), 0.8, None),
+    ],
+)
+def test_a_slice_that_is_shrunk_below_the_models_spacing_is_said(
+    geometry: SliceGeometry, spacing_mm: float | None, said: str | None
+) -> None:
+    how = Preprocessing((0.0, 255.0), (256, 256), 1, spacing_mm)
+    line = shrinking(geometry, how)
+    assert (said is None and line is None) or (said is not None and said in (line or ""))

@@ -2,15 +2,15 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
 from edgeseg.bundle.manifest import Interval, Preprocessing
 from edgeseg.errors import UsageError, field_name
-from edgeseg.imaging.levels import holds_whole_hu
-from edgeseg_converters.keras.input_range import GREY, UNIT, expected_range
-from edgeseg_converters.network import Network
+
+if TYPE_CHECKING:
+    from edgeseg_converters.network import Network
 
 Pairs: TypeAlias = tuple[tuple[float, float], ...]
 
@@ -112,7 +112,7 @@ class InputRequest:
                     + channel_choices(count)
                 )
 
-    def preprocessing(self, network: Network) -> tuple[Preprocessing, str | None]:
+    def preprocessing(self, network: "Network") -> tuple[Preprocessing, str | None]:
         """Return how slices become the input of a model, and what the user should know of it.
 
         Parameters
@@ -125,6 +125,8 @@ class InputRequest:
         UsageError
             If it is not said what its channels are, or which numbers it reads.
         """
+        from edgeseg_converters.keras.input_range import GREY, UNIT, expected_range
+
         _, height, width, count = network.graph.inputs[0].shape
         self.check_channels(count)
         lows, highs = zip(*self.windows, strict=True)
@@ -152,6 +154,8 @@ class InputRequest:
     @property
     def _level_bits(self) -> Literal[16] | msgspec.UnsetType:
         """16 unless the levels of 8 bits are whole HU, which are not to be normalized."""
+        from edgeseg.imaging.levels import holds_whole_hu
+
         plain = len(self.windows) == 1 and not self.normalize and holds_whole_hu(self.windows[0])
         return msgspec.UNSET if plain else 16
 

@@ -378,7 +378,7 @@ def test_pieces_further_off_than_promised_give_way_to_those_of_the_same_bits(
     assert "WinogradConv2D" not in {layer.kind for layer in exact.layers}
     quickest = "the quickest pieces change a probability by "
     assert any(note.startswith(quickest) for note in exact.notes)
-    assert "more than 1e-12: those of the same bits are taken" in exact.notes[0]
+    assert any("more than 1e-12: those of the same bits are taken" in note for note in exact.notes)
 
 
 @pytest.mark.parametrize("strategy", ["block", "auto"])

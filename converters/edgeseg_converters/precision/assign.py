@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from edgeseg.bundle.bundle_file import pack
 from edgeseg.bundle.manifest import Decoding
+from edgeseg.errors import EdgesegError
 from edgeseg.inference.banded import runner_of
 from edgeseg.inference.engine import open_engine
 from edgeseg.text.units import format_bytes
@@ -66,7 +67,7 @@ def compile_pieces(
 
     With a ``dice_tolerance`` in the recipe, a piece stays in float32 if quantizing it alone
     costs more Dice, or makes it larger or slower. Times are those of this machine: another one
-    may choose otherwise. Without a tolerance every piece is quantized.
+    may choose otherwise. Without a tolerance every piece is quantized that LiteRT then runs.
 
     Parameters
     ----------
@@ -95,10 +96,8 @@ def compile_pieces(
     chosen = Chosen(exact, exact, (plain,) * count, (None,) * count)
     if recipe.quantize != "none":
         lower = (recipe.quantize,) * count
-        rough = compiled(
-            converter_setups(lower, exact, images), f"compiling pieces in {recipe.quantize}"
-        )
-        chosen = replace(chosen, compiled=rough, precisions=lower)
+        setups = converter_setups(lower, exact, images)
+        chosen = _lowered(cut, chosen, setups, recipe.quantize, advance)
     if recipe.quantize != "none" and recipe.dice_tolerance is not None:
         slices = evenly_spaced(images, SENSITIVITY_SLICES)
         losses = []
@@ -113,12 +112,44 @@ def compile_pieces(
     return chosen
 
 
+def _lowered(
+    cut: Cut,
+    exact: Chosen,
+    setups: Iterable[ConverterSetup | None],
+    precision: Precision,
+    advance: Callable[..., None],
+) -> Chosen:
+    """Compile every piece in a lower precision; one that LiteRT then refuses stays in float32.
+
+    It refuses a scale that is out of proportion to those around it, as that of a tensor which is
+    zero on all slices.
+    """
+    compiled, precisions, notes = list(exact.compiled), list(exact.precisions), []
+    for index, (piece, setup) in enumerate(zip(cut.pieces, setups, strict=True)):
+        banding = cut.bandings.get(piece.name)
+        try:
+            compiled[index] = compile_graph(piece, cut.network.weights, setup, banding)
+            precisions[index] = precision
+        except EdgesegError:
+            notes.append(
+                f"{piece.name} is kept in float32: LiteRT refuses it in {precision}, as where a "
+                "tensor is zero, or nearly, on all slices of the calibration"
+            )
+        advance(note=f"compiling pieces in {precision}")
+    return replace(
+        exact, compiled=tuple(compiled), precisions=tuple(precisions), notes=tuple(notes)
+    )
+
+
 def _worthwhile(lower: Chosen, losses: Sequence[float], tolerance: float) -> Chosen:
     """Put pieces back to float32 that lose too much, or gain nothing."""
-    compiled, precisions, notes = list(lower.compiled), list(lower.precisions), []
+    compiled, precisions = list(lower.compiled), list(lower.precisions)
+    notes = list(lower.notes)
     for index, (before, after, loss) in enumerate(
         zip(lower.exact, lower.compiled, losses, strict=True)
     ):
+        if precisions[index] == "none":
+            continue
         drawback = _loses(loss, tolerance) or _grows(before, after) or _slows(before, after)
         if drawback is not None:
             name, precision = before.graph.name, precisions[index]

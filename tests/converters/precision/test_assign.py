@@ -151,3 +151,21 @@ def test_sparse_encoding_without_zeros_changes_nothing() -> None:
     made = chosen(network_of(), Recipe(sparse_encoding=True), most=1)
     assert made.notes == ("sparse encoding: no piece has enough zeros, all stay dense",)
     assert made.compiled == chosen(network_of(), Recipe(), most=1).compiled
+
+
+@pytest.mark.parametrize("tolerance", [None, 0.5])
+def test_a_piece_whose_scales_litert_refuses_stays_in_float32(tolerance: float | None) -> None:
+    network = network_of()
+    second = network.graph.layers[1]
+    kernel, bias = network.weights[second.name]
+    # A ReLU of nothing but large negative numbers is zero on every slice.
+    dead = {second.name: (1e4 * kernel, np.full_like(bias, -1e9))}
+    network = Network(network.graph, {**network.weights, **dead})
+    made = chosen(network, Recipe(quantize="int8", dice_tolerance=tolerance), most=20)
+    index = next(n for n, piece in enumerate(made.exact) if second.name in piece.graph.position)
+    assert made.precisions[index] == "none"
+    assert made.compiled[index] is made.exact[index]
+    assert "int8" in made.precisions
+    name = made.exact[index].graph.name
+    assert any(note.startswith(f"{name} is kept in float32: LiteRT refuses") for note in made.notes)
+    assert np.isfinite(outputs_of(made.compiled, IMAGES)).all()

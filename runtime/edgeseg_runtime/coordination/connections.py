@@ -12,6 +12,7 @@ from edgeseg.boards.boards_file import Board, BoardEntry
 from edgeseg_runtime.coordination.board_connection import BoardConnection
 from edgeseg_runtime.coordination.board_endpoints import checked_endpoints
 from edgeseg_runtime.coordination.fleet import Fleet
+from edgeseg_runtime.messaging.addresses import address_problem
 from edgeseg_runtime.messaging.keys import KeyPair
 from edgeseg_runtime.messaging.peer_socket import PeerSocket
 from edgeseg_runtime.messaging.transport import Payload
@@ -147,7 +148,9 @@ class Connections:
             waiting -= {name for name in waiting if self._by_name[name].link.refusal}
         for name in waiting - set(self.fleet.present):
             address = self._by_name[name].entry.address
-            reason = f"no worker answers at {address} (edgeseg worker --listen starts one there)"
+            reason = address_problem(self._by_name[name].link.endpoint) or (
+                f"no worker answers at {address} (edgeseg worker --listen starts one there)"
+            )
             self.fleet = self.fleet.unavailable(name, reason)
 
     def send(self, board: str, message: AnyMessage, payload: Payload | None = None) -> None:

@@ -1,14 +1,12 @@
 """Endpoints of workers: as users write them, and what can be told from them."""
 
-import re
 from collections.abc import Mapping
 from ipaddress import ip_address
 
 from edgeseg.errors import BoardError, UsageError
+from edgeseg_runtime.messaging.addresses import TCP
 from edgeseg_runtime.messaging.keys import KeyPair
 from edgeseg_runtime.messaging.wire import Peer
-
-_TCP = re.compile(r"tcp://(?P<host>[\w.*-]+|\[[\w.:]+\]):(?P<port>\*|\d{1,5})", re.ASCII)
 
 
 def normalize_endpoint(text: str) -> str:
@@ -22,7 +20,7 @@ def normalize_endpoint(text: str) -> str:
     endpoint = text if "://" in text else f"tcp://{text}"
     if endpoint.startswith("ipc://") and len(endpoint) > len("ipc://"):
         return endpoint
-    match = _TCP.fullmatch(endpoint)
+    match = TCP.fullmatch(endpoint)
     if match is None or (match["port"] != "*" and int(match["port"]) > 65535):
         raise UsageError(f"{text!r} is no endpoint; write it like tcp://192.168.1.20:7355")
     return endpoint
@@ -30,7 +28,7 @@ def normalize_endpoint(text: str) -> str:
 
 def is_local(endpoint: str) -> bool:
     """Tell whether an endpoint can be reached from this machine only."""
-    match = _TCP.fullmatch(endpoint)
+    match = TCP.fullmatch(endpoint)
     if match is None:
         return endpoint.startswith("ipc://")
     host = match["host"].strip("[]")
@@ -57,7 +55,7 @@ def check_peers(peers: Mapping[str, Peer], keys: KeyPair | None) -> None:
         clear.
     """
     for name, peer in peers.items():
-        match = _TCP.fullmatch(peer.endpoint)
+        match = TCP.fullmatch(peer.endpoint)
         if not peer.endpoint.startswith("ipc://") and (match is None or match["port"] == "*"):
             raise BoardError(f"{peer.endpoint} is no address to send to; correct that of {name}")
         if (peer.public_key is None) != (keys is None):

@@ -8,6 +8,7 @@ from typing import TypeAlias
 import zmq
 
 from edgeseg.errors import BoardError
+from edgeseg_runtime.messaging.addresses import address_problem, needs_ipv6
 from edgeseg_runtime.messaging.connection_guard import MAX_CONNECTIONS, ConnectionGuard
 from edgeseg_runtime.messaging.curve_sockets import require_keys
 from edgeseg_runtime.messaging.keys import KeyPair
@@ -111,13 +112,14 @@ class Listener(MessageSocket):
         self._channels: OrderedDict[bytes, _Channel] = OrderedDict()
         self._guard = ConnectionGuard(self.socket, wake)
         try:
+            self.socket.setsockopt(zmq.IPV6, needs_ipv6(endpoint))
             self.socket.bind(endpoint)
         except zmq.ZMQError as error:
             self.close()
-            raise BoardError(
-                f"can't listen on {endpoint} ({zmq.strerror(error.errno or 0).lower()}); "
-                "choose another address or port"
-            ) from None
+            problem = address_problem(endpoint) or (
+                f"{zmq.strerror(error.errno or 0).lower()}; choose another address or port"
+            )
+            raise BoardError(f"can't listen on {endpoint}: {problem}") from None
         self.endpoint = str(self.socket.get_string(zmq.LAST_ENDPOINT)).rstrip("\0")
 
     def send(

@@ -3,6 +3,7 @@
 import zmq
 
 from edgeseg.errors import BoardError
+from edgeseg_runtime.messaging.addresses import address_problem, needs_ipv6
 from edgeseg_runtime.messaging.curve_sockets import HANDSHAKE_FAILURES, present_keys
 from edgeseg_runtime.messaging.keys import KeyPair
 from edgeseg_runtime.messaging.transport import PARTS_AT_ONCE, MessageSocket, Payload
@@ -58,13 +59,14 @@ class PeerSocket(MessageSocket):
         try:
             if keys is not None and server_key is not None:
                 present_keys(self.socket, keys, server_key)
+            self.socket.setsockopt(zmq.IPV6, needs_ipv6(endpoint))
             self.socket.connect(endpoint)
         except zmq.ZMQError as error:
             self.close()
-            raise BoardError(
-                f"can't connect to {endpoint} ({zmq.strerror(error.errno or 0).lower()}); "
-                "give the address and port of a worker"
-            ) from None
+            problem = address_problem(endpoint) or (
+                f"{zmq.strerror(error.errno or 0).lower()}; give the address and port of a worker"
+            )
+            raise BoardError(f"can't connect to {endpoint}: {problem}") from None
         self.endpoint = endpoint
 
     @property

@@ -10,6 +10,7 @@ from typing_extensions import Self
 
 from edgeseg.boards.boards_file import BoardEntry
 from edgeseg.errors import WireError
+from edgeseg_runtime.messaging.addresses import address_problem
 from edgeseg_runtime.messaging.endpoints import normalize_endpoint
 from edgeseg_runtime.messaging.keys import KeyPair
 from edgeseg_runtime.messaging.peer_socket import PeerSocket
@@ -133,8 +134,10 @@ class StatusWatch:
             for name, link in self._links.items():
                 if (answer := _answer(link)) is not None:
                     answers[name] = answer
-        silent = {name: link.refusal or "no answer" for name, link in self._links.items()}
-        return tuple(self._status(name, answer) for name, answer in (silent | answers).items())
+        return tuple(
+            self._status(name, answers[name] if name in answers else _silence(link))
+            for name, link in self._links.items()
+        )
 
     def _status(self, name: str, answer: WorkerStatus | str) -> BoardStatus:
         endpoint = self._endpoints[name]
@@ -149,6 +152,11 @@ def speed(before: WorkerStatus | None, now: WorkerStatus) -> float | None:
     if before is None or now.uptime_seconds <= before.uptime_seconds:
         return None
     return (now.slices - before.slices) / (now.uptime_seconds - before.uptime_seconds)
+
+
+def _silence(link: PeerSocket) -> str:
+    """Return why a worker has not answered, as far as it can be told."""
+    return link.refusal or address_problem(link.endpoint) or "no answer"
 
 
 def _answer(link: PeerSocket) -> WorkerStatus | str | None:

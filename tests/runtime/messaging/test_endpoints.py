@@ -20,6 +20,8 @@ _ANY_PORT = "tcp://127.0.0.1:*"
         ("tcp://*:7355", "tcp://*:7355"),
         (_ANY_PORT, _ANY_PORT),
         ("ipc:///tmp/worker", "ipc:///tmp/worker"),
+        ("[::1]:7355", "tcp://[::1]:7355"),
+        ("[fe80::1%eth0]:7355", "tcp://[fe80::1%eth0]:7355"),
     ],
 )
 def test_endpoints_are_completed(text: str, endpoint: str) -> None:

@@ -4,9 +4,11 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
-from socketserver import TCPServer
+from socket import SHUT_RDWR, socket
+from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
 
 from edgeseg.errors import BoardError, UsageError
@@ -20,6 +22,7 @@ PUBLISH_SECONDS = 1.0
 """How often a status is worth publishing."""
 
 _REQUEST_SECONDS = 2.0
+_MOST_REQUESTS = 8
 _ADDRESS = re.compile(r"(?:http://)?(?P<host>[\w.-]+):(?P<port>\d{1,5})/?", re.ASCII)
 
 
@@ -91,17 +94,43 @@ class Monitor:
             yield from metric_families(self._status)
 
 
-class _Server(TCPServer):
-    """http.server's own class would ask a name server for the name of this machine."""
+class _Server(ThreadingMixIn, TCPServer):
+    """A thread a request, of which there are few: one too many ends the oldest.
+
+    http.server's own class would ask a name server for the name of this machine.
+    """
 
     allow_reuse_address = True
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self._mutex = threading.Lock()
+        self._open: list[socket] = []
+        super().__init__(address, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer in a thread; whoever drips bytes makes room for who comes."""
+        with self._mutex:
+            self._open.append(request)
+            if len(self._open) > _MOST_REQUESTS:
+                # Its thread, which waits for it, closes it.
+                with suppress(OSError):
+                    self._open.pop(0).shutdown(SHUT_RDWR)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection that has its answer."""
+        with self._mutex:
+            if request in self._open:
+                self._open.remove(request)
+        super().shutdown_request(request)
 
     def handle_error(self, *_: object) -> None:
         """Ignore a reader that broke off."""
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """One request; a slow reader is cut off, since there is only one thread."""
+    """One request; a slow reader is cut off."""
 
     monitor: Monitor
     metrics: Callable[[], bytes]

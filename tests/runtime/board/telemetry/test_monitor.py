@@ -122,6 +122,18 @@ def test_a_reader_that_breaks_off_harms_nothing(
     assert capfd.readouterr().err == ""
 
 
+def test_who_drips_bytes_keeps_nobody_waiting(monitor: Monitor) -> None:
+    drips = [socket.create_connection(("127.0.0.1", monitor.port)) for _ in range(20)]
+    for drip in drips:
+        drip.sendall(b"G")
+    start = time.monotonic()
+    with urllib.request.urlopen(f"http://127.0.0.1:{monitor.port}/healthz", timeout=10) as answer:
+        assert answer.status == 200
+    assert time.monotonic() - start < 1.5
+    for drip in drips:
+        drip.close()
+
+
 def test_an_address_that_is_none_or_taken_is_said(monitor: Monitor) -> None:
     for address in ("9090", "127.0.0.1:99999", "127.0.0.1", "http://a/b:1"):
         with pytest.raises(UsageError, match="write it like"):

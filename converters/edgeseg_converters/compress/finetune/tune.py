@@ -29,6 +29,7 @@ from edgeseg_converters.compress.finetune.training import (
 from edgeseg_converters.compress.recipe import FineTuning
 from edgeseg_converters.keras.logits import ends_in_softmax
 from edgeseg_converters.network import Network
+from edgeseg_converters.rewrite.subsampling import select_before_points
 
 LossCallback: TypeAlias = Callable[[float], None]
 """Takes the loss of a step."""
@@ -104,7 +105,7 @@ def _in_float(
     report: LossCallback,
 ) -> Network:
     """Train as usual, while zeros grow where there are too few."""
-    student = to_keras_2(network, "student")
+    student = to_keras_2(select_before_points(network), "student")
     growing = too_dense(student, sparsity)
     masks = masks_of(student, sparsity.keys() - growing)
     if growing:
@@ -125,7 +126,7 @@ def _quantization_aware(
     report: LossCallback,
 ) -> Network:
     """Train as if in int8; zeros stay where they are."""
-    student = to_keras_2(network, "student")
+    student = to_keras_2(select_before_points(network), "student")
     masks = masks_of(student, sparsity)
     aware = quantization_aware(student, network.graph)
     train(aware, distillation, steps, masks, report)

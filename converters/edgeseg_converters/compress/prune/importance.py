@@ -24,6 +24,7 @@ from edgeseg_converters.rewrite.channel_classes import (
     makes_channels,
     weight_axes,
 )
+from edgeseg_converters.rewrite.subsampling import select_before_points
 
 _SLICES = 64
 """More hardly change the ranking."""
@@ -130,7 +131,8 @@ def by_taylor(
     images = evenly_spaced(images, _SLICES)
     makers = tuple(dict.fromkeys(layer for group in channels.groups for layer in group.layers))
     outputs = (*network.graph.outputs, *makers)
-    model = build(replace(network, graph=replace(network.graph, outputs=outputs)), "taylor")
+    watched = replace(network, graph=replace(network.graph, outputs=outputs))
+    model = build(select_before_points(watched), "taylor")
     softmax = ends_in_softmax(network.graph)
     scores = np.zeros(channels.count)
     with progress(len(images), "ranking filters") as advance:

@@ -13,6 +13,7 @@ from edgeseg_converters.keras.logits import ends_in_softmax
 from edgeseg_converters.keras.quiet import import_tensorflow
 from edgeseg_converters.keras.rebuild import build
 from edgeseg_converters.network import Network
+from edgeseg_converters.rewrite.subsampling import select_before_points
 
 _MIN_PROBABILITY = 1e-6
 """Probabilities nearer to 0 or 1 are clipped: their logit says nothing."""
@@ -47,9 +48,8 @@ def fisher_error_costs(
         For each layer, by channel: nats a pixel of the output for a mean square error of 1.
     """
     graph = network.graph
-    model = build(
-        replace(network, graph=replace(graph, outputs=(*graph.outputs, *layers))), "fisher"
-    )
+    watched = replace(network, graph=replace(graph, outputs=(*graph.outputs, *layers)))
+    model = build(select_before_points(watched), "fisher")
     softmax = ends_in_softmax(graph)
     pixels = graph.tensors[graph.outputs[0]].elements / graph.tensors[graph.outputs[0]].shape[-1]
     sums: dict[str, Any] = dict.fromkeys(layers, 0.0)

@@ -1,6 +1,7 @@
 """Slices as 8-bit PNG pictures that are windowed already: one file, or a folder of them."""
 
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ from edgeseg.imaging.levels import Grey
 from edgeseg.imaging.slices import Mask, SliceGeometry
 
 PICTURE = ".png"
+_BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+"""Of pictures of more pixels than any that Pillow takes for sound."""
+
 _READABLE = "give 8-bit grey PNGs that are windowed already, a NIfTI file, or DICOM"
 
 
@@ -129,10 +133,12 @@ def _size(file: Path) -> tuple[int, int]:
 
 def _open(file: Path) -> Image.Image:
     try:
-        return Image.open(file, formats=["PNG"])
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            return Image.open(file, formats=["PNG"])
     except FileNotFoundError:
         raise VolumeError(f"{file} does not exist; {_READABLE}") from None
     except UnidentifiedImageError:
         raise VolumeError(f"{file} is no PNG or is damaged; {_READABLE}") from None
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, *_BOMBS) as error:
         raise VolumeError(f"{file} can't be read ({error}); {_READABLE}") from None

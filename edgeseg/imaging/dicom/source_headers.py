@@ -1,10 +1,12 @@
 """Headers of a series as a DICOM segmentation of it needs them: complete, alike, and in Unicode."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
+from typing import Any
 
 from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
 from pydicom.uid import generate_uid
 
 from edgeseg.errors import VolumeError, field_name
@@ -18,6 +20,9 @@ _OF_ONE = {"StudyInstanceUID": "studies", "PatientID": "patients"}
 _MADE_UP = ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
 _ALIKE = (*_MADE_UP, "ImageOrientationPatient")
 """What highdicom wants to be the same in all images; a scan allows orientations to differ a bit."""
+
+_FRAMES, _SHARED = "PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"
+_GEOMETRY = ("PlaneOrientationSequence", "PixelMeasuresSequence")
 
 _NAMES = ("PatientName", "ReferringPhysicianName")
 _TEXTS = (*_NAMES, "PatientID", "StudyID", "StudyDescription", "AccessionNumber")
@@ -61,6 +66,7 @@ def source_headers(scan: DicomScan) -> list[Dataset]:
             )
     sources = [_copy(header) for header in headers]
     _complete(sources[0], _made_up(headers), scan.spacing[0])
+    _share(sources[0], scan)
     for source in sources[1:]:
         for name in _ALIKE:
             if name in sources[0]:
@@ -72,13 +78,13 @@ def _headers(scan: DicomScan) -> list[Dataset]:
     return list({id(plane.image): plane.image.header for plane in scan.planes}.values())
 
 
-def _stated(headers: Sequence[Dataset], name: str) -> list[str]:
+def _stated(headers: Iterable[Dataset], name: str) -> list[str]:
     """Return the values that headers have of an element, each once."""
     values = (str(header.get(name) or "") for header in headers)
     return [value for value in dict.fromkeys(values) if value]
 
 
-def _made_up(headers: Sequence[Dataset]) -> dict[str, str]:
+def _made_up(headers: list[Dataset]) -> dict[str, str]:
     """Return the UIDs of a series; those that it has lost are the same at every run."""
     seed = [
         str(headers[0].get(name) or "") for name in ("FrameOfReferenceUID", "SeriesDescription")
@@ -91,9 +97,14 @@ def _made_up(headers: Sequence[Dataset]) -> dict[str, str]:
 
 
 def _copy(header: Dataset) -> Dataset:
-    copy = Dataset()
-    copy.update(header)
+    copy = _copy_of(header)
     copy.file_meta = header.file_meta
+    return copy
+
+
+def _copy_of(dataset: Dataset) -> Dataset:
+    copy = Dataset()
+    copy.update(dataset)
     return copy
 
 
@@ -115,6 +126,18 @@ def _complete(source: Dataset, uids: dict[str, str], slice_mm: float) -> None:
     set_element(source, "SpecificCharacterSet", _UTF8)
 
 
-def set_element(source: Dataset, keyword: str, value: str | float) -> None:
+def _share(source: Dataset, scan: DicomScan) -> None:
+    """State once what a file of many frames states for each: highdicom reads it there alone."""
+    if _FRAMES not in source:
+        return
+    shared = _copy_of((source.get(_SHARED) or [Dataset()])[0])
+    frame = source[_FRAMES].value[scan.planes[0].frame]
+    for name in _GEOMETRY:
+        if name not in shared and name in frame:
+            shared[name] = frame[name]
+    set_element(source, _SHARED, Sequence([shared]))
+
+
+def set_element(source: Dataset, keyword: str, value: Any) -> None:
     """Add an element anew: changing the present one would change the scan's own header, too."""
     source.add_new(keyword, dictionary_VR(keyword), value)

@@ -1,5 +1,6 @@
 """PNG slices: natural order, sizes of their own, and masks under the same names."""
 
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -120,3 +121,16 @@ def test_a_scan_is_what_its_path_is(tmp_path: Path) -> None:
     (tmp_path / "ct.nii").write_text("no scan")
     with pytest.raises(VolumeError, match="is no NIfTI"):
         read_scan(tmp_path / "ct.nii")
+
+
+@pytest.mark.parametrize("size", [10_000, 40_000])
+def test_a_picture_of_far_too_many_pixels_is_refused_in_a_line(size: int, tmp_path: Path) -> None:
+    """By its head: nothing is decompressed."""
+    Image.new("L", (8, 8)).save(tmp_path / "slice.png")
+    content = bytearray((tmp_path / "slice.png").read_bytes())
+    content[16:24] = 2 * size.to_bytes(4, "big")
+    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
+    (tmp_path / "slice.png").write_bytes(content)
+    with pytest.raises(VolumeError, match="can't be read") as caught:
+        read_pictures(tmp_path / "slice.png")
+    assert "\n" not in str(caught.value)

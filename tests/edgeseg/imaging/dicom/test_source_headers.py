@@ -154,6 +154,22 @@ def test_the_rest_is_refused_before_any_work(
     assert {path.name for path in tmp_path.iterdir()} == {"ct"}
 
 
+def test_frames_that_each_state_the_same_geometry_hinder_nothing(
+    tiny_bundle: Path, tmp_path: Path
+) -> None:
+    slices = [pydicom.dcmread(file) for file in draw_series(tmp_path / "ct").iterdir()]
+    dataset = enhanced(sorted(slices, key=lambda dataset: dataset.InstanceNumber))
+    shared = dataset.SharedFunctionalGroupsSequence[0]
+    for name in ("PlaneOrientationSequence", "PixelMeasuresSequence"):
+        for frame in dataset.PerFrameFunctionalGroupsSequence:
+            frame[name] = shared[name]
+        del shared[name]
+    dataset.save_as(tmp_path / "enhanced.dcm")
+    seg = _segmented(tmp_path / "enhanced.dcm", tiny_bundle)
+    measures = seg.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    assert [float(mm) for mm in measures.PixelSpacing] == [3, 3]
+
+
 def test_several_files_of_many_frames_are_refused_before_any_work(
     tiny_bundle: Path, tmp_path: Path
 ) -> None:

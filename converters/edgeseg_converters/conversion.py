@@ -20,6 +20,7 @@ from edgeseg_converters.options import ConversionOptions, options_from, partitio
 from edgeseg_converters.partition import Cut, cut_network
 from edgeseg_converters.precision.assign import Chosen, compile_pieces, rounds
 from edgeseg_converters.precision.piece_loss import measure_losses
+from edgeseg_converters.precision.wire_ratios import measure_wire_ratios
 from edgeseg_converters.prepare import CHECKED_SLICES, Prepared, prepare
 from edgeseg_converters.reports.conversion import ConversionReport, History, make_report
 from edgeseg_converters.tflite.check import Check, compare, require_same
@@ -102,6 +103,7 @@ def convert(  # noqa: PLR0913 - one keyword a callback
         measured = measure_losses(
             prepared.network, compressed, cut, chosen, slices, prepared.decoding, advance
         )
+        ratios = measure_wire_ratios(chosen.compiled, slices)
         advance(0, note="packing pieces")
         assembled = assemble(chosen.compiled, cut.network.weights, advance)
 
@@ -116,6 +118,7 @@ def convert(  # noqa: PLR0913 - one keyword a callback
         settings=options.recorded(),
         postprocess=prepared.rules or msgspec.UNSET,
         versions=compiler_versions(),
+        wire=ratios or msgspec.UNSET,
     )
     _require_consistent(manifest)
     write_bundle(target, manifest, assembled.packed)

@@ -9,6 +9,7 @@ from typing import Annotated, TypeAlias
 import msgspec
 
 from edgeseg.bundle.manifest import Piece
+from edgeseg.codecs.pace import CodecPace, expected_paces
 from edgeseg.errors import UsageError
 from edgeseg.text.suggestions import near_key, near_path
 from edgeseg.text.units import MIB, parse_bytes, parse_rate
@@ -73,6 +74,8 @@ class Board:
         FLOP/s of one core, relative to the other boards; for planning where it was not measured.
     core_speed
         What its worker measured of one core.
+    codecs
+        The codecs that it knows, and what they cost one of its cores.
     """
 
     name: str
@@ -81,6 +84,7 @@ class Board:
     cores: int = 1
     speed: float = 1.0
     core_speed: CoreSpeed = UNMEASURED
+    codecs: tuple[CodecPace, ...] = ()
 
 
 class LinkEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -158,7 +162,14 @@ class BoardEntry(LinkEntry, frozen=True, forbid_unknown_fields=True):
                 f"{self.name} has no memory to plan with; say what its worker may take, such as "
                 'memory = "512MiB"'
             )
-        return Board(self.name, parse_bytes(self.memory), WORKER_BASE, self.cores, self.speed)
+        return Board(
+            self.name,
+            parse_bytes(self.memory),
+            WORKER_BASE,
+            self.cores,
+            self.speed,
+            codecs=expected_paces(self.speed),
+        )
 
     def seconds(self, pieces: Iterable[Piece]) -> dict[str, float]:
         """Return the measured seconds of pieces on one core, by name, where there are any."""

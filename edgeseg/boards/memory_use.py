@@ -1,10 +1,13 @@
 """Bytes that pieces and slices take on a board, as pure functions of the manifest."""
 
 import math
+from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from edgeseg.bundle.manifest import Manifest, Piece, Port
+from edgeseg.codecs.table import CodecName, most_bytes
+from edgeseg.codecs.table import working_bytes as codec_bytes
 
 SEALING = 2
 """Times its size that a message takes beside itself while it is encrypted: plain, and sealed."""
@@ -145,6 +148,56 @@ def working_bytes(
         max(_adapting_bytes(piece, sources, image, image_bytes), _decoding_bytes(piece, output))
         for piece in pieces
     )
+
+
+def coding_bytes(pieces: Sequence[Flowing], codecs: Mapping[str, CodecName]) -> int:
+    """Return the most bytes that one core takes to decode its inputs and encode its outputs.
+
+    A payload takes the place of its tensor in :func:`slice_bytes`. While a piece runs there may
+    be both: of each tensor in turn, and all the while of those that wait encoded for another
+    piece too.
+
+    Parameters
+    ----------
+    pieces
+        What a board runs.
+    codecs
+        The codec of each tensor that passes between boards encoded, by its name.
+    """
+    flows = [
+        (
+            {port.tensor: port.nbytes for port in piece.inputs},
+            {port.tensor: port.nbytes for port in piece.outputs},
+        )
+        for piece in pieces
+    ]
+    return coding_bytes_of(flows, codecs)
+
+
+def coding_bytes_of(
+    flows: Sequence[tuple[Mapping[str, int], Mapping[str, int]]], codecs: Mapping[str, CodecName]
+) -> int:
+    """Return the same as :func:`coding_bytes`, for pieces given by their tensors.
+
+    Parameters
+    ----------
+    flows
+        For each piece, bytes of the tensors that it reads, and of those that it makes.
+    codecs
+        As for :func:`coding_bytes`.
+    """
+    readers = Counter(tensor for inputs, _ in flows for tensor in inputs)
+    most = 0
+    for inputs, outputs in flows:
+        sizes = {name: size for name, size in {**inputs, **outputs}.items() if name in codecs}
+        if not sizes:
+            continue
+        payload = {name: most_bytes(size) for name, size in sizes.items()}
+        waiting = {name for name in payload if name in inputs and readers[name] > 1}
+        passing = max((payload[name] for name in payload if name not in waiting), default=0)
+        codec = max(codec_bytes(codecs[name], size) for name, size in sizes.items())
+        most = max(most, sum(payload[name] for name in waiting) + passing + codec)
+    return most
 
 
 def peak_board_bytes(pieces: Sequence[Piece], in_flight_bytes: int) -> int:

@@ -6,9 +6,10 @@ parallelism, and both are told apart by nothing but these lists.
 """
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edgeseg.bundle.manifest import Manifest
+from edgeseg.codecs.table import CodecName
 
 SPARE_SLICES = 1
 """Slices in flight beyond one a board, so that no board waits for the coordinator."""
@@ -28,11 +29,14 @@ class Lane:
         Where one board, too small for all pieces, runs them group by group: names of the pieces
         of each group. A group is loaded for all slices in flight, and tensors between groups
         wait on the board's disk.
+    codecs
+        The codec of each tensor that passes between boards encoded, by its name.
     """
 
     boards: Mapping[str, str]
     window: int
     shifts: tuple[tuple[str, ...], ...] = ()
+    codecs: Mapping[str, CodecName] = field(default_factory=dict)
 
     @property
     def members(self) -> tuple[str, ...]:

@@ -1,11 +1,14 @@
 """The manifest of a bundle: everything that a runtime must know about a compiled model."""
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
 from edgeseg.bundle.rules import Rule, Rules, labels_named, smoothing_misplaced
+from edgeseg.codecs.ratio import Ratio
+from edgeseg.codecs.table import CodecName
 from edgeseg.errors import BundleError
 
 FORMAT = 3
@@ -287,8 +290,17 @@ class Decoding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return 1, height, width, len(self.channels)
 
 
+WireRatios: TypeAlias = Annotated[
+    dict[Name, dict[CodecName, Ratio]], msgspec.Meta(max_length=MAX_PIECES)
+]
+"""By tensor, and by codec, the bytes of a payload for each byte of the tensor."""
+
+
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Everything a runtime must know about a compiled model."""
+    """Everything a runtime must know about a compiled model.
+
+    ``wire`` holds, by tensor, what each codec was measured to make of a byte between pieces.
+    """
 
     format: int
     model_name: Name
@@ -302,11 +314,17 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ]
     versions: Annotated[dict[Name, Name], msgspec.Meta(max_length=MAX_NOTES)]
     postprocess: Rules | msgspec.UnsetType = msgspec.UNSET
+    wire: WireRatios | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def rules(self) -> tuple[Rule, ...]:
         """Rules of post-processing; an older bundle has none."""
         return () if self.postprocess is msgspec.UNSET else self.postprocess
+
+    @property
+    def wire_ratios(self) -> Mapping[str, Mapping[CodecName, float]]:
+        """What codecs make of a byte, by tensor; an older bundle has none."""
+        return {} if self.wire is msgspec.UNSET else self.wire
 
     @property
     def input(self) -> Port:

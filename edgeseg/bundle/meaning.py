@@ -1,10 +1,10 @@
-"""Says in words how a model's output becomes labels."""
+"""Says in words how a model's output becomes labels, and how small codecs make its tensors."""
 
 from collections.abc import Sequence
 
 import msgspec
 
-from edgeseg.bundle.manifest import Decoding, Label
+from edgeseg.bundle.manifest import Decoding, Label, Manifest
 
 _NAMED = 8
 """Most channels that are named one by one."""
@@ -42,3 +42,18 @@ def _meaning(decoding: Decoding, labels: Sequence[Label]) -> str:
     if count == 1:
         return f"where the channel is at least one half: {names[decoding.channels[0]]}"
     return f"each of {count} channels where at least one half, the last on top: {listed}"
+
+
+def describe_wire(manifest: Manifest) -> str:
+    """Return what codecs make of all tensors between pieces together, such as ``int8 0.08``."""
+    plain = 0
+    sent: dict[str, float] = {}
+    for port in (port for piece in manifest.pieces for port in piece.outputs):
+        ratios = manifest.wire_ratios.get(port.tensor)
+        if ratios:
+            plain += port.nbytes
+            for codec, ratio in ratios.items():
+                sent[codec] = sent.get(codec, 0.0) + ratio * port.nbytes
+    return "  ".join(f"{codec} {size / plain:.2f}" for codec, size in sent.items()) + (
+        " of the bytes between pieces"
+    )

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from edgeseg.errors import WireError
 
-CHUNK_VALUES = 2**17
+CHUNK_VALUES = 2**16
 
 _LEVEL = 1
 """Higher levels of zstd take twice the time for a hundredth of the bytes."""
@@ -27,7 +27,7 @@ _UNSIGNED: dict[int, np.dtype[Any]] = {size: np.dtype(f"<u{size}") for size in (
 _MAX_WINDOW_BYTES = 2**20
 """How far back a frame may refer: further than any chunk is long."""
 
-_CONTEXT_BYTES = 2 * 2**20
+_CONTEXT_BYTES = 5 * 2**18
 """More than one thread's zstd takes to compress and to decompress."""
 
 
@@ -42,9 +42,9 @@ class _Contexts(threading.local):
 _contexts = _Contexts()
 
 
-def working_bytes(itemsize: int = 4) -> int:
+def working_bytes(itemsize: int) -> int:
     """Return the most bytes that one thread takes beside values and packed chunks."""
-    return _CONTEXT_BYTES + CHUNK_VALUES * (2 + 4 * itemsize)
+    return _CONTEXT_BYTES + CHUNK_VALUES * (2 + 3 * itemsize)
 
 
 def pack(values: NDArray[Any], limit: int) -> bytearray | None:
@@ -55,12 +55,12 @@ def pack(values: NDArray[Any], limit: int) -> bytearray | None:
     values
         One axis, contiguous, of 1, 2 or 4 bytes a value; bits are kept, whatever they mean.
     limit
-        Bytes that the result must stay below.
+        Bytes that the result may take at most.
 
     Returns
     -------
     bytearray or None
-        The chunks, each behind its length; None if that is not less than the limit.
+        The chunks, each behind its length; None if that is more.
     """
     unsigned = values.view(_UNSIGNED[values.itemsize])
     packed = bytearray()
@@ -68,7 +68,7 @@ def pack(values: NDArray[Any], limit: int) -> bytearray | None:
         frame = _contexts.compressor.compress(_content(unsigned[start : start + CHUNK_VALUES]))
         packed += _LENGTH.pack(len(frame))
         packed += frame
-        if len(packed) >= limit:
+        if len(packed) > limit:
             return None
     return packed
 

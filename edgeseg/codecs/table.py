@@ -1,8 +1,8 @@
 """The codecs of tensors on the wire, in one table.
 
 A codec makes values smaller (or leaves them), and every codec but ``none`` packs them without
-further loss. A tensor that would not get smaller travels as it is, so no payload is ever larger
-than its tensor.
+further loss. A tensor that would not get much smaller travels as it is, so that no payload takes
+more than five eighths of its tensor.
 """
 
 import math
@@ -19,8 +19,13 @@ from edgeseg.errors import EdgesegError, WireError
 CodecName: TypeAlias = Literal["none", "lossless", "half", "int8"]
 """A codec, from most bytes to fewest."""
 
+Wire: TypeAlias = Literal["auto", "none", "lossless", "half", "int8"]
+"""How tensors pass between boards: one codec for all, or ``auto``: lossless where it pays."""
+
 CODECS: tuple[CodecName, ...] = get_args(CodecName)
 NONE: CodecName = "none"
+
+_MOST_EIGHTHS = 5
 
 _Shape: TypeAlias = tuple[int, ...]
 
@@ -69,7 +74,7 @@ def encode(codec: CodecName, array: NDArray[Any]) -> bytearray | None:
     Returns
     -------
     bytearray or None
-        The payload; None where it would not be smaller than the tensor.
+        The payload; None where it would take more than :func:`most_bytes`.
 
     Raises
     ------
@@ -77,16 +82,17 @@ def encode(codec: CodecName, array: NDArray[Any]) -> bytearray | None:
         If a lossy codec meets a value that is infinite or not a number.
     """
     array = np.ascontiguousarray(array)
+    most = most_bytes(array.nbytes)
     reduction = _reduction(codec, array.dtype)
     if reduction is None:
-        return chunks.pack(array.reshape(-1), array.nbytes)
+        return chunks.pack(array.reshape(-1), most)
     try:
         smaller, scales = reduction.reduce(array.reshape(-1, array.shape[-1]))
     except EdgesegError as error:
         raise EdgesegError(
             f"{error}; the codec {codec} can't carry them, lossless or none can"
         ) from None
-    packed = chunks.pack(smaller.reshape(-1), array.nbytes - scales.nbytes)
+    packed = chunks.pack(smaller.reshape(-1), most - scales.nbytes)
     return None if packed is None else bytearray(scales.tobytes()) + packed
 
 
@@ -99,12 +105,13 @@ def decode(
     ------
     WireError
         If it is no payload of that codec for such a tensor: truncated, longer than it says,
-        larger than the tensor, or with a scale that is no scale. No more memory is taken than
-        the tensor and one chunk need.
+        larger than :func:`most_bytes`, or with a scale that is no scale. No more memory is taken
+        than the tensor and one chunk need.
     """
     packed, kind = memoryview(payload).cast("B"), np.dtype(dtype)
-    if len(packed) >= math.prod(shape) * kind.itemsize:
-        raise WireError("an encoded tensor is larger than the tensor")
+    most = most_bytes(math.prod(shape) * kind.itemsize)
+    if len(packed) > most:
+        raise WireError(f"an encoded tensor of {len(packed)} bytes exceeds {most}")
     reduction = _reduction(codec, kind)
     if reduction is None:
         array = np.zeros(math.prod(shape), kind)
@@ -120,15 +127,23 @@ def decode(
     return reduction.restore(smaller.reshape(-1, shape[-1]), scales).reshape(shape)
 
 
-def working_bytes(nbytes: int) -> int:
+def most_bytes(nbytes: int) -> int:
+    """Return the most bytes that the payload of a tensor takes, given those of the tensor."""
+    return nbytes * _MOST_EIGHTHS // 8
+
+
+def working_bytes(codec: CodecName, nbytes: int) -> int:
     """Return the most bytes that encoding or decoding takes beside a tensor and its payload.
 
     Parameters
     ----------
+    codec
+        Any but ``none``.
     nbytes
-        Bytes of the tensor; a lossy codec holds half as many in its smaller type.
+        Bytes of the tensor; a lossy codec holds its values in their smaller type too.
     """
-    return chunks.working_bytes() + nbytes // 2
+    smaller = REDUCTIONS[codec].dtype.itemsize if codec in REDUCTIONS else 0
+    return chunks.working_bytes(itemsize=4) + nbytes * smaller // 4
 
 
 def _reduction(codec: CodecName, dtype: np.dtype[Any]) -> Reduction | None:

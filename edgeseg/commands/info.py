@@ -36,7 +36,7 @@ def info(
 def _pages(manifest: "Manifest", size: int, signed_by: str | None) -> Iterator["RenderableType"]:
     from rich.markup import escape
 
-    from edgeseg.bundle.meaning import describe_decoding
+    from edgeseg.bundle.meaning import describe_decoding, describe_wire
     from edgeseg.bundle.rules import describe
     from edgeseg.imaging.levels import describe_input
     from edgeseg.text.units import format_bytes
@@ -58,6 +58,8 @@ def _pages(manifest: "Manifest", size: int, signed_by: str | None) -> Iterator["
     rules = "  ".join(describe(rule) for rule in manifest.rules)
     yield f"rules     {escape(rules) or 'none: masks are as the model makes them'}"
     yield f"settings  {'  '.join(settings)}"
+    if manifest.wire_ratios:
+        yield f"wire      {describe_wire(manifest)}"
     if signed_by is not None:
         yield f"signed    by {signed_by}; edgeseg verify tells whether that is true"
     yield _piece_table(manifest)

@@ -15,6 +15,16 @@ class Goal(str, Enum):
     memory = "memory"
 
 
+class Codec(str, Enum):
+    """How tensors pass between boards."""
+
+    auto = "auto"
+    none = "none"
+    lossless = "lossless"
+    half = "half"
+    int8 = "int8"
+
+
 def plan(
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A .edgeseg file.")],
     boards: Annotated[
@@ -23,6 +33,9 @@ def plan(
     objective: Annotated[
         Goal, typer.Option(help="Most slices a second, soonest slice, or smallest largest board.")
     ] = Goal.throughput,
+    wire: Annotated[
+        Codec, typer.Option(help="How tensors pass between boards; auto: lossless where it helps.")
+    ] = Codec.auto,
     time_limit: Annotated[
         float, typer.Option(min=0, max=3600, help="Seconds to look for something better.")
     ] = 4.0,
@@ -42,9 +55,9 @@ def plan(
 
     if plot is not None:
         check_plot(plot)
-    planned = plan_bundle(bundle, boards, objective.value, time_limit, progress)
+    planned = plan_bundle(bundle, boards, objective.value, time_limit, progress, wire=wire.value)
     if plot is not None:
-        write_plot(plot, planned.manifest, planned.problem, planned.plan)
+        write_plot(plot, planned.manifest, planned.coded, planned.plan)
     if json:
         emit_json(planned.report)
         return

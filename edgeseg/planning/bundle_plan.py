@@ -6,11 +6,13 @@ from pathlib import Path
 from edgeseg.boards.boards_file import read_boards
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.bundle.manifest import Manifest
+from edgeseg.codecs.table import Wire
+from edgeseg.planning.encoded_plan import plan_encoded
 from edgeseg.planning.outcome.objective import Objective
 from edgeseg.planning.planner import Plan
+from edgeseg.planning.problem.coded import coded_problem
 from edgeseg.planning.problem.from_pieces import problem_of_file
 from edgeseg.planning.problem.problem import Problem
-from edgeseg.planning.time_shared_plan import plan_or_time_share
 from edgeseg.planning.view.report import PlanReport, report_of
 from edgeseg.progress import Progress, silent
 
@@ -34,17 +36,24 @@ class BundlePlan:
     plan: Plan
 
     @property
+    def coded(self) -> Problem:
+        """The problem with what the plan's codecs save and cost."""
+        return coded_problem(self.problem, self.plan.lanes)
+
+    @property
     def report(self) -> PlanReport:
         """Boards, lanes and figures, as ``edgeseg plan --json`` prints them."""
         return report_of(self.manifest.model_name, self.problem, self.plan)
 
 
-def plan_bundle(
+def plan_bundle(  # noqa: PLR0913 - one keyword a choice
     bundle: Path | str,
     boards: Path | str,
     objective: Objective = "throughput",
     time_limit: float = 4.0,
     progress: Progress = silent,
+    *,
+    wire: Wire = "auto",
 ) -> BundlePlan:
     """Plan where the pieces of a bundle should run, without any board at hand.
 
@@ -60,6 +69,8 @@ def plan_bundle(
         Seconds to look for something better than heuristics find.
     progress
         Is told that planning goes on.
+    wire
+        How tensors pass between boards: ``auto``, ``none``, or a codec for all.
 
     Raises
     ------
@@ -73,7 +84,9 @@ def plan_bundle(
     manifest = Bundle(Path(bundle)).manifest
     file = read_boards(Path(boards))
     seconds = {entry.name: entry.seconds(manifest.pieces) for entry in file.board}
-    problem = problem_of_file(file, manifest.pieces, seconds, manifest.preprocessing)
+    problem = problem_of_file(
+        file, manifest.pieces, seconds, manifest.preprocessing, manifest.wire_ratios
+    )
     with progress(None, "planning"):
-        plan = plan_or_time_share(problem, objective, time_limit)
+        plan = plan_encoded(problem, objective, time_limit, wire)
     return BundlePlan(manifest, problem, plan)

@@ -181,6 +181,7 @@ def _prepare(  # noqa: PLR0913, PLR0917 - all that the public functions are give
         memory_limit=options.memory_limit,
         coordinator=link,
         objective=options.objective,
+        wire=options.wire,
         keys=own_keys(options.key),
         patience=options.patience,
         tell=tell,

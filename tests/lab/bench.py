@@ -12,7 +12,7 @@ import numpy as np
 from network import Machine
 from workers import PORT
 
-from edgeseg.bundle.bundle_file import Bundle
+from edgeseg.bundle.bundle_file import Bundle, digest_file
 
 COORDINATOR = "coordinator"
 
@@ -62,16 +62,24 @@ class Lab:
         figures: dict[str, Any] = json.loads(self._python(*words))
         return figures
 
-    def segment(self, boards: Path, slices: int) -> dict[str, Any]:
-        """Segment noise and return the report."""
-        scan, report = self.folder / "scan.nii", self.folder / "report.json"
+    def segment(
+        self, boards: Path, slices: int, scan: Path | None = None, wire: str = "auto"
+    ) -> dict[str, Any]:
+        """Segment a scan, by default noise, and return the report, with the mask's digest."""
+        if scan is None:
+            scan = self._noise(slices)
+        report, mask = self.folder / "report.json", self.folder / "mask.nii"
+        files = ("-o", mask, "--boards", boards, "--report", report, "--wire", wire)
+        self._python("-m", "edgeseg", "segment", self.bundle, scan, *files)
+        figures: dict[str, Any] = json.loads(report.read_text())
+        return figures | {"mask": digest_file(mask)}
+
+    def _noise(self, slices: int) -> Path:
+        scan = self.folder / "scan.nii"
         rows, columns = Bundle(self.bundle).manifest.preprocessing.size
         noise = np.random.default_rng(0).integers(0, 256, (columns, rows, slices), np.int16)
         nib.save(nib.Nifti1Image(noise, np.diag([-1.0, -1.0, 1.0, 1.0])), scan)
-        files = ("-o", self.folder / "mask.nii", "--boards", boards, "--report", report)
-        self._python("-m", "edgeseg", "segment", self.bundle, scan, *files)
-        figures: dict[str, Any] = json.loads(report.read_text())
-        return figures
+        return scan
 
     def drive(self, boards: Path, slices: int) -> dict[str, dict[str, float]]:
         """Return figures of the contiguous and the folded chain that ship the fewest bytes."""

@@ -47,7 +47,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         with _lab(options) as lab:
-            figures = _measure(lab, options.slices)
+            figures = _measure(lab, options)
     except subprocess.CalledProcessError as error:
         sys.exit(error.returncode)
     console.print(_rates(figures), "", _bytes(figures["placements"]), sep="\n")
@@ -64,6 +64,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rate", default="100Mbit", help="of every wire, each way")
     parser.add_argument("--memory", type=parse_bytes, help="what a board may take")
     parser.add_argument("--slices", type=int, default=32)
+    parser.add_argument("--scan", type=Path, help="what to segment, instead of noise")
+    parser.add_argument(
+        "--wire", nargs="*", default=[], help="codecs to segment with too, such as none lossless"
+    )
     parser.add_argument("--json", type=Path, help="where to write the figures")
     return parser.parse_args()
 
@@ -96,11 +100,13 @@ def _memory(manifest: Any) -> int:
     return int(WORKER_BASE + MEMORY_SHARE * need)
 
 
-def _measure(lab: Lab, slices: int) -> dict[str, Any]:
+def _measure(lab: Lab, options: argparse.Namespace) -> dict[str, Any]:
     """Profile, plan, segment, and run the chains of fewest bytes, plain and folded."""
     messages.print("profiling")
     boards = lab.profile()
     messages.print("planning, segmenting")
+    slices, scan = options.slices, options.scan
+    wires = {wire: lab.segment(boards, slices, scan, wire) for wire in options.wire}
     return {
         "bundle": lab.bundle.name,
         "rate": lab.rate,
@@ -108,7 +114,8 @@ def _measure(lab: Lab, slices: int) -> dict[str, Any]:
         "memory_bytes": lab.memory,
         "slices": slices,
         "plan": lab.plan(boards),
-        "run": lab.segment(boards, slices),
+        "run": lab.segment(boards, slices, scan),
+        "wires": wires,
         "placements": lab.drive(boards, slices),
     }
 
@@ -126,6 +133,10 @@ def _rates(figures: Mapping[str, Any]) -> Table:
         f"edgeseg plan ({plan['method']})": (plan["slices_per_second"], run["slices_per_second"]),
         "edgeseg segment": (run["planned_slices_per_second"], run["slices_per_second"]),
     }
+    for wire, row in figures["wires"].items():
+        same = "same mask" if row["mask"] == run["mask"] else "other mask"
+        name = f"edgeseg segment --wire {wire}, {format_bytes(row['wire_bytes'])}, {same}"
+        pairs[name] = (row["planned_slices_per_second"], row["slices_per_second"])
     for name, row in figures["placements"].items():
         pairs[name] = (row["predicted_rate"], row["measured_rate"])
     for name, (predicted, measured) in pairs.items():

@@ -9,6 +9,7 @@ from edgeseg.boards.boards_file import Board, BoardsFile
 from edgeseg.boards.link import GIGABIT, Link, link_of
 from edgeseg.boards.memory_use import Loadable, loading_order, working_bytes
 from edgeseg.bundle.manifest import Port, Preprocessing
+from edgeseg.codecs.ratio import Ratios, estimated_ratios
 from edgeseg.planning.problem.problem import Flow, PieceCost, Problem
 
 REFERENCE_FLOPS = 8e9
@@ -44,6 +45,7 @@ def problem_of(  # noqa: PLR0913 - all that a problem is made of
     coordinator: Link = GIGABIT,
     *,
     preprocessing: Preprocessing | None = None,
+    ratios: Mapping[str, Ratios] | None = None,
 ) -> Problem:
     """Return the problem of placing pieces on boards.
 
@@ -62,6 +64,8 @@ def problem_of(  # noqa: PLR0913 - all that a problem is made of
         The link of the machine that sends images and collects masks.
     preprocessing
         How slices become images; None for one slice of 8-bit levels.
+    ratios
+        What codecs make of a byte of each tensor, by its name; estimated where missing.
 
     Returns
     -------
@@ -87,7 +91,7 @@ def problem_of(  # noqa: PLR0913 - all that a problem is made of
     working = working_bytes(pieces, sources_of(pieces), first.tensor, mask, how.image_bytes)
     return Problem(
         pieces=costs,
-        flows=_flows(pieces, how.plane_bytes),
+        flows=_flows(pieces, how.plane_bytes, ratios or {}),
         boards=tuple(boards),
         links=tuple((links or {}).get(board.name, GIGABIT) for board in boards),
         coordinator=coordinator,
@@ -107,6 +111,7 @@ def problem_of_file(
     pieces: Sequence[Placeable],
     seconds: Mapping[str, Mapping[str, float]] | None = None,
     preprocessing: Preprocessing | None = None,
+    ratios: Mapping[str, Ratios] | None = None,
 ) -> Problem:
     """Return the problem for the boards of a boards file, as they are once their workers run.
 
@@ -114,7 +119,7 @@ def problem_of_file(
     ----------
     file
         The boards, their links, and the coordinator's link.
-    pieces, seconds, preprocessing
+    pieces, seconds, preprocessing, ratios
         As for :func:`problem_of`.
 
     Raises
@@ -129,6 +134,7 @@ def problem_of_file(
         links={entry.name: link_of(entry) for entry in file.board},
         coordinator=link_of(file.coordinator),
         preprocessing=preprocessing,
+        ratios=ratios,
     )
     return replace(problem, sealed=any(entry.public_key for entry in file.board))
 
@@ -153,7 +159,9 @@ def _estimate(piece: Placeable, board: Board) -> float:
     return max(piece.flops, 1) / (measured or board.speed * REFERENCE_FLOPS)
 
 
-def _flows(pieces: Sequence[Placeable], plane_bytes: int) -> tuple[Flow, ...]:
+def _flows(
+    pieces: Sequence[Placeable], plane_bytes: int, ratios: Mapping[str, Ratios]
+) -> tuple[Flow, ...]:
     """Return all tensors; one that ports of two types hold counts as the larger in memory."""
     image = pieces[0].inputs[0]
     outputs = [port for piece in pieces for port in piece.outputs]
@@ -172,6 +180,9 @@ def _flows(pieces: Sequence[Placeable], plane_bytes: int) -> tuple[Flow, ...]:
                 if any(port.tensor == source.tensor for port in piece.inputs)
             ),
             returns=source == mask,
+            ratios=()
+            if source in {image, mask}
+            else tuple((ratios.get(source.tensor) or estimated_ratios(source.dtype)).items()),
         )
         for source in (image, *outputs)
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from edgeseg.boards.boards_file import UNMEASURED, Board
 from edgeseg.boards.link import Link
+from edgeseg.codecs.table import CodecName
 from edgeseg.planning.problem.merged_runs import RunMemory
 
 
@@ -49,6 +50,8 @@ class Flow:
         Numbers of the pieces that read it, in order.
     returns
         Whether it goes back to the coordinator: the mask.
+    ratios
+        By codec, how many bytes each byte becomes on the wire; empty where it is not encoded.
     """
 
     name: str
@@ -57,6 +60,7 @@ class Flow:
     producer: int | None
     readers: tuple[int, ...]
     returns: bool = False
+    ratios: tuple[tuple[CodecName, float], ...] = ()
 
     @property
     def touched_by(self) -> tuple[int, ...]:

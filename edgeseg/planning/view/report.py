@@ -7,6 +7,7 @@ from edgeseg.output.terminal import RESEARCH_NOTE
 from edgeseg.planning.outcome.objective import Objective
 from edgeseg.planning.outcome.prediction import Prediction
 from edgeseg.planning.planner import Plan
+from edgeseg.planning.problem.coded import coded_flows
 from edgeseg.planning.problem.problem import Problem
 
 
@@ -45,6 +46,20 @@ class LanePlan(msgspec.Struct, frozen=True):
     slower: float = 1.0
 
 
+class TensorPlan(msgspec.Struct, frozen=True):
+    """A tensor that passes encoded between boards, and what that saves and costs.
+
+    ``bytes`` are those of the tensor, ``wire_bytes`` those of its payload to each board;
+    ``core_seconds`` are what encoding it and decoding it everywhere takes for one slice.
+    """
+
+    name: str
+    codec: str
+    bytes: int
+    wire_bytes: int
+    core_seconds: float
+
+
 class StrategyPlan(msgspec.Struct, frozen=True):
     """What the best placement of one strategy would reach."""
 
@@ -70,6 +85,7 @@ class PlanReport(msgspec.Struct, frozen=True):
     boards: tuple[BoardPlan, ...]
     lanes: tuple[LanePlan, ...]
     strategies: tuple[StrategyPlan, ...]
+    tensors: tuple[TensorPlan, ...] = ()
     note: str = RESEARCH_NOTE
 
 
@@ -105,6 +121,7 @@ def report_of(model: str, problem: Problem, plan: Plan) -> PlanReport:
             for lane, rate in zip(plan.lanes, rates, strict=True)
         ),
         strategies=tuple(_strategy(row.name, row.prediction) for row in plan.strategies),
+        tensors=_tensors(problem, plan),
     )
 
 
@@ -146,6 +163,18 @@ def _board(problem: Problem, plan: Plan, number: int) -> BoardPlan:
         estimated=board.name in problem.estimated_boards,
         left_out=plan.left_out.get(board.name),
     )
+
+
+def _tensors(problem: Problem, plan: Plan) -> tuple[TensorPlan, ...]:
+    """Return the tensors that a lane sends encoded, each once: lanes are alike in that."""
+    coded = {
+        row.flow.name: TensorPlan(
+            row.flow.name, row.codec, row.flow.wire_bytes, row.wire_bytes, row.core_seconds
+        )
+        for lane in plan.lanes
+        for row in coded_flows(problem, lane)
+    }
+    return tuple(coded.values())
 
 
 def _strategy(name: str, prediction: Prediction) -> StrategyPlan:

@@ -33,6 +33,8 @@ def plan_renderables(report: PlanReport) -> Iterator[RenderableType]:
         if lane.shifts:
             name = escape(next(iter(lane.pieces.values())))
             yield f"{name} runs {format_time_sharing(lane.shifts, lane.window, lane.slower)}"
+    if report.tensors:
+        yield _tensors(report)
     yield _strategies(report)
     limit = f"; limited by {escape(report.bottleneck)}" if report.objective == "throughput" else ""
     yield f"{report.slices_per_second:.3g} slices/s, {report.latency_seconds:.3g} s a slice{limit}"
@@ -99,6 +101,19 @@ def _boards(report: PlanReport) -> Table:
             format_bytes(board.memory_limit_bytes),
             format_bytes(board.sent_bytes_per_slice),
             format_bytes(board.received_bytes_per_slice),
+        )
+    return table
+
+
+def _tensors(report: PlanReport) -> Table:
+    table = figure_table(("tensor", "codec"), ("bytes", "on the wire", "s of cores"))
+    for row in report.tensors:
+        table.add_row(
+            escape(row.name),
+            row.codec,
+            format_bytes(row.bytes),
+            format_bytes(row.wire_bytes),
+            f"{row.core_seconds:.3g}",
         )
     return table
 

@@ -107,6 +107,7 @@ class Deployment:
             decoder,
             _spool(assignment, resources.spool_root, copies),
             reader_counts(steps.values()),
+            {routes.lane: routes.codecs for routes in assignment.routes},
         )
         step_loader = StepLoader(
             steps,

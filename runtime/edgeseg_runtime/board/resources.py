@@ -7,9 +7,11 @@ from pathlib import Path
 import zmq
 
 from edgeseg import __version__
+from edgeseg.codecs.pace import measured_paces
 from edgeseg.errors import UsageError, field_name
 from edgeseg.inference.engine import engine_name
 from edgeseg.inference.measure import resident_bytes
+from edgeseg.inference.process_memory import give_back_freed_memory
 from edgeseg_runtime.board.config import WorkerConfig
 from edgeseg_runtime.board.core_speed import measure_core_speed
 from edgeseg_runtime.board.memory.ledger import Ledger
@@ -20,6 +22,7 @@ from edgeseg_runtime.machine import cpu_share
 from edgeseg_runtime.messaging.connection_guard import CONNECTIONS_BYTES
 from edgeseg_runtime.messaging.endpoints import is_local, normalize_endpoint
 from edgeseg_runtime.messaging.listener import Listener
+from edgeseg_runtime.messaging.wire import CodecTime
 from edgeseg_runtime.messaging.zap_auth import OpenAccess, authenticator_for
 
 
@@ -82,10 +85,18 @@ def open_resources(config: WorkerConfig) -> WorkerResources:
     root = spool_root(config.spool)
     sweep(root)
     # Before the memory is measured: what the probes leave behind is the process's own.
-    core_speed = measure_core_speed(min(1.0, (cpu_share() or math.inf) / config.cores))
+    share = min(1.0, (cpu_share() or math.inf) / config.cores)
+    core_speed = measure_core_speed(share)
+    codecs: dict[str, CodecTime] = {
+        pace.codec: CodecTime(1e9 * pace.encode / share, 1e9 * pace.decode / share)
+        for pace in measured_paces()
+    }
+    give_back_freed_memory()
     process_bytes = resident_bytes()
     base_bytes = process_bytes + CONNECTIONS_BYTES
-    info = WorkerInfo(versions, config.limit, base_bytes, process_bytes, config.cores, core_speed)
+    info = WorkerInfo(
+        versions, config.limit, base_bytes, process_bytes, config.cores, core_speed, codecs
+    )
     resources = WorkerResources(
         info, WorkerTotals(info), context, listener, authenticator, threads, root
     )

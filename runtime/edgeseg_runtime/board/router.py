@@ -145,6 +145,7 @@ class Router:
             info.cores,
             info.versions,
             info.core_speed,
+            info.codecs,
         )
         self._resources.listener.send(sender, welcome)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from edgeseg.cli.fields import spells_fields
-from edgeseg.commands.plan import Goal
+from edgeseg.commands.plan import Codec, Goal
 
 
 @spells_fields(boards="board", boards_file="boards")
@@ -31,6 +31,9 @@ def segment(
     objective: Annotated[
         Goal, typer.Option(help="Most slices a second, soonest slice, or smallest largest board.")
     ] = Goal.throughput,
+    wire: Annotated[
+        Codec, typer.Option(help="How tensors pass between boards; auto: lossless where it helps.")
+    ] = Codec.auto,
     patience: Annotated[
         str, typer.Option(help="How long to wait for lost boards, such as 90s or 2min.")
     ] = "60s",
@@ -97,6 +100,7 @@ def segment(
         local=local,
         memory_limit=parse_bytes(memory_limit) if memory_limit else None,
         objective=objective.value,
+        wire=wire.value,
         patience=parse_seconds(patience),
         resume=resume,
         key=key,

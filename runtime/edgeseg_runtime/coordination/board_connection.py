@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 import zmq
 
 from edgeseg.boards.boards_file import Board, BoardEntry
+from edgeseg.codecs.pace import CodecPace
+from edgeseg.codecs.table import CODECS
 from edgeseg.errors import WireError
 from edgeseg_runtime.messaging.peer_socket import PeerSocket
 from edgeseg_runtime.messaging.transport import Payload
@@ -77,6 +79,7 @@ class BoardConnection:
             cores=self.welcome.cores,
             speed=self.entry.speed,
             core_speed=self.welcome.core_speed,
+            codecs=paces_of(self.welcome),
         )
 
     @property
@@ -182,3 +185,12 @@ class BoardConnection:
     def _unregister(self) -> None:
         for socket in (self.link.socket, self.link.monitor):
             self._poller.unregister(socket)
+
+
+def paces_of(welcome: Welcome) -> tuple[CodecPace, ...]:
+    """Return the codecs that a worker and this machine know, and what they cost the worker."""
+    return tuple(
+        CodecPace(codec, cost.encode_ns / 1e9, cost.decode_ns / 1e9)
+        for codec in CODECS
+        if (cost := welcome.codecs.get(codec)) is not None
+    )

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 
 from edgeseg.boards.boards_file import Board, BoardEntry, LinkEntry
 from edgeseg.bundle.manifest import Manifest
+from edgeseg.codecs.table import Wire
 from edgeseg.errors import PlacementError
+from edgeseg.planning.encoded_plan import plan_encoded
 from edgeseg.planning.outcome.objective import Objective
 from edgeseg.planning.planner import Plan
 from edgeseg.planning.problem.problem import Problem
-from edgeseg.planning.time_shared_plan import plan_or_time_share
 from edgeseg_runtime.coordination.problem_from_workers import problem_for
 from edgeseg_runtime.messaging.wire import Pong
 
@@ -38,12 +39,15 @@ class Placer:
         The link of this machine.
     objective
         What is planned for.
+    wire
+        How tensors pass between boards.
     """
 
     manifest: Manifest
     entries: Sequence[BoardEntry]
     coordinator: LinkEntry
     objective: Objective
+    wire: Wire = "auto"
 
     def problem(self, boards: Sequence[Board], paces: Mapping[str, float]) -> Problem:
         """Return the problem for some boards.
@@ -78,7 +82,7 @@ class Placer:
         """
         if not problem.boards:
             raise PlacementError("no board is there")
-        return plan_or_time_share(problem, self.objective, seconds)
+        return plan_encoded(problem, self.objective, seconds, self.wire)
 
 
 def worthwhile(candidate: Plan, present: Plan) -> bool:

@@ -53,6 +53,7 @@ def problem_for(
         links,
         own_link,
         preprocessing=manifest.preprocessing,
+        ratios=manifest.wire_ratios,
     )
     return replace(problem, sealed=any(entry.public_key for entry in entries))
 

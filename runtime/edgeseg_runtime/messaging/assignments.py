@@ -130,12 +130,14 @@ def _routes(board: str, manifest: Manifest, number: int, lane: Lane) -> Routes:
         tensor: tuple(name for name in reader_boards(manifest, lane, tensor) if name != board)
         for tensor in outputs
     }
+    touched = {port.tensor for piece in pieces for port in (*piece.inputs, *piece.outputs)}
     return Routes(
         lane=number,
         pieces=tuple(piece.name for piece in pieces),
         destinations={tensor: names for tensor, names in destinations.items() if names},
         window=lane.window,
         handovers={piece.name: handovers_ahead[piece.name] for piece in pieces},
+        codecs={tensor: codec for tensor, codec in lane.codecs.items() if tensor in touched},
     )
 
 

@@ -6,6 +6,7 @@ from edgeseg.planning.outcome.gantt import BusyInterval
 from edgeseg.planning.outcome.prediction import COORDINATOR
 from edgeseg.planning.outcome.simulation import timeline
 from edgeseg.planning.planner import Plan
+from edgeseg.planning.problem.coded import coded_problem
 from edgeseg.planning.problem.problem import Problem
 from edgeseg_runtime.results.run_report import BoardReport, RunReport
 
@@ -44,7 +45,7 @@ class LaneTimeline:
 def lane_timeline(problem: Problem, plan: Plan) -> LaneTimeline:
     """Return the timeline of three slices through the lane with the most boards, as planned."""
     lane = max(plan.lanes, key=lambda lane: len(lane.members))
-    bars = timeline(problem, lane, _SLICES)
+    bars = timeline(coded_problem(problem, plan.lanes), lane, _SLICES)
     machines = (COORDINATOR, *lane.members)
     places = sorted(
         {(bar.machine, bar.part) for bar in bars},

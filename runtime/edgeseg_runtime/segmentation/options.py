@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeseg.boards.boards_file import BoardEntry, LinkEntry, read_boards
+from edgeseg.codecs.table import Wire
 from edgeseg.errors import UsageError, field_name
 from edgeseg.planning.outcome.objective import Objective
 from edgeseg_runtime.segmentation.segmenter import PATIENCE_SECONDS
@@ -27,6 +28,9 @@ class SegmentOptions:
         Bytes that each of them may take (by default a share of what is available).
     objective
         What is planned for: ``throughput``, ``latency`` or ``memory``.
+    wire
+        How tensors pass between boards: ``auto`` (lossless where it helps), ``none``, or a codec
+        for all: ``lossless``, ``half``, ``int8``. The last two change masks a little.
     patience
         Seconds to wait for boards without which nothing goes on.
     resume
@@ -52,6 +56,7 @@ class SegmentOptions:
     local: int | None = None
     memory_limit: int | None = None
     objective: Objective = "throughput"
+    wire: Wire = "auto"
     patience: float = PATIENCE_SECONDS
     resume: bool = False
     key: Path | None = None

@@ -18,6 +18,7 @@ from edgeseg.boards.placement import Placement
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.bundle.manifest import Manifest
 from edgeseg.bundle.rules import Rule, Smooth
+from edgeseg.codecs.table import Wire
 from edgeseg.errors import UsageError
 from edgeseg.imaging.hounsfield import notes_on
 from edgeseg.imaging.scan import Slices
@@ -96,6 +97,9 @@ class Segmenter:
         The link of this machine, for planning (by default loopback or gigabit Ethernet).
     objective
         What is planned for: ``throughput``, or ``latency`` or ``memory`` with one slice at a time.
+    wire
+        How tensors pass between boards: ``lossless``, ``half`` or ``int8`` for all of them,
+        ``none``, or ``auto``: lossless where the plan does better by it.
     keys
         This machine's own, for boards that have a public key.
     patience
@@ -131,6 +135,7 @@ class Segmenter:
         memory_limit: int | None = None,
         coordinator: LinkEntry | None = None,
         objective: Objective = "throughput",
+        wire: Wire = "auto",
         keys: KeyPair | None = None,
         patience: float = PATIENCE_SECONDS,
         tell: Tell | None = None,
@@ -147,6 +152,7 @@ class Segmenter:
         self._link = coordinator or LinkEntry()
         self._keys = keys
         self._objective: Objective = objective
+        self._wire: Wire = wire
         # A worker of this machine that has ended is started by nobody again.
         self._patience = patience if boards else 0.0
         self._tell = tell or (lambda _: None)
@@ -322,7 +328,7 @@ class Segmenter:
             probabilities=self.keeps_probabilities or self.manifest.preprocessing.is_tiled,
         )
         stack.callback(self._coordinator.close)
-        placer = Placer(self.manifest, entries, self._link, self._objective)
+        placer = Placer(self.manifest, entries, self._link, self._objective, self._wire)
         return FailoverRun(self._coordinator, placer, self._patience, self._tell)
 
     def _results(

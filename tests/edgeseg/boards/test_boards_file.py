@@ -16,6 +16,7 @@ from edgeseg.boards.boards_file import (
     LinkEntry,
     read_boards,
 )
+from edgeseg.codecs.pace import expected_paces
 from edgeseg.errors import UsageError
 
 _GOOD = """
@@ -69,7 +70,8 @@ def test_boards_come_in_the_order_of_the_file(tmp_path: Path) -> None:
 def test_a_file_may_describe_boards_for_planning(tmp_path: Path) -> None:
     file = _read(tmp_path, _PLANNED)
     (pi,) = file.board
-    assert pi.expected == Board("pi", 512 * 2**20, WORKER_BASE, cores=4)
+    codecs = expected_paces(1.0)
+    assert pi.expected == Board("pi", 512 * 2**20, WORKER_BASE, cores=4, codecs=codecs)
     assert (pi.up, pi.down, pi.latency_ms) == ("100Mbit", "90Mbit", 0.5)
     assert file.coordinator == LinkEntry(up="1Gbit")
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from manifests import IMAGE, chain_manifest, make_manifest, make_piece, manifests
 
 from edgeseg.boards.memory_use import (
+    coding_bytes,
     peak_board_bytes,
     peak_tensor_bytes,
     slice_bytes,
@@ -15,6 +16,8 @@ from edgeseg.boards.memory_use import (
     working_bytes,
 )
 from edgeseg.bundle.manifest import Manifest, Port
+from edgeseg.codecs.table import most_bytes
+from edgeseg.codecs.table import working_bytes as codec_bytes
 from edgeseg.planning.problem.from_pieces import sources_of
 
 _INT8 = {"dtype": "int8", "scale": 0.5, "zero_point": 0}
@@ -98,3 +101,18 @@ def test_a_core_takes_room_for_what_it_converts() -> None:
     read = msgspec.structs.replace(middle.inputs[0], **_INT8)
     quantized = msgspec.structs.replace(middle, inputs=(read,))
     assert working_bytes([quantized], sources, image, mask) == 128 * (1 + 8)
+
+
+def test_a_core_takes_room_for_the_payload_of_the_largest_encoded_tensor() -> None:
+    """And for all that wait encoded for another piece while one of them is decoded."""
+    small, large = Port("small", (1, 8, 8, 2)), Port("large", (1, 8, 8, 4))
+    first = make_piece(0, [IMAGE], [small, large], 1, 1)
+    second = make_piece(1, [large], [Port("t", (1, 8, 8, 1))], 1, 1)
+    third = make_piece(2, [small, large], [Port("u", (1, 8, 8, 1))], 1, 1)
+    codec = codec_bytes("int8", large.nbytes)
+    assert coding_bytes([first], {}) == coding_bytes([second], {"small": "int8"}) == 0
+    both = {"small": "int8", "large": "int8"}
+    assert coding_bytes([first], both) == most_bytes(large.nbytes) + codec
+    assert coding_bytes([third], both) == most_bytes(large.nbytes) + codec
+    waiting = most_bytes(large.nbytes) + most_bytes(small.nbytes)
+    assert coding_bytes([second, third], both) == waiting + codec

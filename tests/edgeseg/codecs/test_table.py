@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
 from edgeseg.codecs import chunks
-from edgeseg.codecs.table import CODECS, REDUCTIONS, CodecName, decode, encode
+from edgeseg.codecs.table import CODECS, REDUCTIONS, CodecName, decode, encode, most_bytes
 from edgeseg.errors import EdgesegError, WireError
 
 ANY_BITS = arrays(np.uint32, array_shapes(min_dims=1, max_dims=4, max_side=6)).map(
@@ -40,7 +40,7 @@ def roundtrip(codec: CodecName, array: NDArray[Any]) -> NDArray[Any]:
     payload = encode(codec, array)
     if payload is None:
         return array
-    assert len(payload) < array.nbytes
+    assert len(payload) <= most_bytes(array.nbytes)
     return decode(codec, payload, array.dtype.name, array.shape)
 
 
@@ -198,6 +198,6 @@ def test_steps_that_begin_nowhere_are_refused() -> None:
         decode("int8", payload, "float32", array.shape)
 
 
-def test_a_payload_as_large_as_its_tensor_is_refused() -> None:
-    with pytest.raises(WireError, match="larger than the tensor"):
+def test_a_payload_of_most_of_its_tensor_is_refused() -> None:
+    with pytest.raises(WireError, match="exceeds 160"):
         decode("lossless", bytes(256), "float32", (8, 8))

@@ -117,7 +117,7 @@ def test_a_folded_lane_gives_the_same_masks(
         limit = memory_need(manifest, Board(board, 0, base_memory), board_pieces, 2) + 3 * MARGIN
         worker = workers.start(limit=limit)
         entries.append(BoardEntry(board, worker.endpoint, up="10Mbit", down="10Mbit"))
-    with Segmenter(tiny_bundle, entries) as segmenter:
+    with Segmenter(tiny_bundle, entries, wire="none") as segmenter:
         segmentation = segmenter.segment(hounsfield)
     np.testing.assert_array_equal(segmentation.mask, expected)
     (lane,) = segmenter.placement.lanes

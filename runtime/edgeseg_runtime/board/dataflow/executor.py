@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from edgeseg.errors import WireError
-from edgeseg_runtime.board.memory.spool import Held
+from edgeseg_runtime.board.memory.held import Held
 from edgeseg_runtime.board.pieces.steps import Step
 from edgeseg_runtime.messaging.wire import Job, Routes
 

@@ -4,12 +4,20 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from edgeseg.codecs.table import most_bytes
 from edgeseg.errors import WireError
 from edgeseg.imaging.levels import Levels
 from edgeseg.imaging.neighbours import stacked
 from edgeseg_runtime.board.dataflow.executor import Executor
+from edgeseg_runtime.board.memory.held import Encoded, Held
 from edgeseg_runtime.messaging.recent_planes import RecentPlanes
-from edgeseg_runtime.messaging.wire import Assignment, TensorData, declared_bytes, tensor_array
+from edgeseg_runtime.messaging.wire import (
+    Assignment,
+    TensorData,
+    declared_bytes,
+    tensor_array,
+    tensor_bytes,
+)
 
 
 class Inbox:
@@ -31,6 +39,7 @@ class Inbox:
             routes.lane: RecentPlanes(self._how.planes) for routes in assignment.routes
         }
         self._sources = {port.tensor: port for port in assignment.sources}
+        self._codecs = {routes.lane: routes.codecs for routes in assignment.routes}
         self._executor = executor
 
     def payload_limit(self, data: TensorData) -> int:
@@ -60,20 +69,21 @@ class Inbox:
         Raises
         ------
         WireError
-            If its shape or type is not what is read, or there are more slices than may be in
-            flight.
+            If its shape, type or codec is not what is read, or there are more slices than may be
+            in flight.
         """
         if data.job.epoch != self._epoch:
             return False
+        self._require_agreed_codec(data)
         is_stack = self._is_stack(data)
         # A stack is taken in even of a slice that is done: its sender counts on these planes.
-        array = self._stack(data, payload) if is_stack else None
+        held: Held | None = self._stack(data, payload) if is_stack else None
         if self._executor.is_done(data.job.slice):
             return False
-        if array is None:
+        if held is None:
             self._check(data)
-            array = tensor_array(data.dtype, data.shape, payload)
-        self._executor.offer(data.job, data.tensor, array)
+            held = self._held(data, payload)
+        self._executor.offer(data.job, data.tensor, held)
         return True
 
     def _is_stack(self, data: TensorData) -> bool:
@@ -93,6 +103,20 @@ class Inbox:
         # A view would keep all of the message for as long as one of its planes is held.
         added = {number: plane.copy() for number, plane in zip(missing, levels, strict=True)}
         return stacked(recent.use(data.planes, added))
+
+    def _held(self, data: TensorData, payload: memoryview) -> Held:
+        """Return the tensor as it came; one that is encoded is decoded where it is read."""
+        if data.codec == "none":
+            return tensor_array(data.dtype, data.shape, payload)
+        most = most_bytes(tensor_bytes(data.dtype, data.shape))
+        if len(payload) > most:
+            raise WireError(f"{data.tensor} is encoded in {len(payload)} bytes, more than {most}")
+        return Encoded(data.codec, payload, data.shape, data.dtype)
+
+    def _require_agreed_codec(self, data: TensorData) -> None:
+        agreed = self._codecs.get(data.job.lane, {}).get(data.tensor, "none")
+        if data.codec not in {"none", agreed}:
+            raise WireError(f"{data.tensor} comes as {data.codec}, {agreed} was agreed on")
 
     def _check(self, data: TensorData) -> None:
         source = self._sources.get(data.tensor)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from edgeseg_runtime.board.dataflow.decoder import Decoder
 from edgeseg_runtime.board.dataflow.executor import Tensors
-from edgeseg_runtime.board.memory.spool import Spooled
+from edgeseg_runtime.board.memory.held import Encoded, Spooled
 from edgeseg_runtime.messaging.peer_socket import PeerSocket
 from edgeseg_runtime.messaging.wire import (
     AnyMessage,
@@ -60,13 +60,13 @@ class Outbox:
         for tensor, array in outputs.items():
             if isinstance(array, Spooled):
                 continue
-            if tensor == self._assignment.output.tensor:
+            if tensor == self._assignment.output.tensor and not isinstance(array, Encoded):
                 form = self._decoder.sent_as(job.geometry)
                 self._reply(SliceResult(job, form, array.shape), array)
                 continue
+            header, payload = _message(job, tensor, array)
             for board in self._destinations[job.lane].get(tensor, ()):
-                header = TensorData(job, tensor, cast(Dtype, array.dtype.name), array.shape)
-                self._socket(board).send(header, array)
+                self._socket(board).send(header, payload)
 
     def report_failure(self, job: Job, reason: str) -> None:
         """Tell the coordinator that a slice could not be computed."""
@@ -82,3 +82,13 @@ class Outbox:
         if board not in self._sockets:
             self._sockets[board] = self._connect(self._assignment.peers[board])
         return self._sockets[board]
+
+
+def _message(
+    job: Job, tensor: str, held: NDArray[Any] | Encoded
+) -> tuple[TensorData, NDArray[Any] | memoryview]:
+    """Return header and payload of a tensor, encoded or as it is."""
+    if isinstance(held, Encoded):
+        dtype = cast(Dtype, held.dtype)
+        return TensorData(job, tensor, dtype, held.shape, codec=held.codec), held.payload
+    return TensorData(job, tensor, cast(Dtype, held.dtype.name), held.shape), held

@@ -10,12 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeseg.bundle.manifest import Piece, Port
+from edgeseg.codecs.table import NONE, CodecName
+from edgeseg.errors import EdgesegError, WireError
 from edgeseg.imaging.levels import to_input
 from edgeseg.inference.banded import Runner
 from edgeseg.inference.quantization import adapt
 from edgeseg_runtime.board.dataflow.decoder import Decoder
 from edgeseg_runtime.board.dataflow.executor import Firing, Tensors
-from edgeseg_runtime.board.memory.spool import Held, Spool, Spooled
+from edgeseg_runtime.board.memory.held import Encoded, Held, Spooled, encoded
+from edgeseg_runtime.board.memory.spool import Spool
 from edgeseg_runtime.board.pieces.interpreter_pool import InterpreterSet
 from edgeseg_runtime.messaging.wire import PieceTime
 
@@ -46,21 +49,25 @@ class StepRunner:
         Where tensors wait for steps that are not in memory; None where all steps are.
     reader_counts
         How many steps read each tensor.
+    codecs
+        By lane, the codec of each tensor that leaves this board encoded.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 the parts that meet here
         self,
         sources: Mapping[str, Port],
         image: str,
         decoder: Decoder,
         spool: Spool | None,
         reader_counts: Mapping[str, int],
+        codecs: Mapping[int, Mapping[str, CodecName]],
     ) -> None:
         self._sources = sources
         self._image = image
         self._decoder = decoder
         self._spool = spool
         self._reader_counts = reader_counts
+        self._codecs = codecs
 
     def run(self, interpreters: InterpreterSet, firing: Firing) -> StepResult:
         """Run the pieces of a step in turn; its inputs are taken out of the firing.
@@ -68,7 +75,7 @@ class StepRunner:
         Raises
         ------
         EdgesegError
-            If a tensor can't be spooled.
+            If a tensor can't be decoded, encoded or spooled.
         """
         pieces = firing.step.pieces
         held: _Arrays = {}
@@ -81,9 +88,9 @@ class StepRunner:
                     held[port.tensor] = self._load(port.tensor, firing.inputs.pop(port.tensor))
             read_later = {port.tensor for later in pieces[number + 1 :] for port in later.inputs}
             arrays = self._run_piece(runner, piece, held, read_later)
-            for tensor, array in arrays.items():
-                outputs |= self._leaving(firing, tensor, array)
             held |= {tensor: array for tensor, array in arrays.items() if tensor in read_later}
+            for tensor in tuple(arrays):  # each is freed once it is encoded, decoded or on disk
+                outputs |= self._leaving(firing, piece, tensor, arrays.pop(tensor))
             busy = time.perf_counter() - start
             times[piece.name] = PieceTime(1, runner.seconds, busy)
         return StepResult(outputs, times)
@@ -114,7 +121,12 @@ class StepRunner:
             del array  # or it would live until the next one is asked for
 
     def _load(self, tensor: str, held: Held) -> NDArray[Any]:
-        """Return a tensor as an array: read from disk, or an image scaled to what is expected."""
+        """Return a tensor as an array: decoded, read from disk, or an image scaled to its range."""
+        if isinstance(held, Encoded):
+            try:
+                return held.array()
+            except WireError as error:
+                raise WireError(f"{tensor}: {error}") from None
         if isinstance(held, Spooled):
             if self._spool is None:
                 raise RuntimeError(f"{tensor} is on disk, and there is no spool")
@@ -122,12 +134,16 @@ class StepRunner:
         is_image = tensor == self._image and held.dtype.kind == "u"
         return to_input(held, self._decoder.preprocessing) if is_image else held
 
-    def _leaving(self, firing: Firing, tensor: str, array: NDArray[Any]) -> Tensors:
+    def _leaving(self, firing: Firing, piece: Piece, tensor: str, array: NDArray[Any]) -> Tensors:
         """Return a tensor in the form in which it leaves the step; nothing if it stays inside."""
         if tensor == self._decoder.output.tensor:
             return {tensor: self._decoder.decode(array, firing.job.geometry)}
         if self._spool is None:
-            return {tensor: array}
+            codec = self._codecs.get(firing.job.lane, {}).get(tensor, NONE)
+            try:
+                return {tensor: encoded(array, codec)}
+            except EdgesegError as error:
+                raise EdgesegError(f"{piece.name} makes {tensor}: {error}") from None
         readers = self._reader_counts.get(tensor, 0)
         return {tensor: self._spool.put(array, readers)} if readers else {}
 

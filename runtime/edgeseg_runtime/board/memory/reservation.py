@@ -1,6 +1,12 @@
 """What a board enters into its ledger for an assignment, before it holds any of it."""
 
-from edgeseg.boards.memory_use import SEALING, peak_board_bytes, peak_tensor_bytes, working_bytes
+from edgeseg.boards.memory_use import (
+    SEALING,
+    coding_bytes,
+    peak_board_bytes,
+    peak_tensor_bytes,
+    working_bytes,
+)
 from edgeseg.bundle.manifest import Piece
 from edgeseg_runtime.board.memory.ledger import Ledger
 from edgeseg_runtime.board.pieces.steps import steps_of
@@ -43,6 +49,7 @@ def reserve(assignment: Assignment, ledger: Ledger, cores: int) -> int:
     ledger.enter("what the pieces and the slices in flight take", needed_bytes)
     ledger.enter("slices kept as neighbours of the next", _kept_bytes(assignment))
     ledger.enter("what is converted on the way", most_copies * _conversion_bytes(assignment))
+    ledger.enter("what is encoded and decoded", most_copies * _coding_bytes(assignment))
     arriving_bytes = max(map(_arriving_bytes, assignment.pieces), default=0)
     if arriving_bytes > needed_bytes:
         ledger.enter("the largest piece on its way", arriving_bytes - needed_bytes)
@@ -83,6 +90,12 @@ def _conversion_bytes(assignment: Assignment) -> int:
         output,
         assignment.preprocessing.image_bytes,
     )
+
+
+def _coding_bytes(assignment: Assignment) -> int:
+    """Bytes that one thread takes to encode and to decode."""
+    codecs = {tensor: c for routes in assignment.routes for tensor, c in routes.codecs.items()}
+    return coding_bytes(assignment.pieces, codecs)
 
 
 def _sealed_bytes(assignment: Assignment) -> int:

@@ -7,10 +7,9 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,22 +17,9 @@ from numpy.typing import NDArray
 from edgeseg.errors import BoardError, field_name
 from edgeseg.files.cache import cache_folder
 from edgeseg.text.units import format_bytes
+from edgeseg_runtime.board.memory.held import Spooled
 
 _PREFIX = "edgeseg-spool-"
-
-
-@dataclass(frozen=True)
-class Spooled:
-    """A tensor on disk; in memory it takes nothing."""
-
-    path: Path
-    shape: tuple[int, ...]
-    dtype: str
-    nbytes: int = 0
-
-
-Held: TypeAlias = NDArray[Any] | Spooled
-"""A tensor in memory or on disk."""
 
 
 class Spool:

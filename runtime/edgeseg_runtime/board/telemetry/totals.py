@@ -2,7 +2,7 @@
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edgeseg.boards.boards_file import UNMEASURED, CoreSpeed
 from edgeseg.inference.measure import peak_resident_bytes, resident_bytes
@@ -10,7 +10,7 @@ from edgeseg_runtime.board.deployment import Deployment
 from edgeseg_runtime.board.telemetry.logs import log_event
 from edgeseg_runtime.machine import temperature
 from edgeseg_runtime.messaging.listener import Listener
-from edgeseg_runtime.messaging.wire import Pong, WorkerStatus
+from edgeseg_runtime.messaging.wire import CodecTime, Pong, WorkerStatus
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class WorkerInfo:
         How many steps run at once.
     core_speed
         How fast one core is.
+    codecs
+        Those that it knows, and what they cost one of its cores.
     """
 
     versions: dict[str, str]
@@ -39,6 +41,7 @@ class WorkerInfo:
     process_bytes: int
     cores: int
     core_speed: CoreSpeed = UNMEASURED
+    codecs: dict[str, CodecTime] = field(default_factory=dict)
 
 
 class WorkerTotals:

@@ -23,6 +23,7 @@ from edgeseg_runtime.messaging.wire.codec import (
     encode,
     foreign_message,
     tensor_array,
+    tensor_bytes,
 )
 from edgeseg_runtime.messaging.wire.fields import (
     HELD_SECONDS,
@@ -46,6 +47,7 @@ from edgeseg_runtime.messaging.wire.measurement_messages import (
 )
 from edgeseg_runtime.messaging.wire.session_messages import (
     Bye,
+    CodecTime,
     Hello,
     Ping,
     Pong,
@@ -72,6 +74,7 @@ __all__ = [
     "AnyMessage",
     "Assignment",
     "Bye",
+    "CodecTime",
     "Dtype",
     "Echo",
     "Failed",
@@ -104,4 +107,5 @@ __all__ = [
     "filling",
     "foreign_message",
     "tensor_array",
+    "tensor_bytes",
 ]

@@ -4,6 +4,7 @@ import msgspec
 
 from edgeseg.boards.boards_file import PublicKey
 from edgeseg.bundle.manifest import Count, Decoding, Extent, Piece, Port, Preprocessing
+from edgeseg.codecs.table import CodecName
 from edgeseg_runtime.messaging.wire.fields import Message, ShortText
 
 
@@ -12,6 +13,7 @@ class Routes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``window`` is how many slices may be in flight in the lane. ``handovers`` is, by piece, how
     often its output is still sent from board to board: pieces with more of them run first.
+    ``codecs`` names the codec of each tensor that passes between boards encoded.
     """
 
     lane: int
@@ -19,6 +21,7 @@ class Routes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     destinations: dict[str, tuple[str, ...]]
     window: Extent = 1
     handovers: dict[str, Count] = {}
+    codecs: dict[str, CodecName] = {}
 
 
 class Peer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeseg.bundle.manifest import MAX_AXES, MAX_PIECE_BYTES, MAX_TENSOR_BYTES
+from edgeseg.codecs.table import NONE, most_bytes
 from edgeseg.errors import WireError
 from edgeseg_runtime.messaging.wire.assignment_messages import (
     Assignment,
@@ -125,8 +126,9 @@ def declared_bytes(message: AnyMessage) -> int:
         As it was received: what it says is not checked against anything.
     """
     match message:
-        case TensorData(dtype=dtype, shape=shape):
-            return min(MAX_TENSOR_BYTES, math.prod(shape) * np.dtype(dtype).itemsize)
+        case TensorData(dtype=dtype, shape=shape, codec=codec):
+            nbytes = min(MAX_TENSOR_BYTES, math.prod(shape) * np.dtype(dtype).itemsize)
+            return nbytes if codec == NONE else most_bytes(nbytes)
         case SliceResult(shape=shape):
             return min(MAX_TENSOR_BYTES, math.prod(shape))
         case Probe() | Echo():
@@ -157,11 +159,23 @@ def tensor_array(dtype: str, shape: tuple[int, ...], payload: bytes | memoryview
     WireError
         If the payload has another size, or the shape is no tensor's.
     """
-    if not 1 <= len(shape) <= MAX_AXES or min(shape) < 1:
-        raise WireError(f"a tensor of {len(shape)} axes, or with an empty one, is out of bounds")
-    expected = math.prod(shape) * np.dtype(dtype).itemsize
-    if expected > MAX_TENSOR_BYTES:
-        raise WireError(f"a tensor of shape {shape} exceeds {MAX_TENSOR_BYTES} bytes")
+    expected = tensor_bytes(dtype, shape)
     if len(payload) != expected:
         raise WireError(f"a tensor payload has {len(payload)} bytes, its header says {expected}")
     return np.frombuffer(payload, dtype).reshape(shape)
+
+
+def tensor_bytes(dtype: str, shape: tuple[int, ...]) -> int:
+    """Return the bytes of a tensor that a header describes.
+
+    Raises
+    ------
+    WireError
+        If the shape is no tensor's.
+    """
+    if not 1 <= len(shape) <= MAX_AXES or min(shape) < 1:
+        raise WireError(f"a tensor of {len(shape)} axes, or with an empty one, is out of bounds")
+    nbytes = math.prod(shape) * np.dtype(dtype).itemsize
+    if nbytes > MAX_TENSOR_BYTES:
+        raise WireError(f"a tensor of shape {shape} exceeds {MAX_TENSOR_BYTES} bytes")
+    return nbytes

@@ -1,12 +1,15 @@
 """Messages of a session: a coordinator comes, is admitted or refused, is alive, and leaves."""
 
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import msgspec
 
 from edgeseg.boards.boards_file import UNMEASURED, CoreSpeed
 from edgeseg.bundle.manifest import Count
 from edgeseg_runtime.messaging.wire.fields import Message, PieceTime, ShortText
+
+Nanoseconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
+"""What a byte takes; neither infinite nor NaN."""
 
 
 class Hello(Message, frozen=True):
@@ -21,14 +24,28 @@ class Hello(Message, frozen=True):
     board: ShortText = ""
 
 
+class CodecTime(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Nanoseconds of a core that encoding and decoding one byte of a tensor takes."""
+
+    encode_ns: Nanoseconds
+    decode_ns: Nanoseconds
+
+
 class Welcome(Message, frozen=True):
-    """From a worker: the greeting is accepted; what the board has, and how fast it is."""
+    """From a worker: the greeting is accepted; what the board has, and how fast it is.
+
+    ``codecs`` are the codecs that it knows, with the nanoseconds that a byte of a tensor takes one
+    of its cores.
+    """
 
     memory_limit_bytes: Count
     base_memory_bytes: Count
     cores: Annotated[int, msgspec.Meta(ge=1, le=4096)]
     versions: dict[ShortText, ShortText]
     core_speed: CoreSpeed = UNMEASURED
+    codecs: Annotated[dict[ShortText, CodecTime], msgspec.Meta(max_length=64)] = msgspec.field(
+        default_factory=dict
+    )
 
 
 class Refused(Message, frozen=True):

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 
 from edgeseg.bundle.manifest import Count
+from edgeseg.codecs.table import CodecName
 from edgeseg_runtime.messaging.wire.fields import Dtype, Job, Message, ShortText, WireShape
 
 Planes: TypeAlias = Annotated[tuple[Count, ...], msgspec.Meta(max_length=1024)]
@@ -16,6 +17,8 @@ class TensorData(Message, frozen=True):
 
     An image of several neighbouring slices is made of ``planes``, the numbers of these slices
     from feet to head; the payload holds those that the receiver has not, in that order.
+
+    ``dtype`` and ``shape`` are those of the tensor, whatever codec made the payload of it.
     """
 
     job: Job
@@ -23,6 +26,7 @@ class TensorData(Message, frozen=True):
     dtype: Dtype
     shape: WireShape
     planes: Planes = ()
+    codec: CodecName = "none"
 
 
 class SliceResult(Message, frozen=True):

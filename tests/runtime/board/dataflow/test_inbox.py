@@ -8,17 +8,21 @@ import pytest
 from manifests import chain_manifest
 
 from edgeseg.boards.placement import Lane, Placement
+from edgeseg.codecs.table import encode
 from edgeseg.errors import WireError
 from edgeseg.imaging.slices import SliceGeometry
 from edgeseg_runtime.board.dataflow.executor import Executor
 from edgeseg_runtime.board.dataflow.inbox import Inbox
+from edgeseg_runtime.board.memory.held import Encoded
 from edgeseg_runtime.board.pieces.steps import steps_of
 from edgeseg_runtime.messaging.assignments import assignment_for
-from edgeseg_runtime.messaging.wire import Job, TensorData
+from edgeseg_runtime.messaging.wire import Job, Peer, TensorData
 
 _EPOCH = 3
 _SIZE = chain_manifest([1]).preprocessing.size
 _IMAGE = TensorData(Job(_EPOCH, 0, 0, SliceGeometry(8, 8)), "image", "uint8", _SIZE)
+
+_A = Peer("tcp://127.0.0.1:1")
 
 
 @pytest.fixture
@@ -89,3 +93,57 @@ def test_no_more_slices_come_than_may_be_in_flight(inbox: Inbox) -> None:
     inbox.accept(_IMAGE, _payload(_IMAGE))
     with pytest.raises(WireError, match="1 slices in flight, all it may have"):
         inbox.accept(_of(_IMAGE, slice=1), _payload(_IMAGE))
+
+
+def _read(codecs: dict[str, Any]) -> tuple[TensorData, Executor, Inbox]:
+    """The second piece of two, on a board of its own, and the tensor that it reads."""
+    manifest = chain_manifest([1, 1], channels=64)
+    lane = Lane({"piece_00": "a", "piece_01": "b"}, 1, codecs=codecs)
+    assignment = assignment_for("b", manifest, Placement((lane,), {}), _EPOCH, {"a": _A, "b": _A})
+    executor = Executor(steps_of(assignment), {routes.lane: routes for routes in assignment.routes})
+    shape = manifest.pieces[1].inputs[0].shape
+    return TensorData(_IMAGE.job, "t0", "float32", shape), executor, Inbox(assignment, executor)
+
+
+def _encoded(data: TensorData) -> bytes:
+    array = np.zeros(data.shape, np.float32)
+    array[..., 0] = 1.5
+    payload = encode("lossless", array)
+    assert payload is not None
+    return bytes(payload)
+
+
+def test_an_encoded_tensor_is_held_as_it_came_and_decoded_by_its_reader() -> None:
+    data, executor, inbox = _read({"t0": "lossless"})
+    payload = _encoded(data)
+    assert inbox.accept(msgspec.structs.replace(data, codec="lossless"), memoryview(payload))
+    assert executor.held_bytes == len(payload) < np.prod(data.shape)
+    firing = executor.next(frozenset({"piece_01"}))
+    assert firing is not None
+    held = firing.inputs["t0"]
+    assert isinstance(held, Encoded)
+    assert held.array()[0, 0, 0, 0] == 1.5
+
+
+def test_a_tensor_that_did_not_get_smaller_comes_as_it_is() -> None:
+    data, executor, inbox = _read({"t0": "lossless"})
+    assert inbox.accept(data, _payload(data))
+    assert executor.held_bytes == 4 * np.prod(data.shape)
+
+
+def test_a_tensor_of_another_codec_than_agreed_is_refused() -> None:
+    for agreed, codec in (({}, "lossless"), ({"t0": "lossless"}, "int8")):
+        data, executor, inbox = _read(agreed)
+        changed = msgspec.structs.replace(data, codec=codec)
+        with pytest.raises(WireError, match=f"t0 comes as {codec}, .* was agreed on"):
+            inbox.accept(changed, memoryview(_encoded(data)))
+        assert executor.slices_held == 0
+
+
+def test_an_encoded_tensor_of_most_of_its_bytes_is_refused() -> None:
+    data, executor, inbox = _read({"t0": "lossless"})
+    changed = msgspec.structs.replace(data, codec="lossless")
+    assert inbox.payload_limit(changed) < inbox.payload_limit(data)
+    with pytest.raises(WireError, match="t0 is encoded in"):
+        inbox.accept(changed, _payload(data))
+    assert executor.slices_held == 0

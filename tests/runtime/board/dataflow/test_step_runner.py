@@ -11,13 +11,16 @@ from numpy.typing import NDArray
 
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.bundle.manifest import Manifest, Port
+from edgeseg.codecs.table import CodecName
+from edgeseg.errors import EdgesegError, WireError
 from edgeseg.imaging.levels import to_input
 from edgeseg.imaging.slices import SliceGeometry, to_probabilities
 from edgeseg.inference.engine import open_engine
 from edgeseg_runtime.board.dataflow.decoder import Decoder
 from edgeseg_runtime.board.dataflow.executor import Executor, Firing, Tensors
 from edgeseg_runtime.board.dataflow.step_runner import StepRunner
-from edgeseg_runtime.board.memory.spool import Spool, Spooled
+from edgeseg_runtime.board.memory.held import Encoded, Spooled
+from edgeseg_runtime.board.memory.spool import Spool
 from edgeseg_runtime.board.pieces.interpreter_pool import InterpreterSet
 from edgeseg_runtime.board.pieces.piece_cache import store_piece
 from edgeseg_runtime.board.pieces.step_loader import load_steps
@@ -53,12 +56,19 @@ def expected(uncut_bundle: Path, grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return to_probabilities(output)
 
 
-def _step_runner(manifest: Manifest, steps: list[Step], spool: Spool | None) -> StepRunner:
+def _step_runner(
+    manifest: Manifest,
+    steps: list[Step],
+    spool: Spool | None,
+    codecs: dict[str, CodecName] | None = None,
+) -> StepRunner:
     image = Port(manifest.input.tensor, manifest.input.shape)
     outputs = [port for piece in manifest.pieces for port in piece.outputs]
     sources = {port.tensor: port for port in (image, *outputs)}
     decoder = Decoder(manifest.output, manifest.preprocessing, manifest.decoding)
-    return StepRunner(sources, image.tensor, decoder, spool, reader_counts(steps))
+    return StepRunner(
+        sources, image.tensor, decoder, spool, reader_counts(steps), {0: codecs or {}}
+    )
 
 
 def test_two_threads_compute_what_one_does(
@@ -145,3 +155,46 @@ def test_what_passes_between_shifts_goes_through_the_disk(
     assert spool.held_bytes == 0
     assert list(spool.folder.iterdir()) == []
     spool.close()
+
+
+def _second_piece(opened: Bundle, value: float, codec: CodecName) -> tuple[str, Any]:
+    """Run the second piece on tensors of one value; return its name, and what it makes."""
+    piece = opened.manifest.pieces[1]
+    step = Step((piece,))
+    codecs = dict.fromkeys((port.tensor for port in piece.outputs), codec)
+    step_runner = _step_runner(opened.manifest, [step], None, codecs)
+    interpreters = load_steps([step], threads=1, copies=1)[step.name][0]
+    inputs: Tensors = {p.tensor: np.full(p.shape, value, np.float32) for p in piece.inputs}
+    return piece.name, lambda: step_runner.run(interpreters, Firing(_JOB, step, inputs)).outputs
+
+
+def test_what_leaves_encoded_is_what_leaves_as_it_is(opened: Bundle) -> None:
+    _, plain = _second_piece(opened, 0.5, "none")
+    _, encoded = _second_piece(opened, 0.5, "lossless")
+    arrays, payloads = plain(), encoded()
+    assert any(isinstance(held, Encoded) for held in payloads.values())
+    for tensor, array in arrays.items():
+        held = payloads[tensor]
+        back = held.array() if isinstance(held, Encoded) else held
+        np.testing.assert_array_equal(back, array)
+
+
+def test_a_value_that_is_no_number_is_kept_or_refused_with_the_piece(opened: Bundle) -> None:
+    _, lossless = _second_piece(opened, np.nan, "lossless")
+    assert all(np.isnan(held.array()).all() for held in lossless().values())
+    name, lossy = _second_piece(opened, np.nan, "int8")
+    with pytest.raises(EdgesegError, match=f"{name} makes .*: it has values that are infinite"):
+        lossy()
+
+
+def test_a_payload_that_is_none_fails_the_step_with_its_tensor(opened: Bundle) -> None:
+    step = Step((opened.manifest.pieces[1],))
+    step_runner = _step_runner(opened.manifest, [step], None)
+    interpreters = load_steps([step], threads=1, copies=1)[step.name][0]
+    inputs: Tensors = {
+        p.tensor: Encoded("lossless", memoryview(bytes(9)), p.shape, p.dtype)
+        for p in step.pieces[0].inputs
+    }
+    tensor = step.pieces[0].inputs[0].tensor
+    with pytest.raises(WireError, match=f"{tensor}: "):
+        step_runner.run(interpreters, Firing(_JOB, step, inputs))

@@ -20,13 +20,15 @@ from edgeseg_converters.rewrite.subsampling import select_before_points
 pytestmark = pytest.mark.tensorflow
 
 
-def strided(padding: str = "valid", size: int = 32) -> Network:
+def strided(padding: str = "valid", size: int = 64) -> Network:
     """A residual block whose shortcut is a strided 1x1 convolution to eight filters."""
     keras = import_keras()
     layers = keras.layers
 
     def block(x: Any) -> Any:
-        shortcut = layers.Conv2D(8, 1, strides=2, padding=padding, name="shortcut")(x)
+        shortcut = layers.Conv2D(8, 1, strides=2, padding=padding, use_bias=False, name="shortcut")(
+            x
+        )
         y = layers.Conv2D(8, 3, strides=2, padding="same")(x)
         return layers.Conv2DTranspose(4, 2, strides=2)(layers.ReLU()(shortcut + y))
 
@@ -41,8 +43,8 @@ def test_the_output_is_the_same(padding: str) -> None:
     network = strided(padding)
     selected = select_before_points(network)
     assert selected.graph.layer("shortcut").inputs == ("shortcut.selected",)
-    assert selected.graph.tensors["shortcut.selected"].shape == (1, 16, 16, 4)
-    images = zoo.random_images(1)
+    assert selected.graph.tensors["shortcut.selected"].shape == (1, 32, 32, 4)
+    images = zoo.random_images(1, 64)
     before, after = (build(each, "whole")([images]) for each in (network, selected))
     np.testing.assert_allclose(np.asarray(after), np.asarray(before), atol=1e-6)
 
@@ -54,7 +56,7 @@ def test_other_networks_stay_as_they_are() -> None:
 
 def test_gradients_through_them_do_not_end_the_process() -> None:
     network = strided()
-    images = list(zoo.random_images(2)[:, np.newaxis])
+    images = list(zoo.random_images(2, 64)[:, np.newaxis])
     costs = fisher_error_costs(network, ["shortcut"], images)
     assert np.isfinite(costs["shortcut"]).all()
     scores = IMPORTANCES["taylor"](network, trace_channels(network.graph), images, silent)

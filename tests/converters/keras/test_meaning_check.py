@@ -111,13 +111,15 @@ def linear(slope: float, offset: float) -> Network:
     return read_network(model)
 
 
-@pytest.mark.parametrize(("slope", "offset"), [(1.0, 0.0), (-0.5, 0.9)])
+@pytest.mark.parametrize(("slope", "offset"), [(1.0, 0.0), (-0.5, 0.9), (0.1, 0.01)])
 def test_values_of_probabilities_are_not_taken_for_logits(slope: float, offset: float) -> None:
     with pytest.raises(UsageError, match=r"\(head\), and its output is from .* activation none"):
         check_logits(linear(slope, offset), views())
 
 
-@pytest.mark.parametrize(("slope", "offset"), [(2.0, 0.0), (1.0, -0.1), (0.0, 0.0), (0.0, 0.5)])
+@pytest.mark.parametrize(
+    ("slope", "offset"), [(2.0, 0.0), (1.0, -0.1), (0.0, 0.0), (0.0, 0.5), (0.1, 0.0)]
+)
 def test_other_values_are_logits(slope: float, offset: float) -> None:
     check_logits(linear(slope, offset), views())
 

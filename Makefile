@@ -104,6 +104,7 @@ soak: env
 	$(BIN)/python tests/soak/memory.py
 	PYTHONPATH=tests/support $(BIN)/python tests/fuzz/messages.py build/soak.edgeseg
 	PYTHONPATH=tests/support $(BIN)/python tests/fuzz/bundles.py
+	PYTHONPATH=tests/support $(BIN)/python tests/fuzz/pieces.py build/soak.edgeseg
 
 bench: env
 	$(BIN)/python tests/benchmarks/goals.py

@@ -61,11 +61,19 @@ def slice_bytes(manifest: Manifest, pieces: frozenset[str]) -> int:
     pieces
         Names of the pieces that the board runs.
     """
+    return tensor_bytes(
+        port
+        for piece in manifest.pieces
+        if piece.name in pieces
+        for port in (*piece.inputs, *piece.outputs)
+    )
+
+
+def tensor_bytes(ports: Iterable[Port]) -> int:
+    """Return the bytes of all tensors of some ports: each once, in its largest type."""
     sizes: dict[str, int] = {}
-    for piece in manifest.pieces:
-        if piece.name in pieces:
-            for port in (*piece.inputs, *piece.outputs):
-                sizes[port.tensor] = max(sizes.get(port.tensor, 0), port.nbytes)
+    for port in ports:
+        sizes[port.tensor] = max(sizes.get(port.tensor, 0), port.nbytes)
     return sum(sizes.values())
 
 

@@ -118,12 +118,8 @@ def signer(bundle: Bundle) -> str | None:
     BundleError
         If there is a signature of a wrong size.
     """
-    signed = bundle.signature
-    if signed is None:
-        return None
-    if len(signed) != KEY_BYTES + SIGNATURE_BYTES:
-        raise BundleError(f"{bundle.path} has a signature of a wrong size; sign it again")
-    return signed[:KEY_BYTES].hex()
+    signature = bundle.signature
+    return None if signature is None else _claimed_key(signature, str(bundle.path)).hex()
 
 
 def verify_bundle(bundle: Bundle, public: bytes) -> None:
@@ -136,17 +132,58 @@ def verify_bundle(bundle: Bundle, public: bytes) -> None:
     UsageError
         If the extra is not installed.
     """
-    claimed = signer(bundle)
-    if claimed is None:
+    signature = bundle.signature
+    if signature is None:
         raise BundleError(f"{bundle.path} is not signed; sign it with edgeseg sign")
-    if bytes.fromhex(claimed) != public:
-        raise BundleError(f"{bundle.path} is signed by another key, {claimed[:16]}...")
-    signature = (bundle.signature or b"")[KEY_BYTES:]
+    verify_manifest(bundle.signed_bytes, signature, public, str(bundle.path))
+
+
+def verify_manifest(data: bytes, signature: bytes, public: bytes, origin: str) -> None:
+    """Check that a manifest is signed by the owner of a key.
+
+    Parameters
+    ----------
+    data
+        The manifest as it stands in its bundle.
+    signature
+        What the bundle has beside it: the key that is claimed, and the signature itself.
+    public
+        The key.
+    origin
+        Names the bundle in errors.
+
+    Raises
+    ------
+    BundleError
+        If somebody else has signed it, or it was changed since.
+    UsageError
+        If the extra is not installed.
+    """
+    claimed = _claimed_key(signature, origin)
+    if claimed != public:
+        raise BundleError(f"{origin} is signed by another key, {claimed.hex()[:16]}...")
     nacl = _nacl()
     try:
-        nacl.VerifyKey(public).verify(_PURPOSE + bundle.signed_bytes, signature)
+        nacl.VerifyKey(public).verify(_PURPOSE + data, signature[KEY_BYTES:])
     except nacl.exc.BadSignatureError:
-        raise BundleError(f"{bundle.path} was changed after it was signed; get it anew") from None
+        raise BundleError(f"{origin} was changed after it was signed; get it anew") from None
+
+
+def require_extra() -> None:
+    """Make sure that signatures can be checked here.
+
+    Raises
+    ------
+    UsageError
+        If the extra is not installed.
+    """
+    _nacl()
+
+
+def _claimed_key(signature: bytes, origin: str) -> bytes:
+    if len(signature) != KEY_BYTES + SIGNATURE_BYTES:
+        raise BundleError(f"{origin} has a signature of a wrong size; sign it again")
+    return signature[:KEY_BYTES]
 
 
 def _nacl() -> ModuleType:

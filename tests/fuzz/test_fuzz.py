@@ -33,3 +33,9 @@ def test_mutated_bundles_are_read_or_refused(tmp_path: Path) -> None:
     figures = _run("bundles.py", tmp_path / "a.json", "--count", 1000, "--random")
     assert figures["bundles"] == 1000
     assert figures["BundleError"] > figures["read"] > 0
+
+
+def test_mutated_pieces_and_orders_are_stood_by_one_worker(tmp_path: Path) -> None:
+    figures = _run("pieces.py", tmp_path / "a.json", "--count", 120)
+    assert figures["orders"] == 120
+    assert min(figures["piece run"], figures["piece refused"], figures["order refused"]) > 0

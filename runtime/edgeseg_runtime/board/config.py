@@ -28,6 +28,8 @@ class WorkerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Listen beyond this machine without keys.
     key, authorized
         The worker's own key file, and the folder of keys that may give it orders.
+    signed_by
+        Public file of the key by which bundles must be signed.
     spool
         Folder for tensors that wait on disk.
     metrics
@@ -42,6 +44,7 @@ class WorkerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     insecure: bool = False
     key: str | None = None
     authorized: str | None = None
+    signed_by: str | None = None
     spool: str | None = None
     metrics: str | None = None
     log_format: Literal["text", "json"] = "text"

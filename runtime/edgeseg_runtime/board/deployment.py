@@ -1,5 +1,6 @@
 """What a board does in one epoch: the parts that load its pieces and run slices on them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +15,11 @@ from edgeseg_runtime.board.dataflow.time_sharing import StepSwapper
 from edgeseg_runtime.board.dataflow.trials import Trials
 from edgeseg_runtime.board.memory.allocator import AllocatorPolicy
 from edgeseg_runtime.board.memory.ledger import Ledger
-from edgeseg_runtime.board.memory.reservation import reserve
+from edgeseg_runtime.board.memory.reservation import reserve, reserve_proven
 from edgeseg_runtime.board.memory.spool import Spool
 from edgeseg_runtime.board.pieces.interpreter_pool import InterpreterPool, InterpreterSets
 from edgeseg_runtime.board.pieces.loading import PieceLoading, reason_of
+from edgeseg_runtime.board.pieces.proofs import Proof
 from edgeseg_runtime.board.pieces.step_loader import StepLoader
 from edgeseg_runtime.board.pieces.steps import reader_counts, steps_of
 from edgeseg_runtime.board.threads import TaskGroup, Threads
@@ -31,6 +33,9 @@ from edgeseg_runtime.messaging.wire import (
     TensorData,
     TrialRequest,
 )
+
+_SLACK = 20
+"""A piece that is tried may ask for a part of the limit more, which it need not touch."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ class Deployment:
 
     The parts and what passes between them::
 
-        PieceData -> PieceLoading -> interpreters -> InterpreterPool <- StepSwapper
+        PieceData -> PieceLoading -> proofs, interpreters -> InterpreterPool <- StepSwapper
                                                           |
         TensorData -> Inbox -> Executor -> Dispatcher -> StepRunner -> Outbox -> boards, coordinator
                                   ^----------- tensors read here ---------'
@@ -119,10 +124,19 @@ class Deployment:
         tasks = TaskGroup(resources.threads)
         swapper = StepSwapper(step_loader, pool, executor, tasks, self._refuse)
         self._assignment = assignment
+        self._copies = copies
         self._resources = resources
         self._tasks = tasks
         self._inbox = Inbox(assignment, executor)
-        self._loading = PieceLoading(assignment, tasks, step_loader, self._report, self._take)
+        self._loading = PieceLoading(
+            assignment,
+            tasks,
+            step_loader,
+            self._report,
+            resources.ledger.limit + resources.ledger.limit // _SLACK - resources.ledger.base,
+            self._accept_proofs,
+            self._take,
+        )
         self._dispatcher = Dispatcher(
             executor,
             pool,
@@ -211,6 +225,10 @@ class Deployment:
         """Release everything; the result of what still runs is dropped."""
         self._tasks.close()
         self._dispatcher.close()
+
+    def _accept_proofs(self, proofs: Mapping[str, Proof]) -> None:
+        """Enter what the pieces took beyond what is said of them when they were tried."""
+        reserve_proven(self._assignment, proofs, self._resources.ledger, self._copies)
 
     def _take(self, interpreters: InterpreterSets, excess_bytes: int) -> None:
         """Use what was loaded, if its true size fits into the ledger."""

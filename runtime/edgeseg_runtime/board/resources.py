@@ -7,6 +7,7 @@ from pathlib import Path
 import zmq
 
 from edgeseg import __version__
+from edgeseg.bundle.signature import read_verify_key, require_extra
 from edgeseg.codecs.pace import measured_paces
 from edgeseg.errors import UsageError, field_name
 from edgeseg.inference.engine import engine_name
@@ -44,6 +45,8 @@ class WorkerResources:
         As many as it has cores.
     spool_root
         Folder for tensors that wait on disk.
+    signer
+        Public key by which bundles must be signed; None if any bundle will do.
     """
 
     info: WorkerInfo
@@ -53,6 +56,7 @@ class WorkerResources:
     authenticator: OpenAccess
     threads: Threads
     spool_root: Path
+    signer: bytes | None = None
 
     def new_ledger(self) -> Ledger:
         """Return a ledger in which nothing is entered but the worker itself, and connections."""
@@ -71,7 +75,7 @@ def open_resources(config: WorkerConfig) -> WorkerResources:
     Raises
     ------
     UsageError
-        If the endpoint or the keys can't be used.
+        If the endpoint or the keys can't be used, or signatures can't be checked here.
     BoardError
         If the endpoint is taken, the spool folder can't be used, or the memory limit is less than
         the process itself needs.
@@ -83,6 +87,7 @@ def open_resources(config: WorkerConfig) -> WorkerResources:
     listener = Listener(context, endpoint, authenticator.keys, threads.wake)
     versions = {"edgeseg": __version__, "engine": engine_name()}
     root = spool_root(config.spool)
+    signer = _signer(config.signed_by)
     sweep(root)
     # Before the memory is measured: what the probes leave behind is the process's own.
     share = min(1.0, (cpu_share() or math.inf) / config.cores)
@@ -98,10 +103,18 @@ def open_resources(config: WorkerConfig) -> WorkerResources:
         versions, config.limit, base_bytes, process_bytes, config.cores, core_speed, codecs
     )
     resources = WorkerResources(
-        info, WorkerTotals(info), context, listener, authenticator, threads, root
+        info, WorkerTotals(info), context, listener, authenticator, threads, root, signer
     )
     resources.new_ledger()
     return resources
+
+
+def _signer(path: str | None) -> bytes | None:
+    """Return the key by which bundles must be signed."""
+    if path is None:
+        return None
+    require_extra()
+    return read_verify_key(Path(path))
 
 
 def check_exposure(config: WorkerConfig) -> None:

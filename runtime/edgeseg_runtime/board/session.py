@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from edgeseg.errors import BoardError, WireError
 from edgeseg_runtime.board.deployment import Deployment, DeploymentResources
 from edgeseg_runtime.board.resources import WorkerResources
+from edgeseg_runtime.board.signed_bundles import check_signed
 from edgeseg_runtime.board.telemetry.logs import log_event
 from edgeseg_runtime.messaging.endpoints import check_peers
 from edgeseg_runtime.messaging.peer_socket import PeerSocket
@@ -110,6 +111,8 @@ class Session:
         log_event(logging.DEBUG, "assigned", epoch=assignment.epoch, pieces=pieces, lanes=lanes)
         authenticator = self._resources.authenticator
         try:
+            if self._resources.signer is not None:
+                check_signed(assignment, self._resources.signer)
             check_peers(assignment.peers, authenticator.keys)
             self.deployment = Deployment(assignment, self._deployment_resources())
         except BoardError as error:

@@ -93,6 +93,11 @@ class TaskGroup:
         """Whether more work would begin at once."""
         return self._threads.running < self._threads.count
 
+    @property
+    def closed(self) -> bool:
+        """Whether results are dropped from now on; safe in any thread."""
+        return self._closed
+
     def submit(self, work: Callable[[], _T], then: Callable[["Future[_T]"], None]) -> None:
         """Run ``work`` in a thread; ``then`` is given its future unless the group is closed."""
 

@@ -40,6 +40,14 @@ def worker(
     authorized: Annotated[
         str | None, typer.Option(metavar="FOLDER", help="Public keys of whoever may come.")
     ] = None,
+    signed_by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Take bundles signed by this key alone, a public file made by "
+            "edgeseg keygen --signing.",
+        ),
+    ] = None,
     spool: Annotated[
         str | None, typer.Option(metavar="FOLDER", help="Where tensors are spooled between shifts.")
     ] = None,
@@ -67,6 +75,7 @@ def worker(
         "insecure": insecure,
         "key": key,
         "authorized": authorized,
+        "signed_by": signed_by,
         "spool": spool,
         "metrics": metrics,
         "log_format": log_format.value if log_format else voice.form,

@@ -4,10 +4,13 @@ import math
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 
+from msgspec.structs import replace
+
 from edgeseg.boards.boards_file import Board, BoardEntry
 from edgeseg.boards.placement import Placement
 from edgeseg.bundle.bundle_file import Bundle
-from edgeseg.errors import WireError
+from edgeseg.bundle.signed_manifest import signed_manifest
+from edgeseg.errors import BundleError, WireError
 from edgeseg_runtime.coordination.backlog import Backlog, PendingSlice, Result
 from edgeseg_runtime.coordination.connections import Connections
 from edgeseg_runtime.coordination.fleet import Fleet
@@ -68,6 +71,7 @@ class Coordinator:
         self._manifest = bundle.manifest
         # Slices of a coordinator that has died may still be under way between boards.
         self._epoch = 1 + secrets.randbits(48)
+        self._crashes: dict[str, set[str]] = {}
         self.placement: Placement | None = None
         self._sent_planes = SentPlanes(self._manifest.preprocessing.planes)
         # On the wire each slice of an epoch has a number of its own, backlog after backlog.
@@ -122,6 +126,8 @@ class Coordinator:
         ------
         BoardsLostError
             If a board that is needed refuses or is lost.
+        BundleError
+            If a piece has crashed on two boards.
         """
         if self.lapsed:
             # Planning takes its time, and a worker forgets a coordinator that says nothing.
@@ -215,9 +221,16 @@ class Coordinator:
         return self.placement
 
     def _hand_out(self, assignments: Mapping[str, Assignment]) -> None:
-        """Give boards their assignments and wait until all have loaded their pieces."""
+        """Give boards their assignments and wait until all have loaded their pieces.
+
+        Raises
+        ------
+        BundleError
+            If a piece has crashed on two boards.
+        """
+        signed = signed_manifest(self._bundle)
         for name, assignment in assignments.items():
-            self._connections.send(name, assignment)
+            self._connections.send(name, replace(assignment, signed=signed))
         loading = set(assignments)
         while loading:
             for name, message, _ in self._connections.poll():
@@ -232,8 +245,22 @@ class Coordinator:
     def _leave_out_failed(self, board: str, message: Failed | Refused) -> None:
         """Bar a board that says it can't do its part, unless it speaks of another epoch."""
         epoch = message.job.epoch if isinstance(message, Failed) else message.epoch
-        if epoch == self._epoch:
-            self._connections.leave_out(board, message.reason)
+        if epoch != self._epoch:
+            return
+        self._connections.leave_out(board, message.reason)
+        if isinstance(message, Refused) and message.crashing_piece:
+            self._note_crash(board, message)
+
+    def _note_crash(self, board: str, refusal: Refused) -> None:
+        """Note that a piece crashes on a board; on a second one it is the piece, not the board."""
+        boards = self._crashes.setdefault(refusal.crashing_piece, set())
+        boards.add(board)
+        if len(boards) > 1:
+            raise BundleError(
+                f"{self._bundle.path} can't be run: {refusal.reason} on "
+                f"{' and '.join(sorted(boards))}; convert the model again, and see with edgeseg "
+                "verify who made this bundle"
+            )
 
     def _send_piece(self, board: str, sha256: str) -> None:
         piece = next((p for p in self._manifest.pieces if p.sha256 == sha256), None)

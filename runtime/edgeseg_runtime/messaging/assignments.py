@@ -98,19 +98,33 @@ def reader_boards(manifest: Manifest, lane: Lane, tensor: str) -> tuple[str, ...
 
 def contradiction(assignment: Assignment) -> str | None:
     """Return what makes an assignment impossible to carry out, or None."""
+    return _piece_contradiction(assignment) or _route_contradiction(assignment)
+
+
+def _piece_contradiction(assignment: Assignment) -> str | None:
     names = {piece.name for piece in assignment.pieces}
-    sources = {port.tensor for port in assignment.sources}
     if len(names) < len(assignment.pieces):
         return "two pieces have the same name"
+    shapes = {port.tensor: port.shape for port in assignment.sources}
     for piece in assignment.pieces:
-        if not piece.inputs or not sources.issuperset(port.tensor for port in piece.inputs):
+        if not piece.inputs or not shapes.keys() >= {port.tensor for port in piece.inputs}:
             return f"nobody makes what {piece.name} reads"
+        if any(shapes[port.tensor] != port.shape for port in piece.inputs):
+            return f"{piece.name} reads a tensor of another shape than is made"
     if assignment.shifts and not _shifts_are_complete(assignment):
         return "its shifts are not all pieces of one lane, in their order"
+    return None
+
+
+def _route_contradiction(assignment: Assignment) -> str | None:
+    pieces = {piece.name: piece for piece in assignment.pieces}
     for routes in assignment.routes:
-        if not names.issuperset(routes.pieces):
+        if not pieces.keys() >= set(routes.pieces):
             return f"lane {routes.lane} runs a piece that is not among the pieces"
-        if not set(assignment.peers).issuperset(chain(*routes.destinations.values())):
+        made = {port.tensor for name in routes.pieces for port in pieces[name].outputs}
+        if not made >= routes.destinations.keys():
+            return f"lane {routes.lane} sends a tensor that none of its pieces makes"
+        if not assignment.peers.keys() >= set(chain(*routes.destinations.values())):
             return f"lane {routes.lane} sends to a board that is not among the peers"
     return None
 

@@ -142,7 +142,7 @@ def test_pieces_that_take_more_than_they_said_are_refused_before_any_slice(
     understated = {"peak_memory_bytes": 1, "resident_memory_bytes": 1}
     pieces = tuple(msgspec.structs.replace(p, **understated) for p in bundle.manifest.pieces)
     assignment = _assignment(msgspec.structs.replace(bundle.manifest, pieces=pieces), window=1)
-    with pytest.raises(AssertionError, match=r"keep beyond their measure needs .* MiB are free"):
+    with pytest.raises(AssertionError, match=r"takes beyond its manifest needs .* MiB are free"):
         _Served(link, bundle).assign(assignment)
 
 

@@ -7,6 +7,7 @@ from edgeseg.inference.process_memory import (
     reuse_freed_memory,
 )
 from edgeseg_runtime.board.memory.ledger import Ledger
+from edgeseg_runtime.board.memory.reservation import in_flight_bytes
 from edgeseg_runtime.messaging.wire import Assignment
 
 
@@ -31,9 +32,10 @@ class AllocatorPolicy:
             return_freed_memory()
         else:
             reuse_freed_memory()
-        self._gaps_fit = bool(assignment.shifts) or ledger.free >= assignment.reserved_bytes
+        slices_bytes = in_flight_bytes(assignment)
+        self._gaps_fit = bool(assignment.shifts) or ledger.free >= slices_bytes
         slices = sum(route.window for route in assignment.routes)
-        self._trim_above_bytes = ledger.limit - assignment.reserved_bytes // max(1, slices)
+        self._trim_above_bytes = ledger.limit - slices_bytes // max(1, slices)
 
     def trim(self) -> None:
         """Return freed memory to the system if the next slice might not fit beside it."""

@@ -1,14 +1,20 @@
 """What a board enters into its ledger for an assignment, before it holds any of it."""
 
+from collections.abc import Mapping, Sequence
+
+from msgspec.structs import replace
+
 from edgeseg.boards.memory_use import (
     SEALING,
     coding_bytes,
     peak_board_bytes,
     peak_tensor_bytes,
+    tensor_bytes,
     working_bytes,
 )
 from edgeseg.bundle.manifest import Piece
 from edgeseg_runtime.board.memory.ledger import Ledger
+from edgeseg_runtime.board.pieces.proofs import Proof, as_proven
 from edgeseg_runtime.board.pieces.steps import steps_of
 from edgeseg_runtime.messaging.wire import Assignment
 
@@ -40,12 +46,8 @@ def reserve(assignment: Assignment, ledger: Ledger, cores: int) -> int:
     BoardError
         If it doesn't fit; the message says the numbers.
     """
-    groups = _resident_groups(assignment)
     most_copies = cores if assignment.routes else 1
-    slice_bytes = assignment.reserved_bytes + SEALING * _sealed_bytes(assignment)
-    needed_bytes = max(
-        peak_board_bytes(group, slice_bytes + _alive_bytes(assignment, group)) for group in groups
-    )
+    needed_bytes = _needed_bytes(assignment)
     ledger.enter("what the pieces and the slices in flight take", needed_bytes)
     ledger.enter("slices kept as neighbours of the next", _kept_bytes(assignment))
     ledger.enter("what is converted on the way", most_copies * _conversion_bytes(assignment))
@@ -53,12 +55,90 @@ def reserve(assignment: Assignment, ledger: Ledger, cores: int) -> int:
     arriving_bytes = max(map(_arriving_bytes, assignment.pieces), default=0)
     if arriving_bytes > needed_bytes:
         ledger.enter("the largest piece on its way", arriving_bytes - needed_bytes)
-    copy_bytes = max(peak_board_bytes(group, _alive_bytes(assignment, group)) for group in groups)
+    copy_bytes = _copy_bytes(assignment)
     copies = 1
     while copies < most_copies and 0 < copy_bytes <= ledger.free:
         copies += 1
         ledger.enter(f"interpreters {copies}", copy_bytes)
     return copies
+
+
+def reserve_proven(
+    assignment: Assignment, proofs: Mapping[str, Proof], ledger: Ledger, copies: int
+) -> None:
+    """Enter what the pieces took when they were tried here beyond what the assignment says.
+
+    Parameters
+    ----------
+    assignment
+        What :func:`reserve` has entered.
+    proofs
+        What came of each piece, by SHA-256.
+    ledger
+        Of this process.
+    copies
+        What :func:`reserve` has returned.
+
+    Raises
+    ------
+    BoardError
+        If it doesn't fit; the message names the piece that takes most beyond its figure.
+    """
+    proven = replace(assignment, pieces=tuple(as_proven(p, proofs) for p in assignment.pieces))
+    excess_bytes = _needed_bytes(proven) - _needed_bytes(assignment)
+    excess_bytes += (copies - 1) * (_copy_bytes(proven) - _copy_bytes(assignment))
+    if excess_bytes <= 0:
+        return
+    worst = max(
+        zip(assignment.pieces, proven.pieces, strict=True),
+        key=lambda pair: pair[1].peak_memory_bytes - pair[0].peak_memory_bytes,
+    )[0]
+    ledger.enter(f"what {worst.name} takes beyond its manifest", excess_bytes)
+
+
+def in_flight_bytes(assignment: Assignment) -> int:
+    """Return the bytes that the slices in flight may take: what is claimed, or more.
+
+    They are counted from the ports of the pieces; a tensor that comes in is held in the type of
+    its source. Between time-shared steps only images wait. Without routes pieces are tried
+    one at a time.
+    """
+    return max(assignment.reserved_bytes, _counted_bytes(assignment))
+
+
+def _counted_bytes(assignment: Assignment) -> int:
+    pieces = {piece.name: piece for piece in assignment.pieces}
+    if not assignment.routes:
+        return max((_slice_bytes(assignment, [piece]) for piece in pieces.values()), default=0)
+    if assignment.shifts:
+        return assignment.routes[0].window * assignment.preprocessing.image_bytes
+    return sum(
+        routes.window * _slice_bytes(assignment, [pieces[name] for name in routes.pieces])
+        for routes in assignment.routes
+    )
+
+
+def _slice_bytes(assignment: Assignment, pieces: Sequence[Piece]) -> int:
+    ports = [port for piece in pieces for port in (*piece.inputs, *piece.outputs)]
+    read = {port.tensor for piece in pieces for port in piece.inputs} - {assignment.input}
+    return tensor_bytes([*ports, *(p for p in assignment.sources if p.tensor in read)])
+
+
+def _needed_bytes(assignment: Assignment) -> int:
+    """Return the bytes of one interpreter set of each step, and of the slices in flight."""
+    slice_bytes = in_flight_bytes(assignment) + SEALING * _sealed_bytes(assignment)
+    return max(
+        peak_board_bytes(group, slice_bytes + _alive_bytes(assignment, group))
+        for group in _resident_groups(assignment)
+    )
+
+
+def _copy_bytes(assignment: Assignment) -> int:
+    """Return the bytes of a further interpreter set of each step."""
+    return max(
+        peak_board_bytes(group, _alive_bytes(assignment, group))
+        for group in _resident_groups(assignment)
+    )
 
 
 def _resident_groups(assignment: Assignment) -> list[tuple[Piece, ...]]:

@@ -1,6 +1,6 @@
 """Carries out the piece loader's instructions: messages, and disk and LiteRT in threads."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import partial
 from typing import Any, TypeAlias
@@ -19,7 +19,9 @@ from edgeseg_runtime.board.pieces.piece_loader import (
     MemoryReleased,
     PieceArrived,
     PieceLoader,
+    PiecesProven,
     PieceStored,
+    ProvePieces,
     ReportReady,
     ReportRefused,
     RequestPiece,
@@ -27,6 +29,9 @@ from edgeseg_runtime.board.pieces.piece_loader import (
     StepsLoaded,
     StorePiece,
 )
+from edgeseg_runtime.board.pieces.piece_trial import CrashingPieceError
+from edgeseg_runtime.board.pieces.proofs import Proof
+from edgeseg_runtime.board.pieces.proving import prove
 from edgeseg_runtime.board.pieces.step_loader import LoadedSteps, StepLoader
 from edgeseg_runtime.board.threads import TaskGroup
 from edgeseg_runtime.messaging.wire import AnyMessage, Assignment, PieceRequest, Ready, Refused
@@ -48,17 +53,24 @@ class PieceLoading:
         Loads what is kept on disk.
     report
         Sends the coordinator a message.
+    room_bytes
+        What a piece may take that is tried here for the first time.
+    accept_proofs
+        Is given what came of every piece, by SHA-256; it raises BoardError if there is no room
+        for what they really take.
     take
         Takes the loaded interpreters and the bytes by which they exceed what was entered; it
         raises BoardError if there is no room for that excess.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 the parts that meet here
         self,
         assignment: Assignment,
         tasks: TaskGroup,
         step_loader: StepLoader,
         report: Report,
+        room_bytes: int,
+        accept_proofs: Callable[[Mapping[str, Proof]], None],
         take: Callable[[InterpreterSets, int], None],
     ) -> None:
         self._epoch = assignment.epoch
@@ -66,7 +78,10 @@ class PieceLoading:
         self._tasks = tasks
         self._step_loader = step_loader
         self._report = report
+        self._room_bytes = room_bytes
+        self._accept_proofs = accept_proofs
         self._take = take
+        self._proofs: Mapping[str, Proof] = {}
 
     def start(self) -> None:
         """Begin to load."""
@@ -102,12 +117,16 @@ class PieceLoading:
             case StorePiece(piece, packed):
                 stored = self._after(lambda _: PieceStored())
                 self._tasks.submit(partial(store_piece, piece, packed), stored)
+            case ProvePieces(pieces):
+                try_all = partial(prove, pieces, self._room_bytes, lambda: self._tasks.closed)
+                self._tasks.submit(try_all, self._after(self._proven))
             case LoadSteps():
-                self._tasks.submit(self._step_loader.load_first, self._after(self._loaded))
+                load = partial(self._step_loader.load_first, self._proofs)
+                self._tasks.submit(load, self._after(self._loaded))
             case ReportReady():
                 self._report(Ready(self._epoch))
-            case ReportRefused(reason):
-                self._report(Refused(self._epoch, reason))
+            case ReportRefused(reason, crashing_piece):
+                self._report(Refused(self._epoch, reason, crashing_piece=crashing_piece))
 
     def _after(self, event_of: Callable[[Any], Event]) -> "Callable[[Future[Any]], None]":
         """Return what handles the result of a thread, as the event that it stands for."""
@@ -117,9 +136,18 @@ class PieceLoading:
             if error is None:
                 self._handle(event_of(future.result()))
             else:
-                self._handle(LoadFailed(reason_of(error)))
+                crashing = error.piece if isinstance(error, CrashingPieceError) else ""
+                self._handle(LoadFailed(reason_of(error), crashing))
 
         return done
+
+    def _proven(self, proofs: Mapping[str, Proof]) -> Event:
+        try:
+            self._accept_proofs(proofs)
+        except BoardError as error:
+            return LoadFailed(str(error))
+        self._proofs = proofs
+        return PiecesProven()
 
     def _loaded(self, loaded: LoadedSteps) -> Event:
         try:

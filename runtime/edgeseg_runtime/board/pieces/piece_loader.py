@@ -8,10 +8,11 @@ in state   the event          gives the instructions             next state
 ========== ================== ================================== ==========
 NEW        Assigned           AwaitMemory                        WAITING
 WAITING    MemoryReleased     SearchCache                        SEARCHING
-SEARCHING  CacheSearched      RequestPiece, or LoadSteps         as below
+SEARCHING  CacheSearched      RequestPiece, or ProvePieces       as below
 RECEIVING  PieceArrived       StorePiece                         STORING
 STORING    PieceStored        RequestPiece while one is missing, RECEIVING
-                              then LoadSteps                     LOADING
+                              then ProvePieces                   PROVING
+PROVING    PiecesProven       LoadSteps                          LOADING
 LOADING    StepsLoaded        ReportReady                        READY
 any        LoadFailed         ReportRefused                      REFUSED
 ========== ================== ================================== ==========
@@ -59,15 +60,21 @@ class PieceStored:
 
 
 @dataclass(frozen=True)
+class PiecesProven:
+    """Every piece has run once on this board, and what it takes fits into the ledger."""
+
+
+@dataclass(frozen=True)
 class StepsLoaded:
     """All that runs first is loaded and fits into the ledger."""
 
 
 @dataclass(frozen=True)
 class LoadFailed:
-    """An instruction could not be carried out."""
+    """An instruction could not be carried out; ``crashing_piece`` ends its process."""
 
     reason: str
+    crashing_piece: str = ""
 
 
 Event: TypeAlias = (
@@ -76,6 +83,7 @@ Event: TypeAlias = (
     | CacheSearched
     | PieceArrived
     | PieceStored
+    | PiecesProven
     | StepsLoaded
     | LoadFailed
 )
@@ -109,6 +117,13 @@ class StorePiece:
 
 
 @dataclass(frozen=True)
+class ProvePieces:
+    """Try the pieces that this board has not run before, each in a process of its own."""
+
+    pieces: tuple[Piece, ...]
+
+
+@dataclass(frozen=True)
 class LoadSteps:
     """Load what runs first, and check its memory against the ledger."""
 
@@ -120,13 +135,21 @@ class ReportReady:
 
 @dataclass(frozen=True)
 class ReportRefused:
-    """Tell the coordinator why the assignment can't be carried out."""
+    """Tell the coordinator why the assignment can't be carried out, and which piece crashes."""
 
     reason: str
+    crashing_piece: str = ""
 
 
 Instruction: TypeAlias = (
-    AwaitMemory | SearchCache | RequestPiece | StorePiece | LoadSteps | ReportReady | ReportRefused
+    AwaitMemory
+    | SearchCache
+    | RequestPiece
+    | StorePiece
+    | ProvePieces
+    | LoadSteps
+    | ReportReady
+    | ReportRefused
 )
 
 
@@ -138,6 +161,7 @@ class LoadState(Enum):
     SEARCHING = auto()
     RECEIVING = auto()
     STORING = auto()
+    PROVING = auto()
     LOADING = auto()
     READY = auto()
     REFUSED = auto()
@@ -149,7 +173,7 @@ class PieceLoader:
     Invariants:
 
     - no more than one piece is on its way, and none that was not asked for is stored;
-    - nothing is loaded before every piece is kept on disk;
+    - nothing is loaded before every piece is kept on disk and has run in a process of its own;
     - the coordinator is told once that all is ready, or once that it is refused.
 
     Parameters
@@ -180,8 +204,8 @@ class PieceLoader:
             If the event can't follow on what was told before.
         """
         match event:
-            case LoadFailed(reason):
-                return self._refuse(reason)
+            case LoadFailed(reason, crashing_piece):
+                return self._refuse(reason, crashing_piece)
             case PieceArrived(sha256, packed):
                 return self._store(sha256, packed)
             case _:
@@ -195,18 +219,20 @@ class PieceLoader:
                 return self._move(LoadState.SEARCHING, SearchCache(self._pieces))
             case LoadState.SEARCHING, CacheSearched(missing):
                 self._missing = missing
-                return self._request_or_load()
+                return self._request_or_prove()
             case LoadState.STORING, PieceStored():
                 self._missing = self._missing[1:]
-                return self._request_or_load()
+                return self._request_or_prove()
+            case LoadState.PROVING, PiecesProven():
+                return self._move(LoadState.LOADING, LoadSteps())
             case LoadState.LOADING, StepsLoaded():
                 return self._move(LoadState.READY, ReportReady())
         raise RuntimeError(f"{type(event).__name__} while {self.state.name}")
 
-    def _refuse(self, reason: str) -> Instruction | None:
+    def _refuse(self, reason: str, crashing_piece: str) -> Instruction | None:
         if self.state is LoadState.REFUSED:
             return None
-        return self._move(LoadState.REFUSED, ReportRefused(reason))
+        return self._move(LoadState.REFUSED, ReportRefused(reason, crashing_piece))
 
     def _store(self, sha256: str, packed: memoryview) -> Instruction:
         if self.state is not LoadState.RECEIVING or sha256 != self._missing[0]:
@@ -216,10 +242,10 @@ class PieceLoader:
     def _piece(self, sha256: str) -> Piece:
         return next(piece for piece in self._pieces if piece.sha256 == sha256)
 
-    def _request_or_load(self) -> Instruction:
+    def _request_or_prove(self) -> Instruction:
         if self._missing:
             return self._move(LoadState.RECEIVING, RequestPiece(self._missing[0]))
-        return self._move(LoadState.LOADING, LoadSteps())
+        return self._move(LoadState.PROVING, ProvePieces(self._pieces))
 
     def _move(self, state: LoadState, instruction: Instruction) -> Instruction:
         self.state = state

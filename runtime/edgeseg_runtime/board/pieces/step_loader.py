@@ -10,6 +10,7 @@ from edgeseg.inference.measure import resident_bytes
 from edgeseg.inference.process_memory import give_back_freed_memory
 from edgeseg_runtime.board.pieces.interpreter_pool import InterpreterSets
 from edgeseg_runtime.board.pieces.piece_cache import cached_path
+from edgeseg_runtime.board.pieces.proofs import Proof, as_proven
 from edgeseg_runtime.board.pieces.steps import Step
 
 
@@ -52,17 +53,24 @@ class StepLoader:
         self._copies = copies
         self._threads = threads
         self._base_bytes = base_bytes
+        self._proofs: Mapping[str, Proof] = {}
 
-    def load_first(self) -> LoadedSteps:
+    def load_first(self, proofs: Mapping[str, Proof]) -> LoadedSteps:
         """Load what runs first, and measure every step.
 
         Steps that share the memory over time are loaded one after the other, the first one last.
+
+        Parameters
+        ----------
+        proofs
+            What the pieces took when they were tried here, by SHA-256; it is entered already.
 
         Raises
         ------
         EdgesegError
             If LiteRT refuses a piece.
         """
+        self._proofs = proofs
         give_back_freed_memory()
         if self._resident:
             return self._load_measured(*self._steps.values())
@@ -91,7 +99,8 @@ class StepLoader:
     def _load_measured(self, *steps: Step) -> LoadedSteps:
         interpreters = load_steps(steps, self._threads, self._copies)
         give_back_freed_memory()
-        entered = sum(piece.resident_memory_bytes for step in steps for piece in step.pieces)
+        pieces = (as_proven(piece, self._proofs) for step in steps for piece in step.pieces)
+        entered = sum(piece.resident_memory_bytes for piece in pieces)
         growth = resident_bytes() - self._base_bytes
         return LoadedSteps(interpreters, growth - self._copies * entered)
 

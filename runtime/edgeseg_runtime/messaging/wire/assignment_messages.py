@@ -4,6 +4,7 @@ import msgspec
 
 from edgeseg.boards.boards_file import PublicKey
 from edgeseg.bundle.manifest import Count, Decoding, Extent, Piece, Port, Preprocessing
+from edgeseg.bundle.signed_manifest import SignedManifest
 from edgeseg.codecs.table import CodecName
 from edgeseg_runtime.messaging.wire.fields import Message, ShortText
 
@@ -39,7 +40,7 @@ class Assignment(Message, frozen=True):
     ``reserved_bytes`` what the slices in flight may take on this board. With ``shifts`` the
     pieces share the memory over time: they are loaded group by group, and tensors between groups
     are spooled to disk, at most ``spool_bytes`` of them. With ``probabilities`` no result may come
-    back as a mask.
+    back as a mask. ``signed`` is for boards that take signed bundles only.
     """
 
     epoch: Count
@@ -56,6 +57,7 @@ class Assignment(Message, frozen=True):
     shifts: tuple[tuple[str, ...], ...] = ()
     spool_bytes: Count = 0
     probabilities: bool = False
+    signed: SignedManifest | None = None
 
 
 class PieceRequest(Message, frozen=True):

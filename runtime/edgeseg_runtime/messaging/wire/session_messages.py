@@ -49,11 +49,15 @@ class Welcome(Message, frozen=True):
 
 
 class Refused(Message, frozen=True):
-    """From a worker: an order or a greeting is refused, and why; ``busy`` if only for now."""
+    """From a worker: an order or a greeting is refused, and why; ``busy`` if only for now.
+
+    ``crashing_piece`` is the name of a piece that has ended its process, or would not end.
+    """
 
     epoch: Count
     reason: str
     busy: bool = False
+    crashing_piece: ShortText = ""
 
 
 class Ping(Message, frozen=True):

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from manifests import IMAGE, KIB, manifests
+from manifests import IMAGE, KIB, make_manifest, make_piece, manifests
 
 from edgeseg.boards.boards_file import Board
 from edgeseg.boards.memory_use import (
@@ -23,9 +23,14 @@ from edgeseg.errors import BoardError
 from edgeseg.planning.outcome.load import loads_of
 from edgeseg.planning.problem.from_pieces import problem_of, sources_of
 from edgeseg_runtime.board.memory.ledger import Ledger
-from edgeseg_runtime.board.memory.reservation import reserve
+from edgeseg_runtime.board.memory.reservation import in_flight_bytes, reserve, reserve_proven
+from edgeseg_runtime.board.pieces.proofs import Proof, as_proven
 from edgeseg_runtime.board.pieces.steps import steps_of
-from edgeseg_runtime.messaging.assignments import assignment_for, contradiction
+from edgeseg_runtime.messaging.assignments import (
+    assignment_for,
+    contradiction,
+    trial_assignment,
+)
 from edgeseg_runtime.messaging.wire import Peer
 
 _BOARDS = {"a": Peer("tcp://127.0.0.1:7000")}
@@ -123,3 +128,59 @@ def test_what_is_planned_is_what_is_entered(
             assert reserve(assignment_for(name, manifest, placement, 1, entries), ledger, 1) == 1
             assert ledger.held <= planned[number]
             assert planned[number] - ledger.held <= problem.working_bytes
+
+
+@given(
+    manifests(), st.integers(1, 5), st.lists(st.integers(1, 5), unique=True, max_size=3), st.data()
+)
+def test_what_slices_take_is_counted_here_as_the_coordinator_counts(
+    manifest: Manifest, window: int, cuts: list[int], data: st.DataObject
+) -> None:
+    """So that no figure of a coordinator is believed, and no honest one is contradicted."""
+    cuts = [cut for cut in cuts if cut < len(manifest.pieces)]
+    honest = assignment_for(
+        "a", manifest, Placement((_lane(manifest, window, cuts),), {}), 1, _BOARDS
+    )
+    assert in_flight_bytes(msgspec.structs.replace(honest, reserved_bytes=0)) == in_flight_bytes(
+        honest
+    )
+    assert in_flight_bytes(honest) == honest.reserved_bytes
+    claimed = data.draw(st.integers(0, 2**40))
+    raised = msgspec.structs.replace(honest, reserved_bytes=claimed)
+    assert in_flight_bytes(raised) == max(claimed, honest.reserved_bytes)
+    trial = trial_assignment(manifest, manifest.pieces, 1)
+    assert in_flight_bytes(msgspec.structs.replace(trial, reserved_bytes=0)) == trial.reserved_bytes
+
+
+def test_a_tensor_that_comes_in_as_floats_is_counted_as_floats() -> None:
+    """Where a piece reads int8 the floats are held until it runs."""
+    ports = [Port("image", (1, 8, 8, 1)), Port("t0", (1, 8, 8, 4)), Port("t1", (1, 8, 8, 1))]
+    narrow = msgspec.structs.replace(ports[1], dtype="int8", scale=1.0, zero_point=0)
+    pieces = [make_piece(0, ports[:1], ports[1:2]), make_piece(1, [narrow], ports[2:])]
+    lane = Lane({"piece_00": "b", "piece_01": "a"}, 1)
+    boards = {name: Peer("tcp://127.0.0.1:9") for name in "ab"}
+    order = assignment_for("a", make_manifest(pieces), Placement((lane,), {}), 1, boards)
+    assert in_flight_bytes(order) == ports[1].nbytes + ports[2].nbytes
+
+
+@given(manifests(), st.integers(1, 4), st.integers(0, 3000), st.data())
+def test_what_pieces_took_when_they_were_tried_is_entered_or_refused(
+    manifest: Manifest, cores: int, limit: int, data: st.DataObject
+) -> None:
+    order = assignment_for("a", manifest, Placement((_lane(manifest, 1, []),), {}), 1, _BOARDS)
+    ledger = Ledger(limit * KIB, 0)
+    took = st.integers(0, 2000).map(lambda kib: kib * KIB)
+    proofs = {}
+    for piece in manifest.pieces:
+        resident, peak = sorted((data.draw(took), data.draw(took)))
+        proofs[piece.sha256] = Proof(peak, resident, (), ())
+    try:
+        copies = reserve(order, ledger, cores)
+        before = ledger.held
+        reserve_proven(order, proofs, ledger, copies)
+    except BoardError:
+        return
+    pieces = [as_proven(piece, proofs) for piece in manifest.pieces]
+    needed = peak_board_bytes(pieces, order.reserved_bytes)
+    assert ledger.held >= max(before, needed + (copies - 1) * peak_board_bytes(pieces, 0))
+    assert all(p.peak_memory_bytes >= proofs[p.sha256].peak_memory_bytes for p in pieces)

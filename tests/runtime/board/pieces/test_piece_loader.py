@@ -21,7 +21,9 @@ from edgeseg_runtime.board.pieces.piece_loader import (
     MemoryReleased,
     PieceArrived,
     PieceLoader,
+    PiecesProven,
     PieceStored,
+    ProvePieces,
     ReportReady,
     ReportRefused,
     RequestPiece,
@@ -50,7 +52,8 @@ _RECEIVING = (*_SEARCHING, CacheSearched((FIRST, SECOND)))
 _STORING = (*_RECEIVING, PieceArrived(FIRST, _PACKED))
 _RECEIVING_SECOND = (*_STORING, PieceStored())
 _STORING_SECOND = (*_RECEIVING_SECOND, PieceArrived(SECOND, _PACKED))
-_LOADING = (*_STORING_SECOND, PieceStored())
+_PROVING = (*_STORING_SECOND, PieceStored())
+_LOADING = (*_PROVING, PiecesProven())
 _READY = (*_LOADING, StepsLoaded())
 
 
@@ -76,10 +79,14 @@ def _after(events: tuple[Event, ...]) -> PieceLoader:
         pytest.param(
             _STORING_SECOND, StorePiece(PIECES[1], _PACKED), LoadState.STORING, id="second arrives"
         ),
-        pytest.param(_LOADING, LoadSteps(), LoadState.LOADING, id="all are kept"),
+        pytest.param(_PROVING, ProvePieces(PIECES), LoadState.PROVING, id="all are kept"),
         pytest.param(
-            (*_SEARCHING, CacheSearched(())), LoadSteps(), LoadState.LOADING, id="none is missing"
+            (*_SEARCHING, CacheSearched(())),
+            ProvePieces(PIECES),
+            LoadState.PROVING,
+            id="none is missing",
         ),
+        pytest.param(_LOADING, LoadSteps(), LoadState.LOADING, id="all have run"),
         pytest.param(
             (*_SEARCHING, CacheSearched((SECOND,))),
             RequestPiece(SECOND),
@@ -98,7 +105,9 @@ def test_what_an_event_makes_necessary(
 
 
 @pytest.mark.parametrize(
-    "events", [_SEARCHING, _STORING, _LOADING], ids=["search", "store", "load"]
+    "events",
+    [_SEARCHING, _STORING, _PROVING, _LOADING],
+    ids=["search", "store", "prove", "load"],
 )
 def test_a_failure_is_reported_once_and_ends_it(events: tuple[Event, ...]) -> None:
     loader = _after(events)
@@ -139,6 +148,7 @@ def test_a_piece_that_was_not_asked_for_changes_nothing(
         ((Assigned(),), Assigned()),
         (_RECEIVING, PieceStored()),
         (_STORING, StepsLoaded()),
+        (_PROVING, StepsLoaded()),
         (_READY, StepsLoaded()),
     ],
 )
@@ -183,10 +193,13 @@ def _outcome(instruction: object, missing: tuple[str, ...], *, fails: bool) -> E
         return None
     if isinstance(instruction, RequestPiece):
         return PieceArrived(instruction.sha256, _PACKED)
-    if isinstance(instruction, AwaitMemory):
-        return MemoryReleased()
-    if fails:
+    if fails and not isinstance(instruction, AwaitMemory):
         return LoadFailed("a reason")
-    if isinstance(instruction, SearchCache):
-        return CacheSearched(missing)
-    return PieceStored() if isinstance(instruction, StorePiece) else StepsLoaded()
+    successes: dict[type, Event] = {
+        AwaitMemory: MemoryReleased(),
+        SearchCache: CacheSearched(missing),
+        StorePiece: PieceStored(),
+        ProvePieces: PiecesProven(),
+        LoadSteps: StepsLoaded(),
+    }
+    return successes[type(instruction)]

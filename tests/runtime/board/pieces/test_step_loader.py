@@ -47,7 +47,7 @@ def test_each_step_has_as_many_sets_as_was_said(opened: Bundle) -> None:
 def test_first_are_all_steps_or_the_first_one(opened: Bundle, *, resident: bool) -> None:
     steps = {piece.name: Step((piece,)) for piece in opened.manifest.pieces}
     loader = StepLoader(steps, resident=resident, copies=1, threads=1, base_bytes=resident_bytes())
-    loaded = loader.load_first()
+    loaded = loader.load_first({})
     assert list(loaded.interpreters) == list(steps)[: None if resident else 1]
     assert loaded.excess_bytes < 64 * _MIB
     last = list(steps)[-1]
@@ -59,4 +59,4 @@ def test_a_process_that_takes_more_than_was_entered_shows_an_excess(opened: Bund
     base_bytes = resident_bytes() - 100 * _MIB
     loader = StepLoader(steps, resident=True, copies=1, threads=1, base_bytes=base_bytes)
     entered = sum(piece.resident_memory_bytes for piece in opened.manifest.pieces)
-    assert loader.load_first().excess_bytes > 100 * _MIB - entered - 64 * _MIB
+    assert loader.load_first({}).excess_bytes > 100 * _MIB - entered - 64 * _MIB

@@ -91,10 +91,16 @@ def transposed(config: Config, height: int, made_height: int) -> RowMap | str:
 
 
 def enlarged(config: Config, height: int, made_height: int) -> RowMap | str:
-    """Repeat every row, or interpolate between it and its neighbours."""
+    """Repeat every row, or interpolate between it and its neighbours.
+
+    Weights of an interpolation by a factor that is no power of two are rounded, in a tile
+    otherwise than in the whole image.
+    """
     factor, interpolation = config["size"][0], config["interpolation"]
     if interpolation == "nearest":
         return RowMap(1, factor, 0, 0, 0, height, made_height)
+    if interpolation == "bilinear" and factor & (factor - 1):
+        return "interpolates by a factor that is no power of two"
     if interpolation == "bilinear":
         low = (1 - factor) // 2  # rounded down, so that the two rows are there for every factor
         return RowMap(1, factor, low, low + factor, 0, height, made_height)

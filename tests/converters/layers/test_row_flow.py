@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.quiet import import_keras
+from edgeseg_converters.layers.row_flow import enlarged
 from edgeseg_converters.layers.rows import RowMap, Rows, Shift
 from edgeseg_converters.rewrite.row_maps import row_map
 
@@ -32,7 +33,7 @@ def recipes(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
         "Conv2DTranspose": {"filters": 1, "kernel_size": kernel, **window},
         "MaxPooling2D": {"pool_size": kernel, **window},
         "AveragePooling2D": {"pool_size": kernel, **window},
-        "UpSampling2D": {"size": stride, "interpolation": how},
+        "UpSampling2D": {"size": stride, "interpolation": "nearest" if stride == 3 else how},
         "ZeroPadding2D": {"padding": edges},
         "Cropping2D": {"cropping": edges},
         "BatchNormalization": {},
@@ -148,3 +149,12 @@ def test_ranges_of_rows() -> None:
     assert one.meet(Rows(7, 9)).count == 0
     assert one.holds(Rows(3, 6))
     assert not one.holds(other)
+
+
+@pytest.mark.parametrize(("factor", "divides"), [(2, True), (3, False), (4, True), (6, False)])
+def test_interpolation_is_divided_where_its_weights_are_exact(
+    factor: int, *, divides: bool
+) -> None:
+    settings_ = {"size": [factor, factor], "interpolation": "bilinear"}
+    assert isinstance(enlarged(settings_, 8, 8 * factor), RowMap) == divides
+    assert isinstance(enlarged({**settings_, "interpolation": "nearest"}, 8, 8 * factor), RowMap)

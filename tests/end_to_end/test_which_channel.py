@@ -86,7 +86,7 @@ def test_a_guess_that_the_model_contradicts_is_a_question(
 
 def test_a_background_beside_regions_is_refused(tmp_path: Path) -> None:
     model = _model(tmp_path, "sigmoid", _BRIGHT, _DARK, _NEVER)
-    words = ("-o", tmp_path / "m.edgeseg", "--regions", "nested", "--background", "0")
-    one_line(edgeseg("convert", model, *words), 2, "--regions exclusive")
-    words = ("-o", tmp_path / "m.edgeseg", "--background", "middle")
-    one_line(edgeseg("convert", model, *words), 2, "is no channel")
+    words = ("convert", model, "-o", tmp_path / "m.edgeseg")
+    nested = ("--regions", "nested", "--background", "0")
+    one_line(edgeseg(*words, *nested), 2, "--regions exclusive")
+    one_line(edgeseg(*words, "--background", "middle"), 2, "is no channel")

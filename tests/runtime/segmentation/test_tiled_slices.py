@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 from manifests import make_manifest, make_piece
+from numpy.typing import NDArray
 
 from edgeseg.bundle.manifest import Manifest, Port, Preprocessing
 from edgeseg.imaging.levels import to_input, window
@@ -62,7 +63,8 @@ def test_results_in_any_order_make_the_slices(
     """A model that gives its input back gives the slice back, in every tile's share."""
     tiles = list(TiledSlices(scan, [0, 3], tiling))
     random.Random(1).shuffle(tiles)
-    sums, made = TileSums(tiling, 1), {}
+    sums = TileSums(tiling, 1)
+    made: dict[int, NDArray[np.uint8]] = {}
     for tile in tiles:
         output = to_probabilities(to_input(tile.levels, manifest.preprocessing))
         made |= dict(sums.add(Result(tile.index, "probabilities", output)))

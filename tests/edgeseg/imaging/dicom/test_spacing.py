@@ -17,7 +17,7 @@ from edgeseg.imaging.formats import read_scan
 
 def _planes(positions: NDArray[np.float64], **odd: object) -> list[Plane]:
     """Return slices at positions (n, 3) without any file."""
-    planes = []
+    planes: list[Plane] = []
     for index, position in enumerate(positions.tolist()):
         header = drawn_slice(index, ImagePositionPatient=position, **odd)
         entry = DicomFile(f"IM{index}", lambda: pytest.fail("no file is opened"), whole=True)

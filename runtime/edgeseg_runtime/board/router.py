@@ -120,7 +120,9 @@ class Router:
         elif isinstance(message, Ping):
             self._admission.note_heard(time.monotonic())
             listener = self._resources.listener
-            listener.send(sender, session_pong(listener, session.deployment))
+            running_seconds = self._resources.threads.running_seconds
+            pong = session_pong(listener, session.deployment, running_seconds)
+            listener.send(sender, pong)
         elif isinstance(message, Bye):
             self._end_session("coordinator went")
         else:

@@ -1,6 +1,8 @@
 """Work done in threads beside the message loop, whose results come back into it."""
 
 import os
+import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -29,6 +31,7 @@ class Threads:
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="edgeseg")
         self._done: deque[Callable[[], None]] = deque()
         self._waiting: deque[Callable[[], None]] = deque()
+        self._started: dict[int, float] = {}
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
@@ -37,10 +40,26 @@ class Threads:
         """Return a descriptor that is readable while results wait to be settled."""
         return self._wake_read
 
+    @property
+    def running_seconds(self) -> float:
+        """For how long the work has run by now that has run for longest."""
+        now = time.monotonic()
+        return max([0.0, *(now - start for start in list(self._started.values()))])
+
     def submit(self, work: Callable[[], _T], then: Callable[["Future[_T]"], None]) -> None:
         """Run ``work`` in a thread; ``then`` is given its future by :meth:`settle`."""
         self.running += 1
-        self._pool.submit(work).add_done_callback(lambda future: self._finish(future, then))
+        self._pool.submit(self._timed, work).add_done_callback(
+            lambda future: self._finish(future, then)
+        )
+
+    def _timed(self, work: Callable[[], _T]) -> _T:
+        thread = threading.get_ident()
+        self._started[thread] = time.monotonic()
+        try:
+            return work()
+        finally:
+            del self._started[thread]
 
     def settle(self) -> None:
         """Hand over every result that has come in."""

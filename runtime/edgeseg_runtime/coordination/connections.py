@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TypeAlias, TypeVar
 
+import msgspec
 import zmq
 
 from edgeseg.boards.boards_file import Board, BoardEntry
@@ -228,6 +229,15 @@ class Connections:
         """Bar a board that can't or won't do its part, and release it for other coordinators."""
         self.fleet = self.fleet.barred(board, reason)
         self._by_name[board].dismiss(self._session)
+
+    def leave_out_hanging(self, board: str, reason: str) -> None:
+        """Let a board rest that answers, but gets nothing done; it is released."""
+        self.fleet = self.fleet.stalled(board, reason, time.monotonic())
+        connection = self._by_name[board]
+        if connection.pong is not None:
+            # When it comes back, what it said before no longer counts.
+            connection.pong = msgspec.structs.replace(connection.pong, running_seconds=0.0)
+        connection.dismiss(self._session)
 
     def close(self) -> None:
         """Release the boards and close the sockets."""

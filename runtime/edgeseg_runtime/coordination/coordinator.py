@@ -2,7 +2,8 @@
 
 import math
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -13,6 +14,7 @@ from edgeseg.bundle.signed_manifest import signed_manifest
 from edgeseg.errors import BundleError, WireError
 from edgeseg_runtime.coordination.backlog import Backlog, PendingSlice, Result
 from edgeseg_runtime.coordination.connections import Connections
+from edgeseg_runtime.coordination.deadlines import Deadlines
 from edgeseg_runtime.coordination.fleet import Fleet
 from edgeseg_runtime.coordination.sent_planes import SentPlanes
 from edgeseg_runtime.messaging.assignments import assignment_for, reader_boards
@@ -30,6 +32,9 @@ from edgeseg_runtime.messaging.wire import (
     TensorData,
     tensor_array,
 )
+
+_STEP_SECONDS = 15.0
+"""A step that was given up may take so long beyond the time that its successors wait for it."""
 
 
 class Coordinator:
@@ -77,6 +82,8 @@ class Coordinator:
         # On the wire each slice of an epoch has a number of its own, backlog after backlog.
         self._backlog: Backlog | None = None
         self._first_number = self._next_number = 0
+        self._sent_at: dict[int, float] = {}
+        self.deadlines = Deadlines()
         self._connections = Connections(entries, keys, self._result_bytes)
         if not tolerant:
             try:
@@ -115,8 +122,29 @@ class Coordinator:
         """What each board last reported of itself."""
         return self._connections.last_pongs
 
+    @property
+    def oldest_seconds(self) -> float:
+        """For how long the slice has been in flight that has been for longest."""
+        return time.monotonic() - min(self._sent_at.values()) if self._sent_at else 0.0
+
+    def leave_out_hanging(self, boards: Iterable[str], limit_seconds: float) -> bool:
+        """Let boards rest where a thread has been at one piece of work for longer than that.
+
+        The last board present is kept. Whether any was left out is returned.
+        """
+        any_hangs = False
+        pongs = self.last_pongs
+        for name in boards:
+            seconds = pongs[name].running_seconds if name in pongs else 0.0
+            if seconds > limit_seconds and len(self.fleet.present) > 1:
+                any_hangs = True
+                reason = f"it answers, but hangs in a piece for {seconds:.0f} s"
+                self._connections.leave_out_hanging(name, reason)
+        return any_hangs
+
     def renew(self) -> None:
         """Begin another run: losses and bars of boards no longer count."""
+        self.deadlines = Deadlines()
         self._connections.fleet = self.fleet.renewed()
 
     def deploy(self, placement: Placement) -> None:
@@ -169,8 +197,10 @@ class Coordinator:
         """Send slices to the lanes that have room, and prepare the next for when there is."""
         if backlog is not self._backlog:
             self._backlog, self._first_number = backlog, self._next_number
+            self._sent_at.clear()
         for pending, lane in backlog.admit():
             self._send_slice(pending, lane)
+            self._sent_at[pending.index] = time.monotonic()
         backlog.look_ahead()
 
     def collect(self, backlog: Backlog) -> Iterator[Result]:
@@ -192,6 +222,7 @@ class Coordinator:
                 result = self._result(name, message, payload, backlog)
                 if result is not None:
                     backlog.finish(result.index)
+                    self._note_finished(result.index)
                     self._connections.fleet = self.fleet.progressed()
                     # The board should have its next slice before this result is processed.
                     self.admit(backlog)
@@ -214,6 +245,11 @@ class Coordinator:
         """Release the boards and close the sockets."""
         self._connections.close()
 
+    def _note_finished(self, index: int) -> None:
+        sent_at = self._sent_at.pop(index, None)
+        if sent_at is not None:
+            self.deadlines.note_slice(time.monotonic() - sent_at)
+
     @property
     def _deployed(self) -> Placement:
         if self.placement is None:
@@ -232,6 +268,7 @@ class Coordinator:
         for name, assignment in assignments.items():
             self._connections.send(name, replace(assignment, signed=signed))
         loading = set(assignments)
+        start = time.monotonic()
         while loading:
             for name, message, _ in self._connections.poll():
                 if isinstance(message, PieceRequest) and message.epoch == self._epoch:
@@ -240,6 +277,9 @@ class Coordinator:
                     loading.discard(name)
                 elif isinstance(message, Refused):
                     self._leave_out_failed(name, message)
+            # A step of an earlier epoch that still runs keeps the pieces from being loaded.
+            waited_seconds = time.monotonic() - start
+            self.leave_out_hanging(loading & {*self.fleet.present}, waited_seconds + _STEP_SECONDS)
             self.fleet.require(assignments)
 
     def _leave_out_failed(self, board: str, message: Failed | Refused) -> None:

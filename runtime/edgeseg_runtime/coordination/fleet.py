@@ -144,6 +144,14 @@ class Fleet:
             ),
         )
 
+    def stalled(self, board: str, reason: str, now: float) -> "Fleet":
+        """Return the fleet in which a board rests that answers, but gets nothing done."""
+        lost = self.lost(board, reason, now).states[board]
+        pause = min(LONGEST_REST_SECONDS, FIRST_REST_SECONDS * 2**lost.rests)
+        if lost.rests_until is None:
+            lost = replace(lost, rests_until=now + pause, rests=lost.rests + 1)
+        return self._with(board, lost)
+
     def rested(self, now: float) -> "Fleet":
         """Return the fleet in which boards that have rested long enough may join again."""
         ready = {

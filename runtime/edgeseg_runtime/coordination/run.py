@@ -99,16 +99,20 @@ class FailoverRun:
         backlog = Backlog(slices, in_runs=self._coordinator.sends_stacks)
         self._begin(backlog)
         while not backlog.done:
+            came = False
             try:
                 self._coordinator.admit(backlog)
                 for result in self._coordinator.collect(backlog):
+                    came = True
                     self.journal.slice_returned()
                     yield result
                 lost = False
             except BoardsLostError:
                 lost = True
+            # Results may wait while whoever takes them is busy: only what is not there is overdue.
+            overdue = not (lost or came) and self._overdue()
             self._note_losses()
-            if self._placement_due(backlog, lost=lost):
+            if overdue or self._placement_due(backlog, lost=lost):
                 self._place(backlog, REPLANNING_SECONDS)
         self.journal.epoch_ended(self._coordinator.pongs())
         self._ready = True
@@ -127,6 +131,24 @@ class FailoverRun:
         backlog.restart(_limits(self.plan))
         # Boards do nothing between runs: what they last reported still holds.
         self.journal.epoch_began(self._coordinator.last_pongs)
+
+    def _overdue(self) -> bool:
+        """Return whether a slice has been in flight for so long that all are to be sent again.
+
+        Boards that hang in a step are left out, and rest.
+        """
+        coordinator = self._coordinator
+        planned_seconds = self.plan.prediction.latency
+        limit_seconds = coordinator.deadlines.seconds(planned_seconds)
+        if coordinator.oldest_seconds <= limit_seconds:
+            return False
+        coordinator.deadlines.note_missed()
+        if not coordinator.leave_out_hanging(coordinator.fleet.present, limit_seconds / 2):
+            self._tell(
+                f"a slice is not done after {limit_seconds:.0f} s, though every board answers; "
+                "sending it again"
+            )
+        return True
 
     def _placement_due(self, backlog: Backlog, *, lost: bool) -> bool:
         """Return whether the slices that are left need, or deserve, another placement."""

@@ -110,13 +110,24 @@ class WorkerTotals:
         )
 
 
-def session_pong(listener: Listener, deployment: Deployment | None) -> Pong:
-    """Return the figures of a session, as its coordinator is told them."""
+def session_pong(listener: Listener, deployment: Deployment | None, running_seconds: float) -> Pong:
+    """Return the figures of a session, as its coordinator is told them.
+
+    Parameters
+    ----------
+    listener
+        Counts the bytes of the session.
+    deployment
+        What runs now, if anything.
+    running_seconds
+        For how long a thread has been at one piece of work.
+    """
     return Pong(
         peak_memory_bytes=peak_resident_bytes(),
         sent_bytes=_session_sent_bytes(listener, deployment),
         received_bytes=listener.received_bytes,
         piece_times=deployment.piece_times if deployment else {},
+        running_seconds=running_seconds,
     )
 
 

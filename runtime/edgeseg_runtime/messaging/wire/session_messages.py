@@ -6,7 +6,7 @@ import msgspec
 
 from edgeseg.boards.boards_file import UNMEASURED, CoreSpeed
 from edgeseg.bundle.manifest import Count
-from edgeseg_runtime.messaging.wire.fields import Message, PieceTime, ShortText
+from edgeseg_runtime.messaging.wire.fields import Message, PieceTime, Seconds, ShortText
 
 Nanoseconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
 """What a byte takes; neither infinite nor NaN."""
@@ -67,12 +67,17 @@ class Ping(Message, frozen=True):
 
 
 class Pong(Message, frozen=True):
-    """From a worker: the answer to a Ping, with the figures of the session."""
+    """From a worker: the answer to a Ping, with the figures of the session.
+
+    ``running_seconds`` is for how long a thread has been at one piece of work, even one that was
+    given up: a step that hangs goes on for ever.
+    """
 
     peak_memory_bytes: Count
     sent_bytes: Count
     received_bytes: Count
     piece_times: dict[ShortText, PieceTime]
+    running_seconds: Seconds = 0.0
 
 
 class Bye(Message, frozen=True):

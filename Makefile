@@ -102,6 +102,7 @@ soak: env
 	$(BIN)/python tests/soak/growth.py build/soak.edgeseg
 	$(BIN)/python tests/soak/small_board.py
 	$(BIN)/python tests/soak/memory.py
+	$(BIN)/python tests/soak/attacks.py
 	PYTHONPATH=tests/support $(BIN)/python tests/fuzz/messages.py build/soak.edgeseg
 	PYTHONPATH=tests/support $(BIN)/python tests/fuzz/bundles.py
 	PYTHONPATH=tests/support $(BIN)/python tests/fuzz/pieces.py build/soak.edgeseg

@@ -47,6 +47,7 @@ def test_a_board_that_hangs_in_inference_does_not_hold_up_the_run(
     hounsfield: NDArray[np.int16],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    *,
     at: int,
 ) -> None:
     """From the start, in mid-volume, or over the last slices."""

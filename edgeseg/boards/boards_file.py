@@ -10,6 +10,7 @@ import msgspec
 
 from edgeseg.bundle.manifest import Piece
 from edgeseg.codecs.pace import CodecPace, expected_paces
+from edgeseg.codecs.table import CodecName
 from edgeseg.errors import UsageError
 from edgeseg.text.suggestions import near_key, near_path
 from edgeseg.text.units import MIB, parse_bytes, parse_rate
@@ -120,7 +121,8 @@ class BoardEntry(LinkEntry, frozen=True, forbid_unknown_fields=True):
     """One ``[[board]]`` of a boards file.
 
     A worker that runs states its memory and cores itself; ``memory`` and ``cores`` are for
-    planning without it. ``piece_ms`` are measured milliseconds of pieces on one core;
+    planning without it. ``piece_ms`` are measured milliseconds of pieces on one core, ``codec_ns``
+    measured nanoseconds of one core to encode and to decode a byte of a tensor, by codec;
     ``public_key`` is the key whose secret half its worker must prove to have.
     """
 
@@ -130,6 +132,7 @@ class BoardEntry(LinkEntry, frozen=True, forbid_unknown_fields=True):
     memory: str | None = None
     cores: Annotated[int, msgspec.Meta(ge=1)] = 1
     piece_ms: dict[PieceKey, float] = {}
+    codec_ns: dict[CodecName, tuple[float, float]] = {}
     public_key: PublicKey | None = None
 
     @property
@@ -168,7 +171,14 @@ class BoardEntry(LinkEntry, frozen=True, forbid_unknown_fields=True):
             WORKER_BASE,
             self.cores,
             self.speed,
-            codecs=expected_paces(self.speed),
+            codecs=self._paces or expected_paces(self.speed),
+        )
+
+    @property
+    def _paces(self) -> tuple[CodecPace, ...]:
+        return tuple(
+            CodecPace(codec, encode / 1e9, decode / 1e9)
+            for codec, (encode, decode) in self.codec_ns.items()
         )
 
     def seconds(self, pieces: Iterable[Piece]) -> dict[str, float]:
@@ -194,6 +204,8 @@ class BoardEntry(LinkEntry, frozen=True, forbid_unknown_fields=True):
             raise UsageError("speed must be a number above zero")
         if not all(0 < milliseconds < math.inf for milliseconds in self.piece_ms.values()):
             raise UsageError("piece_ms must be numbers above zero")
+        if not all(0 < ns < math.inf for pair in self.codec_ns.values() for ns in pair):
+            raise UsageError("codec_ns must be pairs of numbers above zero")
 
 
 class BoardsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

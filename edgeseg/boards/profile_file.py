@@ -1,16 +1,17 @@
 """Writes what was measured of boards and links into the boards file; all else in it stays."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tomlkit
-from tomlkit.items import Table
+from tomlkit.items import InlineTable, Table
 
 from edgeseg.boards.boards_file import Board, piece_key
 from edgeseg.boards.link import Link
 from edgeseg.bundle.manifest import Manifest
+from edgeseg.codecs.pace import CodecPace
 from edgeseg.errors import OutputError
 from edgeseg.files.atomic import atomic_path
 from edgeseg.text.units import MIB, format_rate
@@ -81,6 +82,8 @@ def _enter(entry: Any, manifest: Manifest, figures: MeasuredBoard) -> None:
         "latency_ms": _rounded(link.latency * 1e3),
         "byte_ns": _rounded(link.toll * 1e9),
     }
+    if figures.board.codecs:
+        values["codec_ns"] = _codec_table(figures.board.codecs)
     measured = [piece for piece in manifest.pieces if piece.name in figures.seconds]
     times = {piece_key(piece): _rounded(figures.seconds[piece.name] * 1e3) for piece in measured}
     trailing = _set(entry, values)
@@ -91,6 +94,14 @@ def _enter(entry: Any, manifest: Manifest, figures: MeasuredBoard) -> None:
             table[piece_key(piece)].comment(f"{manifest.model_name}, {piece.name}")
         for item in trailing or [tomlkit.nl()]:
             table.add(item)
+
+
+def _codec_table(paces: Iterable[CodecPace]) -> InlineTable:
+    """Return nanoseconds a byte of encoding and decoding, by codec, on one line."""
+    table = tomlkit.inline_table()
+    for pace in paces:
+        table[pace.codec] = [_rounded(1e9 * pace.encode), _rounded(1e9 * pace.decode)]
+    return table
 
 
 def _set(table: Any, values: Mapping[str, Any]) -> list[Any]:

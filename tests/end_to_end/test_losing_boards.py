@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 import quota
 from processes import (
@@ -23,7 +25,7 @@ from processes import (
     output_of,
     segment,
 )
-from scans import names, write_ct
+from scans import AIR, TILTED, names, write_ct
 
 from edgeseg.text.units import MIB
 
@@ -92,6 +94,46 @@ def test_a_killed_worker_is_one_line_and_the_same_mask(
     assert loss["recovery_seconds"] < 30
     assert (report["slices"], report["epochs"], report["resumed_slices"]) == (_SLICES, 2, 0)
     assert names(tmp_path) == {_MASK, "report.json"}
+
+
+@pytest.fixture(scope="module")
+def smooth(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A scan of blocks of one value: what it becomes between pieces is worth encoding."""
+    blocks = np.random.default_rng(3).integers(-200, 400, (4, 4, _SLICES)).astype(np.int16)
+    blocks[0] = AIR
+    voxels = blocks.repeat(16, axis=0).repeat(16, axis=1)
+    path = tmp_path_factory.mktemp("smooth") / "ct.nii"
+    nib.save(nib.Nifti1Image(voxels, TILTED), path)
+    return path
+
+
+def test_encoded_tensors_outlive_a_board_and_a_stop(
+    workers: Workers, tiny_bundle: Path, tmp_path: Path, smooth: Path
+) -> None:
+    """For the least memory pieces are spread; what crosses is encoded, until the mask is whole."""
+    words = ("--objective", "memory", "--report", tmp_path / "report.json")
+    plain = _words([workers.start() for _ in range(2)])
+    to = ("-o", tmp_path / "plain.nii", "--wire", "none")
+    ran = edgeseg("segment", tiny_bundle, smooth, *to, *words, *plain)
+    assert ran.code == 0, ran
+    sent = json.loads((tmp_path / "report.json").read_text())["wire_bytes"]
+
+    started = [workers.start() for _ in range(3)]
+    again = (tiny_bundle, smooth, "-o", tmp_path / _MASK, "--wire", "lossless", *words)
+    with _running(*again, *_words(started)) as run:
+        _until(lambda: _begun(tmp_path))
+        started[1].process.kill()
+        kept = (tmp_path / _KEPT).stat().st_size
+        _until(lambda: (tmp_path / _KEPT).stat().st_size > kept + 10_000)
+        run.send_signal(signal.SIGINT)
+        assert "board board-2 was lost" in output_of(run).err
+    resumed = edgeseg("segment", *again, "--resume", *_words([started[0], started[2]]))
+    assert resumed.code == 0, resumed
+    assert (tmp_path / _MASK).read_bytes() == (tmp_path / "plain.nii").read_bytes()
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert 0 < report["resumed_slices"] < _SLICES
+    per_slice = report["wire_bytes"] / (_SLICES - report["resumed_slices"])
+    assert per_slice < 0.7 * sent / _SLICES
 
 
 def test_a_worker_that_the_kernel_kills_for_want_of_memory_costs_no_slice(

@@ -162,3 +162,20 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "none.toml", tmp_path):
         with pytest.raises(UsageError, match="can't read the boards file"):
             read_boards(path)
+
+
+def test_measured_costs_of_codecs_take_the_place_of_expected_ones(tmp_path: Path) -> None:
+    (pi,) = _read(tmp_path, _PLANNED + "codec_ns = {lossless = [7.5, 5]}\n").board
+    (pace,) = pi.expected.codecs
+    assert (pace.codec, pace.encode, pace.decode) == ("lossless", 7.5e-9, 5e-9)
+
+
+@pytest.mark.parametrize("figures", ["[0, 1]", "[1, -1]", "[1, inf]", "[nan, 1]"])
+def test_costs_of_codecs_out_of_range_are_refused(tmp_path: Path, figures: str) -> None:
+    with pytest.raises(UsageError, match="codec_ns must be pairs of numbers above zero"):
+        _read(tmp_path, f"{_PLANNED}codec_ns = {{lossless = {figures}}}\n")
+
+
+def test_an_unknown_codec_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no boards file"):
+        _read(tmp_path, _PLANNED + "codec_ns = {gzip = [1, 1]}\n")

@@ -7,9 +7,10 @@ import pytest
 from manifests import chain_manifest
 
 from edgeseg.boards.boards_file import Board, piece_key, read_boards
-from edgeseg.boards.link import Link
+from edgeseg.boards.link import GIGABIT, Link
 from edgeseg.boards.profile_file import MeasuredBoard, write_profile
 from edgeseg.bundle.manifest import Manifest
+from edgeseg.codecs.pace import CodecPace
 from edgeseg.errors import OutputError
 
 _FILE = """\
@@ -142,3 +143,14 @@ def test_a_file_that_changed_meanwhile_is_left_alone(path: Path, text: str) -> N
     with pytest.raises(OutputError, match="changed meanwhile"):
         _write(path, _OTHER, 0.25)
     assert path.read_text() == text
+
+
+def test_costs_of_codecs_are_written_on_one_line_and_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "boards.toml"
+    path.write_text('[[board]]\nname = "one"\nmemory = "75MiB"\n')
+    paces = (CodecPace("lossless", 7.5e-9, 5e-9), CodecPace("int8", 6e-9, 3e-9))
+    board = Board("one", 75 * 2**20, codecs=paces)
+    write_profile(path, _MANIFEST, [MeasuredBoard(board, GIGABIT, {})], None)
+    (entry,) = read_boards(path).board
+    assert entry.codec_ns == {"lossless": (7.5, 5.0), "int8": (6.0, 3.0)}
+    assert "codec_ns = {lossless = [7.5, 5.0], int8 = [6.0, 3.0]}" in path.read_text()

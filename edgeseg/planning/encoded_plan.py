@@ -22,9 +22,6 @@ WORTHWHILE_SHARE = 0.97
 _FAST_LINK = 5e8
 """Bytes a second above which no codec keeps up with a link."""
 
-_FIRST_SHARE = 0.5
-"""Part of the time limit in which lanes are looked for that send tensors as they are."""
-
 _Codecs = Mapping[str, CodecName]
 _Evaluate = Callable[[_Codecs], EvaluatedPlacement | None]
 
@@ -46,7 +43,8 @@ def plan_encoded(
     Parameters
     ----------
     problem, objective, time_limit, clock
-        As for :func:`edgeseg.planning.plan`.
+        As for :func:`edgeseg.planning.plan`; the search for encoded tensors takes as long again,
+        so that lanes without them are no worse than if nothing else were looked for.
     wire
         ``none``, ``auto``, or a codec.
 
@@ -70,8 +68,8 @@ def plan_encoded(
         )
     if codec == NONE or missing or (wire == "auto" and _all_fast(problem)):
         return plan_or_time_share(problem, objective, time_limit, clock)
+    plain = plan_or_time_share(problem, objective, time_limit, clock)
     deadline = Deadline(clock() + time_limit, clock)
-    plain = plan_or_time_share(problem, objective, time_limit * _FIRST_SHARE, clock)
     if any(lane.shifts for lane in plain.lanes):
         return plain
     small = _with_small_tensors(problem, codec)

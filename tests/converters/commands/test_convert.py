@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 import edgeseg_converters
 from edgeseg.boards.boards_file import BoardEntry, BoardsFile
 from edgeseg.bundle.bundle_file import Bundle
+from edgeseg.bundle.meaning import describe_wire
 from edgeseg.errors import (
     BudgetError,
     EdgesegError,
@@ -173,6 +174,9 @@ def test_int8_bundle_is_calibrated_and_records_its_scales(
     manifest = Bundle(bundle).manifest
     ports = [port for piece in manifest.pieces for port in (*piece.inputs, *piece.outputs)]
     assert all(port.dtype == "int8" and port.scale for port in ports)
+    between = {port.tensor for port in ports} - {manifest.input.tensor, manifest.output.tensor}
+    assert manifest.wire_ratios.keys() == between
+    assert "of the bytes between pieces" in describe_wire(manifest)
 
 
 def test_logits_are_completed_and_the_user_is_told(tmp_path: Path) -> None:

@@ -119,7 +119,10 @@ def _lie(pipe: Any, epoch: Any, finished: Event, count: int, seed: int) -> None:
     for number in range(count):
         forged = number % round(1 / _FORGED) == 0
         frames = _forged(epoch.value, number) if forged else hostile.message()
-        socket.send_multipart([coordinator, *frames])
+        try:
+            socket.send_multipart([coordinator, *frames])
+        except zmq.ZMQError:
+            break  # a coordinator cuts off whoever breaks the protocol
     finished.set()
     socket.close()
     time.sleep(60)

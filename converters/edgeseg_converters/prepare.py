@@ -26,6 +26,7 @@ from edgeseg_converters.keras.model_file import load_model
 from edgeseg_converters.keras.output_grid import output_field
 from edgeseg_converters.keras.output_image import with_image_output
 from edgeseg_converters.keras.output_meaning import decoding, is_stated
+from edgeseg_converters.keras.stand_ins import stand_in_notes
 from edgeseg_converters.network import Network
 from edgeseg_converters.options import ConversionOptions
 from edgeseg_converters.rewrite.cse import merge_common_subexpressions
@@ -93,7 +94,8 @@ def prepare(model: Path, options: ConversionOptions) -> Prepared:
     VolumeError
         If the slices can't be read.
     """
-    chosen = choose_output(load_model(model), options.model_output)
+    loaded = load_model(model)
+    chosen = choose_output(loaded, options.model_output)
     network = read_network(chosen, options.input_shape)
     image = with_image_output(network.graph)
     graph, note = complete_logits(image, options.activation)
@@ -106,6 +108,7 @@ def prepare(model: Path, options: ConversionOptions) -> Prepared:
     preprocessing = _tiled(preprocessing, how, options)
     images = _images(options, preprocessing)
     notes = [line for line in (note, fed_note) if line]
+    notes += stand_in_notes(loaded)
     stated = is_stated(network.graph, options.labels, options.background, options.regions)
     views = Views(
         air_image(preprocessing),

@@ -106,14 +106,25 @@ def clipped(
     if not windowed:
         hu: NDArray[np.float32] = np.clip(image, low, high, dtype=np.float32)
         return hu
-    if preprocessing.channels > 1 and _has_several_windows(preprocessing):
+    check_pictures(preprocessing)
+    scaled = np.multiply(image, np.float32((high - low) / GREY_LEVELS), dtype=np.float32)
+    scaled += np.float32(low)
+    return scaled
+
+
+def check_pictures(preprocessing: Preprocessing) -> None:
+    """Refuse pictures, which have been windowed, to a model whose channels have several windows.
+
+    Raises
+    ------
+    VolumeError
+        If the model reads several.
+    """
+    if len({preprocessing.window_of(c) for c in range(preprocessing.channels)}) > 1:
         raise VolumeError(
             "pictures have been windowed already, and this model reads several windows; give the "
             "CT in HU, as NIfTI or DICOM"
         )
-    scaled = np.multiply(image, np.float32((high - low) / GREY_LEVELS), dtype=np.float32)
-    scaled += np.float32(low)
-    return scaled
 
 
 def to_levels(hu: NDArray[np.float32], preprocessing: Preprocessing) -> NDArray[np.uint16]:
@@ -167,10 +178,6 @@ def to_input(levels: Levels, preprocessing: Preprocessing) -> NDArray[np.float32
         else:
             _fill_channel(plane, tensor[0, :, :, channel], preprocessing, channel)
     return tensor
-
-
-def _has_several_windows(preprocessing: Preprocessing) -> bool:
-    return len({preprocessing.window_of(c) for c in range(preprocessing.channels)}) > 1
 
 
 def _scale_grey(plane: Levels, channel: NDArray[np.float32], input_range: Interval) -> None:

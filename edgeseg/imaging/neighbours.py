@@ -7,7 +7,7 @@ from typing import cast
 import numpy as np
 
 from edgeseg.bundle.manifest import Preprocessing
-from edgeseg.imaging.levels import Levels
+from edgeseg.imaging.levels import Levels, check_pictures
 from edgeseg.imaging.scan import Slices
 from edgeseg.imaging.slices import to_model
 
@@ -41,6 +41,26 @@ def stacked(planes: Sequence[Levels]) -> Levels:
     if len(planes) == 1:
         return planes[0]
     return cast(Levels, np.stack(planes))
+
+
+def input_notes(scan: Slices, preprocessing: Preprocessing) -> tuple[str, ...]:
+    """Return what should be known about a scan that a model reads so, a line each.
+
+    Raises
+    ------
+    VolumeError
+        If it consists of pictures, which show no second window, and the model reads several.
+    """
+    if scan.windowed:
+        check_pictures(preprocessing)
+    if preprocessing.planes == 1:
+        return ()
+    if len(scan) == 1:
+        return ("the model reads neighbouring slices, and there is one: it stands in for them",)
+    if scan.windowed:
+        order = "the pictures are taken for slices from feet to head in the order of their names"
+        return (f"the model reads neighbouring slices: {order}",)
+    return ()
 
 
 class SliceLevels:

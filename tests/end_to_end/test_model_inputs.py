@@ -7,6 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 from processes import edgeseg, one_line
 
 from edgeseg.bundle.bundle_file import Bundle
@@ -112,6 +113,9 @@ def test_each_window_is_a_channel(tmp_path: Path) -> None:
     expected = ((voxels >= 100) & (voxels <= 200)).sum((1, 2)).tolist()
     scan = _write(tmp_path / "ct.nii.gz", voxels)
     assert _found(bundle, scan, tmp_path / "mask.nii.gz") == expected
+    Image.fromarray(np.zeros((_SIZE, _SIZE), np.uint8)).save(tmp_path / "slice.png")
+    picture = edgeseg("segment", bundle, tmp_path / "slice.png", "-o", tmp_path / "mask.png")
+    one_line(picture, 1, "windowed already, and this model reads several windows")
 
 
 def test_a_threshold_within_a_wide_window_is_met_to_the_hu(tmp_path: Path) -> None:

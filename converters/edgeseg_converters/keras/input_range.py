@@ -25,6 +25,9 @@ _PASSING = frozenset(
 )
 """Kinds of layers that move the image, or repeat it, and leave its values."""
 
+_PASSING_FUNCTIONS = frozenset({"clip", "maximum", "minimum", "slice", "stack", "tile"})
+"""Operators that do, or that bound the values alone."""
+
 _LARGEST_UNIT = 1.5
 """Mean or deviation of numbers that are no grey levels and no HU."""
 
@@ -65,7 +68,9 @@ class _Scaling:
     def is_of_hounsfield(self) -> bool:
         """Whether no grey levels are like that: below 0, or further apart than they can be."""
         low, high = GREY
-        return bool(np.any((self.mean < low) | (self.mean > high) | (self.deviation > high)))
+        return not self.is_of_pictures and bool(
+            np.any((self.mean < low) | (self.mean > high) | (self.deviation > high))
+        )
 
 
 def expected_range(network: Network, window: Interval) -> tuple[Interval, str | None]:
@@ -85,7 +90,7 @@ def expected_range(network: Network, window: Interval) -> tuple[Interval, str | 
     Raises
     ------
     UsageError
-        If it may be grey levels or HU, and these differ.
+        If it may be grey levels or HU, and these differ, or if it is HU that the window cuts off.
     """
     scalings = list(_scalings(network))
     known = [scaling for scaling in scalings if scaling is not None]
@@ -94,16 +99,22 @@ def expected_range(network: Network, window: Interval) -> tuple[Interval, str | 
     first = known[0]
     what = f"{first.layer} rescales the model's input"
     otherwise = f"{field_name('input_range')} says otherwise"
-    if all(each.is_of_pictures for each in known) or window == GREY:
-        return GREY, (f"{what}, which is taken for grey levels: it is fed 0 to 255; {otherwise}")
-    if any(each.is_of_hounsfield for each in known):
-        low, high = window
+    low, high = window
+    is_hounsfield = any(each.is_of_hounsfield for each in known)
+    if is_hounsfield and window != GREY:
         return window, f"{what}, which is taken for HU: it is fed {low:g} to {high:g}; {otherwise}"
+    if all(each.is_of_pictures for each in known) or (window == GREY and not is_hounsfield):
+        return GREY, f"{what}, which is taken for grey levels: it is fed 0 to 255; {otherwise}"
     mean, deviation = np.mean(first.mean), np.mean(first.deviation)
+    seen = f"{first.layer} takes {mean:.4g} off the model's input and divides by {deviation:.4g}"
+    if is_hounsfield:
+        raise UsageError(
+            f"{seen}, as of HU beyond 0 to 255; give {field_name('window')} with the HU that the "
+            f"model was trained on, or {field_name('input_range')} 0,255 where it is fed no others"
+        )
     raise UsageError(
-        f"{first.layer} takes {mean:.4g} off the model's input and divides by {deviation:.4g}, "
-        f"which may be grey levels or HU; give {field_name('input_range')} 0,255 for grey levels, "
-        f"or {window[0]:g},{window[1]:g} for HU"
+        f"{seen}, which may be grey levels or HU; give {field_name('input_range')} 0,255 for grey "
+        f"levels, or {low:g},{high:g} for HU"
     )
 
 
@@ -137,7 +148,7 @@ def _readers(graph: Graph, tensor: str) -> Iterator[Layer]:
     """Yield the layers that read the image's values, wherever these were moved to."""
     for name in graph.consumers[tensor]:
         layer = graph.layer(name)
-        if layer.kind in _PASSING:
+        if layer.kind in _PASSING or layer.config.get("function") in _PASSING_FUNCTIONS:
             yield from _readers(graph, layer.output.name)
         else:
             yield layer

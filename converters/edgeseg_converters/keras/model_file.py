@@ -2,16 +2,22 @@
 
 import json
 import re
+import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from edgeseg.errors import EdgesegError, ModelError
 from edgeseg.text.suggestions import near_path
 from edgeseg_converters.keras.generations import reason_of
+from edgeseg_converters.keras.instead import instead_of
+from edgeseg_converters.keras.lambdas import way_out_of_lambda
 from edgeseg_converters.keras.quiet import import_keras, import_tf_keras, quiet
 from edgeseg_converters.keras.rebuild import class_of
+from edgeseg_converters.keras.stand_ins import stand_ins, without_lambdas
 from edgeseg_converters.layers.registry import registered_kinds
 
 _HDF5_MAGIC = b"\x89HDF"
@@ -19,6 +25,7 @@ _ZIP_MAGIC = b"PK"
 _MODELS = {"Functional", "Model", "Sequential"}
 _OPERATORS = {"TFOpLambda", "SlicingOpLambda"}
 _BUILT_IN = ("keras.", "tf_keras.", "tensorflow.python.keras.")
+_REPLACE = "replace them by built-in Keras layers"
 _SAVE_AGAIN = "save the whole model again with model.save('model.keras')"
 
 
@@ -73,8 +80,10 @@ def _load_zip(path: Path) -> Any:
         raise ModelError(f"{path} is a zip file but no Keras model; {_SAVE_AGAIN}") from error
     except (ValueError, zipfile.BadZipFile, OSError) as error:
         raise ModelError(f"{path} is damaged; copy it again, or {_SAVE_AGAIN}") from error
-    _check(path, config)
-    return _open(path, version, ".keras")
+    config, plain = without_lambdas(config), config
+    _check(path, config, generation=_generation(version))
+    with _described_anew(path, config, changed=config != plain) as file:
+        return _open(file, version, config, ".keras")
 
 
 def _load_hdf5(path: Path) -> Any:
@@ -88,10 +97,16 @@ def _load_hdf5(path: Path) -> Any:
     except OSError as error:
         raise ModelError(f"{path} is truncated or damaged; copy it again") from error
     if config is None:
-        raise ModelError(f"{path} holds weights but no model; {_SAVE_AGAIN}")
-    _check(path, json.loads(config))
+        raise ModelError(
+            f"{path} holds weights but no model: load them into the model in the code that built "
+            f"it (model.load_weights), then {_SAVE_AGAIN}"
+        )
+    plain = json.loads(config)
+    described = without_lambdas(plain)
     text = version.decode() if isinstance(version, bytes) else str(version)
-    return _open(path, text, ".h5", ".hdf5")
+    _check(path, described, generation=_generation(text))
+    with _described_anew(path, described, changed=described != plain) as file:
+        return _open(file, text, described, ".h5", ".hdf5")
 
 
 def _load_saved_model(path: Path) -> Any:
@@ -110,22 +125,49 @@ def _load_saved_model(path: Path) -> Any:
     except (DecodeError, KeyError, ValueError) as error:
         raise ModelError(f"{metadata} is damaged; copy the folder again") from error
     # Every node is revived by its own description, whatever the root says of it.
-    _check(path, root, *described.values())
-    return _open(path, "2")
+    _check(path, root, *described.values(), generation=_generation("2"))
+    return _open(path, "2", root)
 
 
 def _is_saved_model(path: Path) -> bool:
     return (path / "saved_model.pb").is_file()
 
 
-def _open(path: Path, version: str, *suffixes: str) -> Any:
+@contextmanager
+def _described_anew(path: Path, description: Any, *, changed: bool) -> Iterator[Path]:
+    """Yield the file, or where its description changed a copy that has the new one."""
+    if not changed:
+        yield path
+        return
+    with TemporaryDirectory() as folder:
+        copy = Path(folder) / path.name
+        text = json.dumps(description)
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as read, zipfile.ZipFile(copy, "w") as written:
+                for name in read.namelist():
+                    written.writestr(name, text if name == "config.json" else read.read(name))
+        else:
+            import h5py
+
+            shutil.copyfile(path, copy)
+            with h5py.File(copy, "r+") as file:
+                file.attrs["model_config"] = text
+        yield copy
+
+
+def _generation(version: str) -> Any:
+    return import_keras() if version.startswith("3") else import_tf_keras()
+
+
+def _open(path: Path, version: str, description: Any, *suffixes: str) -> Any:
     """Load with the generation of Keras that wrote the file; Keras tells formats by the suffix."""
     if suffixes and path.suffix not in suffixes:
         raise ModelError(f"{path} has the wrong suffix; rename it to {path.stem}{suffixes[0]}")
-    keras = import_keras() if version.startswith("3") else import_tf_keras()
+    keras = _generation(version)
+    known = {**stand_ins(description, keras), **_registered()}
     try:
         with quiet():
-            return keras.models.load_model(path, custom_objects=_registered(), compile=False)
+            return keras.models.load_model(path, custom_objects=known, compile=False)
     except EdgesegError:
         raise
     except Exception as error:
@@ -136,7 +178,7 @@ def _open(path: Path, version: str, *suffixes: str) -> Any:
         ) from error
 
 
-def _check(path: Path, root: Any, *others: Any) -> None:
+def _check(path: Path, root: Any, *others: Any, generation: Any) -> None:
     """Refuse a description that would need code beside Keras itself, naming the layers."""
     if not isinstance(root, dict):
         raise ModelError(f"{path} does not describe a model; {_SAVE_AGAIN}")
@@ -145,11 +187,20 @@ def _check(path: Path, root: Any, *others: Any) -> None:
             f"{path} holds the subclassed model {root.get('class_name')}, which has no layer "
             "graph; build it with keras.Model(inputs, outputs) and save it again"
         )
-    foreign = sorted(set(_foreign([root, *others])))
-    if foreign:
+    known = stand_ins(root, generation)
+    found = dict(_foreign([root, *others], known))
+    if found:
+        ways = [way for way in dict.fromkeys(found.values()) if way]
         raise ModelError(
-            f"{path} has custom or Lambda layers, which are never run: {', '.join(foreign)}; "
-            "replace them by built-in Keras layers"
+            f"{path} has custom or Lambda layers, which are never run: {', '.join(sorted(found))}; "
+            f"{'; '.join([*ways, _REPLACE])}"
+        )
+    functions = sorted(set(_functions([root, *others], generation)))
+    if functions:
+        raise ModelError(
+            f"{path} has functions of its own, which are never run: {', '.join(functions)}; build "
+            "the model with activation=None there, call the function on what the layer makes "
+            "(keras.ops then stand in the file), set the weights and save it again"
         )
 
 
@@ -159,23 +210,58 @@ def _has_graph(root: Any) -> bool:
     return isinstance(config, list) or (isinstance(config, dict) and "layers" in config)
 
 
-def _foreign(value: Any, owner: str = "?") -> Iterator[str]:
-    """Yield ``name (kind)`` of every layer, however deep, that is a Lambda or not Keras's own."""
+def _foreign(
+    value: Any, known: Mapping[str, Any], owner: str = "?"
+) -> Iterator[tuple[str, str | None]]:
+    """Yield ``name (kind)`` of every layer, however deep, that is a Lambda or not Keras's own.
+
+    With it comes what replaces it, where that is known; those with a stand-in are left out.
+    """
     if isinstance(value, list):
         for item in value:
-            yield from _foreign(item, owner)
+            yield from _foreign(item, known, owner)
     if not isinstance(value, dict):
         return
     kind = str(value.get("class_name", ""))
     owner = _name(value, owner)
     if re.split(r"[.>]", kind)[-1].strip("_").lower() == "lambda":
-        yield f"{owner} ({kind})"
+        yield f"{owner} ({kind})", way_out_of_lambda(value)
     layers = value.get("layers")
     for layer in layers if isinstance(layers, list) else ():
-        if isinstance(layer, dict) and not (_is_built_in(layer) or _is_registered(layer)):
-            yield f"{_name(layer, owner)} ({layer.get('class_name')})"
+        if isinstance(layer, dict) and not (
+            _is_built_in(layer) or _is_registered(layer) or layer.get("class_name") in known
+        ):
+            advice = instead_of(str(layer.get("class_name")))
+            yield f"{_name(layer, owner)} ({layer.get('class_name')})", _beside_default(advice)
     for item in value.values():
-        yield from _foreign(item, owner)
+        yield from _foreign(item, known, owner)
+
+
+def _beside_default(advice: str) -> str | None:
+    return advice.rpartition("; or ")[0] or None
+
+
+def _functions(value: Any, keras: Any, owner: str = "?") -> Iterator[str]:
+    """Yield ``function of layer`` of every activation that is a function and none of Keras."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _functions(item, keras, owner)
+    if not isinstance(value, dict):
+        return
+    owner = _name(value, owner)
+    function = _function_name(value.get("activation"))
+    if function is not None and not hasattr(keras.activations, function):
+        yield f"{function} of {owner}"
+    for item in value.values():
+        yield from _functions(item, keras, owner)
+
+
+def _function_name(activation: Any) -> str | None:
+    """Return the name of an activation that is a function; None if it is a layer or none."""
+    if isinstance(activation, dict) and activation.get("class_name") == "function":
+        registered = str(activation.get("registered_name"))
+        return registered if ">" in registered else str(activation.get("config"))
+    return activation if isinstance(activation, str) else None
 
 
 def _is_registered(layer: dict[str, Any]) -> bool:

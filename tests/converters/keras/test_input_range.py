@@ -83,6 +83,8 @@ def test_a_model_that_scales_hu_is_fed_hu(network: Network) -> None:
     fed, note = expected_range(network, (-1000.0, 1000.0))
     assert fed == (-1000.0, 1000.0)
     assert "taken for HU: it is fed -1000 to 1000" in (note or "")
+    with pytest.raises(UsageError, match="as of HU beyond 0 to 255; give window with the HU"):
+        expected_range(network, GREY)
 
 
 @pytest.mark.parametrize(
@@ -107,3 +109,10 @@ def test_the_image_is_followed_through_layers_that_only_move_it() -> None:
     joined = Layer("joined", "Concatenate", ("padding", "padding"), Tensor("joined", (1, 8, 8, 2)))
     assert _fed(_network(padding, joined, _scaling(1 / 255, 0.0, reads="joined"))) == GREY
     assert _fed(_network(padding, joined, _layer("conv", "Conv2D", "joined"))) == UNIT
+    clipped = _layer("clipped", "Operator", function="clip")
+    assert _fed(_network(clipped, _scaling(1 / 255, 0.0, reads="clipped"))) == GREY
+    reversed_channels = _layer("sliced", "Operator", function="slice")
+    caffe = _scaling([1.0, 1.0, 1.0], [-103.9, -116.8, -123.7], reads="sliced")
+    assert _fed(_network(reversed_channels, caffe)) == GREY
+    with pytest.raises(UsageError, match="grey levels or HU"):
+        _fed(_network(reversed_channels, caffe), _SOFT_TISSUE)

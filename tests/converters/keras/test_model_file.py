@@ -11,8 +11,10 @@ import pytest
 import zoo
 
 from edgeseg.errors import ModelError
+from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.model_file import load_model
 from edgeseg_converters.keras.quiet import import_keras, import_tf_keras, quiet
+from edgeseg_converters.keras.stand_ins import stand_in_notes
 
 pytestmark = pytest.mark.tensorflow
 
@@ -140,7 +142,7 @@ def test_weights_without_a_model(tmp_path: Path) -> None:
     path = tmp_path / "model.weights.h5"
     with quiet():
         zoo.plain(import_keras()).save_weights(path)
-    assert "holds weights but no model; save the whole model" in refusal(path)
+    assert "holds weights but no model: load them into the model" in refusal(path)
 
 
 def test_folder_that_is_no_saved_model(tmp_path: Path) -> None:
@@ -204,9 +206,63 @@ def test_foreign_layers_are_named_and_never_run(
     assert not marker.exists()
 
 
+@pytest.mark.parametrize(
+    ("generation", "name"),
+    [("keras", "model.keras"), ("tf_keras", "model.h5"), ("tf_keras", "model.keras")],
+)
+def test_what_structure_tells_is_opened_without_the_code(
+    tmp_path: Path, generation: str, name: str
+) -> None:
+    keras = MODULES[generation]()
+    layers = keras.layers
+
+    class FixedDropout(layers.Dropout):  # type: ignore[misc, name-defined]
+        pass
+
+    class Trained(keras.Model):  # type: ignore[misc, name-defined]
+        def train_step(self, data: Any) -> Any:
+            return data
+
+    image = keras.Input((8, 8, 1))
+    x = layers.Lambda(lambda x: x / 255 - 0.5)(image)
+    x = FixedDropout(0.2, name="fixed")(layers.Conv2D(2, 3)(x))
+    model = Trained(image, layers.Conv2D(1, 1)(layers.Dropout(0.1)(x)))
+    loaded = load_model(save(model, tmp_path / name))
+    images = zoo.random_images(1, 8)
+    expected = np.asarray(model(images, training=False))
+    np.testing.assert_allclose(np.asarray(loaded(images)), expected, atol=1e-6)
+    assert stand_in_notes(loaded) == (
+        "fixed (FixedDropout) is taken for a dropout by its name and settings, and left out",
+    )
+    kinds = [layer.kind for layer in read_network(loaded).graph.layers]
+    assert kinds == ["Rescaling", "Conv2D", "Conv2D"]
+
+
+@pytest.mark.parametrize("generation", MODULES)
+def test_a_dropout_that_may_act_when_it_predicts_is_refused(
+    tmp_path: Path, generation: str
+) -> None:
+    keras = MODULES[generation]()
+    kind = type("MCDropout", (keras.layers.Dropout,), {})
+    message = refusal(save(one_layer(keras, kind(0.1, name="mc")), tmp_path / "model.keras"))
+    assert "mc (MCDropout); use a Dropout layer; replace them" in message
+
+
+@pytest.mark.parametrize("generation", MODULES)
+def test_a_function_of_the_file_is_named_with_a_way_out(tmp_path: Path, generation: str) -> None:
+    keras = MODULES[generation]()
+
+    def mine(x: Any) -> Any:
+        return x
+
+    conv = keras.layers.Conv2D(1, 1, activation=mine, name="conv")
+    message = refusal(save(one_layer(keras, conv), tmp_path / "model.keras"))
+    assert "functions of its own, which are never run: mine of conv; build the model" in message
+
+
 def test_a_lambda_inside_a_wrapper_is_found(tmp_path: Path) -> None:
     keras = import_tf_keras()
-    inner = keras.layers.Lambda(lambda x: x, name="hidden")
+    inner = keras.layers.Lambda(lambda x: x * x, name="hidden")
     model = one_layer(keras, keras.layers.TimeDistributed(inner))
     assert "hidden (Lambda)" in refusal(save(model, tmp_path / "model.h5"))
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edgeseg.bundle.manifest import Preprocessing
-from edgeseg.imaging.neighbours import SliceLevels, neighbours
+from edgeseg.errors import VolumeError
+from edgeseg.imaging.neighbours import SliceLevels, input_notes, neighbours
 from edgeseg.imaging.slices import SliceGeometry
 
 
@@ -66,6 +67,24 @@ def test_a_stack_holds_the_neighbours_and_reads_each_slice_once(count: int, slic
         assert stack.shape == (slices, 4, 4)
         assert stack[:, 0, 0].tolist() == expected
     assert scan.read == list(range(count))
+
+
+def test_what_a_scan_lacks_for_a_model_is_said() -> None:
+    one = Preprocessing((0.0, 255.0), (4, 4))
+    stack = Preprocessing((0.0, 255.0), (4, 4), channels=3, slices=3)
+    volume, pictures = _Scan([1, 2, 3]), _Scan([1, 2, 3], windowed=True)
+    assert (
+        input_notes(volume, one) == input_notes(pictures, one) == input_notes(volume, stack) == ()
+    )
+    (said,) = input_notes(pictures, stack)
+    assert "in the order of their names" in said
+    (said,) = input_notes(_Scan([1]), stack)
+    assert "there is one: it stands in for them" in said
+    windows = ((0.0, 255.0), (100.0, 200.0))
+    several = Preprocessing((0.0, 255.0), (4, 4), channels=2, windows=windows, level_bits=16)
+    assert input_notes(volume, several) == ()
+    with pytest.raises(VolumeError, match="give the CT in HU"):
+        input_notes(pictures, several)
 
 
 def test_a_model_of_one_slice_reads_no_neighbour() -> None:

@@ -350,9 +350,9 @@ class ConversionOptions(msgspec.Struct, frozen=True, kw_only=True):
             choices=lambda: ("nested", "exclusive"),
         ),
     ] = None
-    """Whether sigmoids are regions, outermost first: of three KiTS' kidney_and_mass, mass, tumor.
+    """Whether sigmoids are regions, outermost first; or each is a label.
 
-    None takes them for such where ``labels`` are named so, or the last layer is called regions.
+    Three are those of KiTS (kidney_and_mass, mass, tumor). None takes them for such where ``labels`` are named so, or the last layer is called regions.
     """
 
     model_output: Annotated[

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from edgeseg.cli.main import main
 from edgeseg.inference.tflite_engine import TfliteEngine
 
@@ -15,10 +17,10 @@ FLAG = "HANGING_WORKER_FLAG"
 _run = TfliteEngine.run
 
 
-def _hang(engine: TfliteEngine, arrays: Iterable[Any]) -> list[Any]:
+def _hang(self: TfliteEngine, arrays: Iterable[NDArray[Any]]) -> list[NDArray[Any]]:
     while Path(os.environ[FLAG]).exists():
         time.sleep(0.05)
-    return _run(engine, arrays)
+    return _run(self, arrays)
 
 
 if __name__ == "__main__":

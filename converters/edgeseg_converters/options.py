@@ -352,7 +352,8 @@ class ConversionOptions(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     """Whether sigmoids are regions, outermost first; or each is a label.
 
-    Three are those of KiTS (kidney_and_mass, mass, tumor). None takes them for such where ``labels`` are named so, or the last layer is called regions.
+    Three are those of KiTS (kidney_and_mass, mass, tumor). None takes them for regions where
+    ``labels`` are named so, or the last layer is called regions.
     """
 
     model_output: Annotated[

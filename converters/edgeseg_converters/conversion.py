@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from edgeseg.bundle.bundle_file import write_bundle
-from edgeseg.bundle.manifest import Manifest, contradiction, format_for
+from edgeseg.bundle.manifest import Manifest, format_for
+from edgeseg.bundle.manifest_checks import contradiction
 from edgeseg.errors import EdgesegError, field_name
 from edgeseg.files.atomic import check_writable, write_json
 from edgeseg.progress import Progress, Tell, silent, untold

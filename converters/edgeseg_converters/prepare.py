@@ -5,7 +5,8 @@ from pathlib import Path
 
 import msgspec
 
-from edgeseg.bundle.manifest import Decoding, Label, Preprocessing, tiles_contradiction
+from edgeseg.bundle.manifest import Decoding, Label, Preprocessing
+from edgeseg.bundle.manifest_checks import tiles_contradiction
 from edgeseg.bundle.meaning import describe_field
 from edgeseg.bundle.rules import Rule
 from edgeseg.errors import ModelError, field_name

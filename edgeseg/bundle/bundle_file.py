@@ -16,7 +16,8 @@ from pathlib import Path
 import msgspec
 import zstandard
 
-from edgeseg.bundle.manifest import Manifest, Piece, parse_manifest
+from edgeseg.bundle.manifest import Manifest, Piece
+from edgeseg.bundle.manifest_checks import parse_manifest
 from edgeseg.errors import BundleError
 from edgeseg.files.archive import DAMAGE, stored_archive
 from edgeseg.files.atomic import atomic_path

@@ -4,7 +4,8 @@ import msgspec
 import zstandard
 
 from edgeseg.bundle.bundle_file import Bundle
-from edgeseg.bundle.manifest import Manifest, parse_manifest
+from edgeseg.bundle.manifest import Manifest
+from edgeseg.bundle.manifest_checks import parse_manifest
 from edgeseg.bundle.signature import verify_manifest
 from edgeseg.errors import BundleError
 

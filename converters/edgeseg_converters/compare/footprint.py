@@ -10,7 +10,8 @@ import msgspec
 import numpy as np
 
 from edgeseg.bundle.bundle_file import MANIFEST, Bundle
-from edgeseg.bundle.manifest import Piece, parse_manifest
+from edgeseg.bundle.manifest import Piece
+from edgeseg.bundle.manifest_checks import parse_manifest
 from edgeseg.errors import EdgesegError
 from edgeseg.files.ownership import scratch_folder
 from edgeseg.inference.banded import runner_of

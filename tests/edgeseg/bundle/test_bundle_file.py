@@ -24,7 +24,8 @@ from edgeseg.bundle.bundle_file import (
     unpack,
     write_bundle,
 )
-from edgeseg.bundle.manifest import FORMAT, Manifest, Piece, Port, contradiction, parse_manifest
+from edgeseg.bundle.manifest import FORMAT, Manifest, Piece, Port
+from edgeseg.bundle.manifest_checks import contradiction, parse_manifest
 from edgeseg.errors import BundleError, OutputError
 
 _MODELS = {f"piece_{n:02d}": random.Random(n).randbytes(400) * 3 for n in range(2)}

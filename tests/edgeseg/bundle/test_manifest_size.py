@@ -11,7 +11,8 @@ from manifests import chain_manifest
 from processes import edgeseg
 
 from edgeseg.bundle.bundle_file import MANIFEST, MAX_MANIFEST_BYTES, Bundle, write_bundle
-from edgeseg.bundle.manifest import MAX_PIECES, Label, Manifest, parse_manifest
+from edgeseg.bundle.manifest import MAX_PIECES, Label, Manifest
+from edgeseg.bundle.manifest_checks import parse_manifest
 from edgeseg.errors import BundleError
 
 _LABEL = {"value": 1, "name": "x" * 500, "color": "#ff8800"}

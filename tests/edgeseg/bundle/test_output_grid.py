@@ -6,16 +6,8 @@ import msgspec
 import pytest
 from manifests import make_manifest, make_piece
 
-from edgeseg.bundle.manifest import (
-    Decoding,
-    Manifest,
-    OutputField,
-    Port,
-    Preprocessing,
-    contradiction,
-    format_for,
-    parse_manifest,
-)
+from edgeseg.bundle.manifest import Decoding, Manifest, OutputField, Port, Preprocessing, format_for
+from edgeseg.bundle.manifest_checks import contradiction, parse_manifest
 from edgeseg.bundle.meaning import describe_decoding
 from edgeseg.errors import BundleError
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from manifests import IMAGE, make_manifest, make_piece
 
-from edgeseg.bundle.manifest import Bands, Manifest, Port, Strips, contradiction
+from edgeseg.bundle.manifest import Bands, Manifest, Port, Strips
+from edgeseg.bundle.manifest_checks import contradiction
 from edgeseg.inference.banded import band_of
 
 MASK = Port("mask", (1, 8, 8, 1))

@@ -72,7 +72,7 @@ def test_a_piece_that_never_ends_is_ended(tmp_path: Path) -> None:
     start = time.monotonic()
     with pytest.raises(CrashingPieceError, match="piece_00 has not run once in 1 s"):
         try_piece(piece, _limits(seconds=0.6))
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 20
 
 
 def test_a_piece_that_nobody_waits_for_is_ended(tmp_path: Path) -> None:

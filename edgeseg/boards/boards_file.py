@@ -9,13 +9,13 @@ from typing import Annotated, TypeAlias
 import msgspec
 
 from edgeseg.bundle.manifest import Piece
+from edgeseg.codecs.names import CodecName
 from edgeseg.codecs.pace import CodecPace, expected_paces
-from edgeseg.codecs.table import CodecName
 from edgeseg.errors import UsageError
 from edgeseg.text.suggestions import near_key, near_path
 from edgeseg.text.units import MIB, parse_bytes, parse_rate
 
-WORKER_BASE = 80 * MIB
+WORKER_BASE = 82 * MIB
 """About how many bytes a worker takes before any piece, with what is kept for connections."""
 
 _KEY_DIGITS = 16

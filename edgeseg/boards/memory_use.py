@@ -6,7 +6,8 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from edgeseg.bundle.manifest import Manifest, Piece, Port
-from edgeseg.codecs.table import CodecName, most_bytes
+from edgeseg.codecs.names import CodecName
+from edgeseg.codecs.table import most_bytes
 from edgeseg.codecs.table import working_bytes as codec_bytes
 
 SEALING = 2

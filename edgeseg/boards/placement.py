@@ -9,7 +9,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from edgeseg.bundle.manifest import Manifest
-from edgeseg.codecs.table import CodecName
+from edgeseg.codecs.names import CodecName
 
 SPARE_SLICES = 1
 """Slices in flight beyond one a board, so that no board waits for the coordinator."""

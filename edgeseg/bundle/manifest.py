@@ -7,8 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 
 from edgeseg.bundle.rules import Rule, Rules
-from edgeseg.codecs.ratio import Ratio
-from edgeseg.codecs.table import CodecName
+from edgeseg.codecs.names import CodecName, Ratio
 
 FORMAT = 3
 """The newest format; a bundle is written in the oldest that says all of it, see format_for."""

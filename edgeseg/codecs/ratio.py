@@ -1,16 +1,13 @@
 """How much smaller codecs make tensors: measured, or expected where nobody has measured it."""
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, TypeAlias
+from typing import Any, TypeAlias
 
-import msgspec
 from numpy.typing import NDArray
 
-from edgeseg.codecs.table import CODECS, NONE, CodecName, encode
+from edgeseg.codecs.names import CODECS, NONE, CodecName
+from edgeseg.codecs.table import encode
 from edgeseg.errors import EdgesegError
-
-Ratio: TypeAlias = Annotated[float, msgspec.Meta(gt=0, le=1)]
-"""Bytes of a payload for each byte of its tensor."""
 
 Ratios: TypeAlias = Mapping[CodecName, float]
 """The ratio that each codec comes to."""

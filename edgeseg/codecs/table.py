@@ -8,22 +8,14 @@ more than five eighths of its tensor.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgeseg.codecs import chunks, values
+from edgeseg.codecs.names import CodecName
 from edgeseg.errors import EdgesegError, WireError
-
-CodecName: TypeAlias = Literal["none", "lossless", "half", "int8"]
-"""A codec, from most bytes to fewest."""
-
-Wire: TypeAlias = Literal["auto", "none", "lossless", "half", "int8"]
-"""How tensors pass between boards: one codec for all, or ``auto``: lossless where it pays."""
-
-CODECS: tuple[CodecName, ...] = get_args(CodecName)
-NONE: CodecName = "none"
 
 _MOST_EIGHTHS = 5
 

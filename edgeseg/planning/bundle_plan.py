@@ -6,7 +6,7 @@ from pathlib import Path
 from edgeseg.boards.boards_file import read_boards
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.bundle.manifest import Manifest
-from edgeseg.codecs.table import Wire
+from edgeseg.codecs.names import Wire
 from edgeseg.planning.encoded_plan import plan_encoded
 from edgeseg.planning.outcome.objective import Objective
 from edgeseg.planning.planner import Plan

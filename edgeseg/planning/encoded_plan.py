@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from edgeseg.boards.placement import Lane
-from edgeseg.codecs.table import NONE, CodecName, Wire, most_bytes, working_bytes
+from edgeseg.codecs.names import NONE, CodecName, Wire
+from edgeseg.codecs.table import most_bytes, working_bytes
 from edgeseg.errors import PlacementError, field_name
 from edgeseg.planning.clock import SYSTEM_CLOCK, Clock, Deadline
 from edgeseg.planning.heuristics.baselines import EvaluatedPlacement, evaluate_placement

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from edgeseg.codecs.names import CodecName
 from edgeseg.codecs.ratio import measured_ratios
-from edgeseg.codecs.table import CodecName
 from edgeseg_converters.arrays import ModelInput
 from edgeseg_converters.compress.calibration import evenly_spaced
 from edgeseg_converters.tflite.chain import stages

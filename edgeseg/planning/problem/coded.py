@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from edgeseg.boards.memory_use import coding_bytes_of
 from edgeseg.boards.placement import Lane
-from edgeseg.codecs.table import CodecName
+from edgeseg.codecs.names import CodecName
 from edgeseg.planning.problem.problem import Flow, Problem
 
 

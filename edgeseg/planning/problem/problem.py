@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from edgeseg.boards.boards_file import UNMEASURED, Board
 from edgeseg.boards.link import Link
-from edgeseg.codecs.table import CodecName
+from edgeseg.codecs.names import CodecName
 from edgeseg.planning.problem.merged_runs import RunMemory
 
 

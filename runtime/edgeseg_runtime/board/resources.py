@@ -8,7 +8,7 @@ import zmq
 
 from edgeseg import __version__
 from edgeseg.bundle.signature import read_verify_key, require_extra
-from edgeseg.codecs.pace import measured_paces
+from edgeseg.codecs.measured_pace import measured_paces
 from edgeseg.errors import UsageError, field_name
 from edgeseg.inference.engine import engine_name
 from edgeseg.inference.measure import resident_bytes

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 import zmq
 
 from edgeseg.boards.boards_file import Board, BoardEntry
+from edgeseg.codecs.names import CODECS
 from edgeseg.codecs.pace import CodecPace
-from edgeseg.codecs.table import CODECS
 from edgeseg.errors import WireError
 from edgeseg_runtime.messaging.peer_socket import PeerSocket
 from edgeseg_runtime.messaging.transport import Payload

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from edgeseg.boards.boards_file import Board, BoardEntry, LinkEntry
 from edgeseg.bundle.manifest import Manifest
-from edgeseg.codecs.table import Wire
+from edgeseg.codecs.names import Wire
 from edgeseg.errors import PlacementError
 from edgeseg.planning.encoded_plan import plan_encoded
 from edgeseg.planning.outcome.objective import Objective

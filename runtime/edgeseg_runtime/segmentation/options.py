@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeseg.boards.boards_file import BoardEntry, LinkEntry, read_boards
-from edgeseg.codecs.table import Wire
+from edgeseg.codecs.names import Wire
 from edgeseg.errors import UsageError, field_name
 from edgeseg.planning.outcome.objective import Objective
 from edgeseg_runtime.segmentation.segmenter import PATIENCE_SECONDS

@@ -18,7 +18,7 @@ from edgeseg.boards.placement import Placement
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.bundle.manifest import Manifest
 from edgeseg.bundle.rules import Rule, Smooth
-from edgeseg.codecs.table import Wire
+from edgeseg.codecs.names import Wire
 from edgeseg.errors import UsageError
 from edgeseg.imaging.hounsfield import notes_on
 from edgeseg.imaging.scan import Slices

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import zoo
 
-from edgeseg.codecs.table import CODECS
+from edgeseg.codecs.names import CODECS
 from edgeseg_converters.arrays import ModelInput
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.quiet import import_keras

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from edgeseg.codecs.pace import expected_paces, measured_paces
+from edgeseg.codecs.measured_pace import measured_paces
+from edgeseg.codecs.names import CODECS
+from edgeseg.codecs.pace import expected_paces
 from edgeseg.codecs.ratio import estimated_ratios, measured_ratios
-from edgeseg.codecs.table import CODECS
 
 _LOSSLESS_AND_LOSSY = set(CODECS) - {"none"}
 

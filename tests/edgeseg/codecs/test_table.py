@@ -12,7 +12,8 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
 from edgeseg.codecs import chunks
-from edgeseg.codecs.table import CODECS, REDUCTIONS, CodecName, decode, encode, most_bytes
+from edgeseg.codecs.names import CODECS, CodecName
+from edgeseg.codecs.table import REDUCTIONS, decode, encode, most_bytes
 from edgeseg.errors import EdgesegError, WireError
 
 ANY_BITS = arrays(np.uint32, array_shapes(min_dims=1, max_dims=4, max_side=6)).map(

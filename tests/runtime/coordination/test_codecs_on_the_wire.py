@@ -13,7 +13,7 @@ from processes import Workers
 from edgeseg.boards.boards_file import Board, BoardEntry
 from edgeseg.boards.placement import Lane, Placement
 from edgeseg.bundle.bundle_file import Bundle
-from edgeseg.codecs.table import CODECS, CodecName
+from edgeseg.codecs.names import CODECS, CodecName
 from edgeseg.errors import PlacementError
 from edgeseg.imaging.levels import to_input
 from edgeseg.imaging.slices import SliceGeometry, to_probabilities

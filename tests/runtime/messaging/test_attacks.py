@@ -22,7 +22,7 @@ pytestmark = pytest.mark.worker
 
 _MIB = 2**20
 _SECONDS = 2.0
-_LEAST_LIMIT = "80MiB"
+_LEAST_LIMIT = "88MiB"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeseg.bundle.manifest import Piece, Port
-from edgeseg.codecs.table import NONE, CodecName
+from edgeseg.codecs.names import NONE, CodecName
 from edgeseg.errors import EdgesegError, WireError
 from edgeseg.imaging.levels import to_input
 from edgeseg.inference.banded import Runner

@@ -6,7 +6,8 @@ from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
 
-from edgeseg.codecs.table import CodecName, decode, encode
+from edgeseg.codecs.names import CodecName
+from edgeseg.codecs.table import decode, encode
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import msgspec
 from edgeseg.boards.boards_file import PublicKey
 from edgeseg.bundle.manifest import Count, Decoding, Extent, Piece, Port, Preprocessing
 from edgeseg.bundle.signed_manifest import SignedManifest
-from edgeseg.codecs.table import CodecName
+from edgeseg.codecs.names import CodecName
 from edgeseg_runtime.messaging.wire.fields import Message, ShortText
 
 

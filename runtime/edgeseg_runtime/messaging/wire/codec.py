@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeseg.bundle.manifest import MAX_AXES, MAX_PIECE_BYTES, MAX_TENSOR_BYTES
-from edgeseg.codecs.table import NONE, most_bytes
+from edgeseg.codecs.names import NONE
+from edgeseg.codecs.table import most_bytes
 from edgeseg.errors import WireError
 from edgeseg_runtime.messaging.wire.assignment_messages import (
     Assignment,

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 
 from edgeseg.bundle.manifest import Count
-from edgeseg.codecs.table import CodecName
+from edgeseg.codecs.names import CodecName
 from edgeseg_runtime.messaging.wire.fields import Dtype, Job, Message, ShortText, WireShape
 
 Planes: TypeAlias = Annotated[tuple[Count, ...], msgspec.Meta(max_length=1024)]

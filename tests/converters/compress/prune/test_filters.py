@@ -255,7 +255,7 @@ def test_every_layer_with_filters_is_narrowed_or_says_why_not(family: str) -> No
     makers = {layer.name for layer in network.graph.layers if made_by_filters(layer)}
     assert narrowed | kept.keys() == makers
     assert not narrowed & kept.keys()
-    assert kept["head"] == "it makes the network's output"
+    assert kept["regions"] == "it makes the network's output"
     assert all(reason and "\n" not in reason for reason in kept.values())
 
 

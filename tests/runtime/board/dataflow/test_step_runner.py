@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.bundle.manifest import Manifest, Port
-from edgeseg.codecs.table import CodecName
+from edgeseg.codecs.names import CodecName
 from edgeseg.errors import EdgesegError, WireError
 from edgeseg.imaging.levels import to_input
 from edgeseg.imaging.slices import SliceGeometry, to_probabilities

@@ -43,12 +43,15 @@ def from_half(values: NDArray[np.float16], scales: NDArray[np.float32]) -> NDArr
     Raises
     ------
     WireError
-        If the scale is zero, negative, infinite or not a number.
+        If the scale is zero, negative, infinite or not a number, or a value is not finite: nobody
+        encodes such.
     """
     _check_scales(scales)
-    restored = values.astype(np.float32)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
+        restored = values.astype(np.float32)
         restored *= scales[0]
+    if not np.isfinite(restored).all():
+        raise WireError("an encoded tensor has values that are not finite")
     return restored
 
 
@@ -98,7 +101,7 @@ def from_steps(steps: NDArray[np.uint8], scales: NDArray[np.float32]) -> NDArray
     if not np.isfinite(lowest).all():
         raise WireError("an encoded tensor begins at a value that is not finite")
     values = np.empty(steps.shape, np.float32)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         for block in _blocks(steps.shape):
             np.multiply(steps[block], step, out=values[block])
             values[block] += lowest

@@ -89,6 +89,8 @@ class _Connection:
             unread = fcntl.ioctl(self._socket.fileno(), termios.FIONREAD, bytes(4))
         except OSError:
             return False
+        if len(info) < _BYTES_RECEIVED_AT + _BYTES_RECEIVED.size:
+            return True  # an old kernel or an emulator counts no bytes: only connections are
         (received,) = _BYTES_RECEIVED.unpack_from(info, _BYTES_RECEIVED_AT)
         self.bytes_then = self.bytes_now
         self.bytes_now = received - int.from_bytes(unread, sys.byteorder)

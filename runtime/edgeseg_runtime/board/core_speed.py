@@ -40,7 +40,7 @@ def _rate(precision: str, share: float) -> float | None:
     probes = resources.files("edgeseg_runtime.board") / "probes"
     packed = (probes / f"{precision}.tflite.zst").read_bytes()
     try:
-        engine = open_engine(zstandard.decompress(packed, max_output_size=_MAX_BYTES), warm=True)
+        engine = open_engine(zstandard.decompress(packed, max_output_size=_MAX_BYTES))
     except EdgesegError:
         return None
     quickest, start = float("inf"), time.perf_counter()

@@ -7,6 +7,7 @@ from pathlib import Path
 import zmq
 
 from edgeseg import __version__
+from edgeseg.boards.boards_file import CoreSpeed
 from edgeseg.bundle.signature import read_verify_key, require_extra
 from edgeseg.codecs.measured_pace import measured_paces
 from edgeseg.errors import UsageError, field_name
@@ -81,6 +82,9 @@ def open_resources(config: WorkerConfig) -> WorkerResources:
         the process itself needs.
     """
     endpoint = normalize_endpoint(config.listen)
+    # Before it listens, since who connects waits for an answer; and before the memory is measured:
+    # what the probes leave behind is the process's own.
+    core_speed, codecs = _measured_core(config.cores)
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     authenticator = authenticator_for(context, config.key, config.authorized)
     threads = Threads(config.cores)
@@ -89,13 +93,6 @@ def open_resources(config: WorkerConfig) -> WorkerResources:
     root = spool_root(config.spool)
     signer = _signer(config.signed_by)
     sweep(root)
-    # Before the memory is measured: what the probes leave behind is the process's own.
-    share = min(1.0, (cpu_share() or math.inf) / config.cores)
-    core_speed = measure_core_speed(share)
-    codecs: dict[str, CodecTime] = {
-        pace.codec: CodecTime(1e9 * pace.encode / share, 1e9 * pace.decode / share)
-        for pace in measured_paces()
-    }
     give_back_freed_memory()
     process_bytes = resident_bytes()
     base_bytes = process_bytes + CONNECTIONS_BYTES
@@ -107,6 +104,16 @@ def open_resources(config: WorkerConfig) -> WorkerResources:
     )
     resources.new_ledger()
     return resources
+
+
+def _measured_core(cores: int) -> tuple[CoreSpeed, dict[str, CodecTime]]:
+    """Return how fast a core is at pieces and at codecs, with what a control group leaves of it."""
+    share = min(1.0, (cpu_share() or math.inf) / cores)
+    codecs: dict[str, CodecTime] = {
+        pace.codec: CodecTime(1e9 * pace.encode / share, 1e9 * pace.decode / share)
+        for pace in measured_paces()
+    }
+    return measure_core_speed(share), codecs
 
 
 def _signer(path: str | None) -> bytes | None:

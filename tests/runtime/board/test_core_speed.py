@@ -1,6 +1,8 @@
 """A worker measures its cores, says so, and is planned with that."""
 
+import errno
 import math
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,12 +12,14 @@ import numpy as np
 import pytest
 import zstandard
 from manifests import chain_manifest
+from ports import free_ports
 from processes import Workers
 
 from edgeseg.boards.boards_file import UNMEASURED, Board, BoardEntry, CoreSpeed, LinkEntry
 from edgeseg.inference.engine import open_engine
 from edgeseg.planning.problem.from_pieces import REFERENCE_FLOPS
-from edgeseg_runtime.board import core_speed
+from edgeseg_runtime.board import core_speed, resources
+from edgeseg_runtime.board.config import WorkerConfig
 from edgeseg_runtime.board.core_speed import PROBE_FLOPS, measure_core_speed
 from edgeseg_runtime.coordination.problem_from_workers import evened, problem_for
 from edgeseg_runtime.machine import cpu_share
@@ -114,6 +118,31 @@ def test_a_control_groups_share_of_the_cores(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
     assert cpu_share(tmp_path) == share
+
+
+def test_nobody_can_connect_while_a_core_is_measured(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """On a slow board that takes seconds, and who connects expects an answer."""
+    port = free_ports()
+    answers: list[int] = []
+
+    def measured(_share: float) -> CoreSpeed:
+        with socket.socket() as probe:
+            answers.append(probe.connect_ex(("127.0.0.1", port)))
+        return UNMEASURED
+
+    monkeypatch.setattr(resources, "measure_core_speed", measured)
+    config = WorkerConfig(
+        listen=f"tcp://127.0.0.1:{port}", memory_limit="4GiB", spool=str(tmp_path)
+    )
+    opened = resources.open_resources(config)
+    try:
+        assert answers == [errno.ECONNREFUSED]
+        with socket.create_connection(("127.0.0.1", port)):
+            pass
+    finally:
+        opened.close()
 
 
 def test_a_worker_says_how_fast_it_is(workers: Workers, tiny_bundle: Path) -> None:

@@ -157,6 +157,28 @@ def check_writable(target: Path) -> None:
         os.close(lock)
 
 
+def check_distinct(*targets: Path | None) -> None:
+    """Refuse early that two results are written to one file, where the later would be alone.
+
+    Parameters
+    ----------
+    *targets
+        The files to write; None where one is not asked for.
+
+    Raises
+    ------
+    UsageError
+        If two of them are one file.
+    """
+    seen: set[Path] = set()
+    for target in targets:
+        if target is None:
+            continue
+        if target.resolve() in seen:
+            raise UsageError(f"two results would be written to {target}; give each its own file")
+        seen.add(target.resolve())
+
+
 def sync(path: Path) -> None:
     """Have a file's contents, or the names in a folder, written to the disk itself.
 

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from edgeseg.errors import EdgesegError, UsageError, VolumeError, field_name
+from edgeseg.imaging.dicom.choice import parse_choice
 from edgeseg.imaging.dicom.extra import need_dicom
 from edgeseg.imaging.dicom.files import DCM, is_dicom, zips_in
 from edgeseg.imaging.nifti import read_volume
@@ -119,7 +120,8 @@ def read_scan(path: Path, series: str | None = None, progress: Progress = silent
     row = format_of(path)
     if series is not None and row.read_series is None:
         names = " or ".join(row.name for row in scan_formats() if row.read_series is not None)
-        raise UsageError(f"{field_name('series')} is for {names}, and {path} is none")
+        field = "acquisition" if parse_choice(series).series is None else "series"
+        raise UsageError(f"{field_name(field)} is for {names}, and {path} is none")
     return row.open(path, series, progress)
 
 

@@ -9,7 +9,7 @@ from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.bundle.rules import Rule
 from edgeseg.bundle.signature import read_verify_key, verify_bundle
 from edgeseg.errors import BoardError, OutputError, PlacementError, field_name
-from edgeseg.files.atomic import check_writable, write_json
+from edgeseg.files.atomic import check_distinct, check_writable, write_json
 from edgeseg.imaging.dicom.choice import choice_text
 from edgeseg.imaging.dicom.output import check_dicom_seg, write_dicom_seg
 from edgeseg.imaging.formats import read_scan
@@ -204,6 +204,7 @@ def _rules(bundle: Path, name: str | None) -> tuple[Rule, ...] | None:
 
 def _check_outputs(output: Path, options: SegmentOptions, scan: Scan) -> None:
     scan.check_output(output)
+    check_distinct(output, *options.files)
     if options.html is not None:
         require_viewer()
     if options.probabilities is not None:

@@ -63,7 +63,7 @@ def test_a_series_is_chosen_among_several(
 def test_a_segmentation_is_for_dicom_alone(tiny_bundle: Path, tmp_path: Path) -> None:
     scan = write_ct(tmp_path / "ct.nii.gz")
     output = ("-o", tmp_path / "mask.nii.gz")
-    for flag in (("--dicom-seg", tmp_path / "seg.dcm"), ("--series", "3")):
+    for flag in (("--dicom-seg", tmp_path / "seg.dcm"), ("--series", "3"), ("--acquisition", "2")):
         ran = edgeseg("segment", tiny_bundle, scan, *output, *flag)
         assert ran.code == 2
         assert f"{flag[0]} is for DICOM" in ran.complaint

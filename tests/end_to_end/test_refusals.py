@@ -100,6 +100,10 @@ def test_a_folder_that_is_read_only_is_said(tiny_bundle: Path, tmp_path: Path) -
         (("--boards", "none.toml"), "can't read the boards file"),
         (("--local", "1", "--memory-limit", "much"), "is no byte count"),
         (("--local", "0"), "--local"),
+        (
+            ("--report", "r.json", "--statistics", "r.json"),
+            "two results would be written",
+        ),
     ],
 )
 def test_flags_that_make_no_sense_are_wrong_usage(

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from edgeseg.files.atomic import check_distinct
 from edgeseg.output.html import check_page
 from edgeseg.output.terminal import console, detail, emit_json, note, note_table, progress
 from edgeseg_converters.commands.signature import given_fields, takes_fields_of
@@ -48,6 +49,7 @@ def convert(
 
     Strategies:
     """
+    check_distinct(output, report, html)
     if html is not None:
         check_page(html)
     options = ConversionOptions(**given_fields(ConversionOptions, values))

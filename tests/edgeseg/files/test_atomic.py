@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from edgeseg.errors import OutputError
-from edgeseg.files.atomic import atomic_folder, atomic_path, check_writable
+from edgeseg.errors import OutputError, UsageError
+from edgeseg.files.atomic import atomic_folder, atomic_path, check_distinct, check_writable
 
 _FILLS_THE_DISK = """
 import resource, sys
@@ -142,3 +142,12 @@ def test_a_failure_leaves_no_folder(tmp_path: Path) -> None:
 def _stop_in(folder: Path) -> None:
     (folder / "1.png").write_text("half")
     raise ValueError("stop")
+
+
+def test_two_results_are_not_written_to_one_file(tmp_path: Path) -> None:
+    """Whatever the file is called: through a link, or relative to elsewhere."""
+    (tmp_path / "link").symlink_to(tmp_path)
+    one, other = tmp_path / "a.json", tmp_path / "link" / "a.json"
+    check_distinct(one, None, tmp_path / "b.json", None)
+    with pytest.raises(UsageError, match="two results would be written to"):
+        check_distinct(one, None, other)

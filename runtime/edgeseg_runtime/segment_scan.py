@@ -14,6 +14,7 @@ from edgeseg.imaging.dicom.choice import choice_text
 from edgeseg.imaging.dicom.output import check_dicom_seg, write_dicom_seg
 from edgeseg.imaging.formats import read_scan
 from edgeseg.imaging.hounsfield import notes_on
+from edgeseg.imaging.neighbours import input_notes
 from edgeseg.imaging.scan import Scan
 from edgeseg.planning.planner import Plan
 from edgeseg.planning.problem.problem import Problem
@@ -171,9 +172,6 @@ def _prepare(  # noqa: PLR0913, PLR0917 - all that the public functions are give
     boards, link = boards_of(options)
     scan = read_scan(path, choice_text(options.series, options.acquisition), progress)
     _check_outputs(output, options, scan)
-    notes = notes_on(scan)
-    for note in notes:
-        tell(note)
     segmenter = Segmenter(
         bundle,
         boards,
@@ -188,6 +186,9 @@ def _prepare(  # noqa: PLR0913, PLR0917 - all that the public functions are give
         rules=_rules(bundle, options.postprocess),
         probabilities=options.probabilities is not None,
     )
+    notes = (*notes_on(scan), *input_notes(scan, segmenter.manifest.preprocessing))
+    for note in notes:
+        tell(note)
     if options.dicom_seg is not None:
         warning = check_dicom_seg(options.dicom_seg, scan, segmenter.bundle)
         if warning:

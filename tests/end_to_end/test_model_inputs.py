@@ -89,6 +89,22 @@ def test_neighbouring_slices_are_asked_for_and_then_made(tmp_path: Path, body: P
     assert _found(flat, body, tmp_path / "flat.nii.gz") == [0] * 5
 
 
+def test_what_a_model_of_neighbours_takes_pictures_for_is_said(tmp_path: Path) -> None:
+    """A folder of them for slices in the order of their names, and a single one for all three."""
+    model, bundle = _pointwise(tmp_path / "m.keras", [0.0, 9.0, 0.0], -4.0), tmp_path / "m.edgeseg"
+    assert edgeseg("convert", model, "-o", bundle, "--slices", 3).code == 0
+    folder = tmp_path / "slices"
+    folder.mkdir()
+    for number in range(2):
+        Image.fromarray(np.zeros((_SIZE, _SIZE), np.uint8)).save(folder / f"{number}.png")
+    several = edgeseg("segment", bundle, folder, "-o", tmp_path / "masks", "--local", 1)
+    assert several.code == 0, several.err
+    assert "from feet to head in the order of their names" in " ".join(several.err.split())
+    one = edgeseg("segment", bundle, folder / "0.png", "-o", tmp_path / "mask.png", "--local", 1)
+    assert one.code == 0, one.err
+    assert "there is one: it stands in for them" in " ".join(one.err.split())
+
+
 def test_a_stack_stands_from_feet_to_head_however_the_file_does(tmp_path: Path) -> None:
     """A body in the two lower slices of four is found in the upper one of them by what is above."""
     voxels = np.full((4, _SIZE, _SIZE), -1000, np.int16)

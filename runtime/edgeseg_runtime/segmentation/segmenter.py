@@ -21,6 +21,7 @@ from edgeseg.bundle.rules import Rule, Smooth
 from edgeseg.codecs.names import Wire
 from edgeseg.errors import UsageError
 from edgeseg.imaging.hounsfield import notes_on
+from edgeseg.imaging.neighbours import input_notes
 from edgeseg.imaging.scan import Slices
 from edgeseg.imaging.slices import Mask, SliceGeometry, shrinking, to_native
 from edgeseg.imaging.tiles import Tiling, tiling_of
@@ -258,7 +259,7 @@ class Segmenter:
         run = self._run
         slices = as_slices(scan, spacing_mm, slice_mm)
         if notes is None:
-            notes = notes_on(slices)
+            notes = (*notes_on(slices), *input_notes(slices, self.manifest.preprocessing))
             for note in notes:
                 self._tell(note)
         results = dict(checkpoint.slices) if checkpoint is not None else {}

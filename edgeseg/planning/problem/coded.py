@@ -84,8 +84,9 @@ def coded_flows(problem: Problem, lane: Lane) -> tuple[CodedFlow, ...]:
 
 
 def smaller(flow: Flow, codec: CodecName) -> Flow:
-    """Return a tensor with the bytes that a codec makes of it."""
-    return replace(flow, wire_bytes=max(1, round(flow.wire_bytes * dict(flow.ratios)[codec])))
+    """Return a tensor with the bytes that a codec makes of it; all of them if nobody knows it."""
+    ratio = dict(flow.ratios).get(codec, 1.0)
+    return replace(flow, wire_bytes=max(1, round(flow.wire_bytes * ratio)))
 
 
 def _costs(problem: Problem, lane: Lane) -> Iterator[tuple[int, int, float]]:

@@ -8,6 +8,7 @@ from manifests import chain_manifest
 from edgeseg.boards.boards_file import Board
 from edgeseg.boards.link import Link
 from edgeseg.boards.placement import Lane
+from edgeseg.codecs.names import Wire
 from edgeseg.codecs.pace import expected_paces
 from edgeseg.errors import PlacementError
 from edgeseg.planning.encoded_plan import crossing_tensors, plan_encoded
@@ -73,6 +74,18 @@ def test_auto_is_never_worse_than_none(objective: str, link: Link, seconds: floa
 def test_the_named_codec_is_used_for_every_crossing_tensor() -> None:
     (lane,) = plan_encoded(_problem(_FAST), wire="int8").lanes
     assert lane.codecs == {"between": "int8"}
+
+
+@pytest.mark.parametrize("wire", ["auto", "int8"])
+def test_a_codec_without_a_ratio_is_planned_as_saving_nothing(wire: Wire) -> None:
+    """Where it was measured not to carry a tensor, or a bundle leaves it out."""
+    problem = _problem(_FAST)
+    image, between, mask = problem.flows
+    unknown = replace(problem, flows=(image, replace(between, ratios=(("half", 0.2),)), mask))
+    planned = plan_encoded(unknown, wire=wire)
+    (lane,) = planned.lanes
+    assert lane.codecs == ({} if wire == "auto" else {"between": "int8"})
+    assert coded_problem(unknown, planned.lanes).flows == unknown.flows
 
 
 def test_boards_without_the_memory_to_encode_say_so_or_send_tensors_as_they_are() -> None:

@@ -24,7 +24,8 @@ def smoothed(
     sigma
         Standard deviation, in slices.
     """
-    reach = math.ceil(_REACH * sigma)
+    # A scan states how thin its slices are: weights beyond its ends would be as many as it likes.
+    reach = math.ceil(min(_REACH * sigma, len(probabilities) - 1))
     weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
     for index in range(len(probabilities)):
         first, last = max(0, index - reach), min(len(probabilities), index + reach + 1)

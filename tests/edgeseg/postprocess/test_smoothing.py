@@ -31,6 +31,13 @@ def test_it_is_a_gaussian_that_keeps_what_is_even(count: int, sigma: float, seed
     assert np.abs(result[inner] - expected[inner]).max(initial=0) <= 0.51
 
 
+@pytest.mark.parametrize("sigma", [1e3, 1e12, np.inf])
+def test_a_gaussian_far_wider_than_the_scan_is_its_mean(sigma: float) -> None:
+    """As where a header states slices of a nanometre; weights are no more than the slices."""
+    planes = [np.full((2, 2, 1), value, np.uint8) for value in (0, 30, 210)]
+    assert [int(plane.max()) for plane in smoothed(planes, sigma)] == [80, 80, 80]
+
+
 def _decoded(sigma: float, planes: list[np.ndarray]) -> list[np.ndarray]:
     return [np.asarray(plane[..., 0] >= 128, np.uint8) for plane in smoothed(planes, sigma)]
 

@@ -144,6 +144,8 @@ def _decoding_contradiction(manifest: Manifest) -> str | None:
         return "its output shape does not fit the labels"
     if not _lies_on(manifest.decoding.field, height, width):
         return "its output does not lie on the input"
+    if _spread_bytes(manifest.decoding, height, width) > MAX_TENSOR_BYTES:
+        return "its output is too fine to be laid out over the input"
     if not values.issuperset(set(manifest.decoding.channels) - {0}):
         return "a channel decodes to a label that has no entry"
     return None
@@ -182,6 +184,16 @@ def _lies_on(field: OutputField | msgspec.UnsetType, height: int, width: int) ->
     return isinstance(field, msgspec.UnsetType) or (
         -field.height < field.top < height and -field.width < field.left < width
     )
+
+
+def _spread_bytes(decoding: Decoding, height: int, width: int) -> float:
+    """Return the most bytes of an output of 8 bits with background around it on the input."""
+    field = decoding.field
+    if isinstance(field, msgspec.UnsetType):
+        return height * width * len(decoding.channels)
+    tall, wide = field.size
+    rows, cols = tall + height * tall / field.height, wide + width * wide / field.width
+    return rows * cols * len(decoding.channels)
 
 
 def _postprocess_contradiction(manifest: Manifest) -> str | None:

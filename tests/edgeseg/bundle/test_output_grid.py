@@ -30,6 +30,8 @@ def manifest_of(output: tuple[int, ...], field: Any = msgspec.UNSET, **how: Any)
         (manifest_of((1, 6, 6, 1)), "does not fit the labels"),
         (manifest_of((1, 8, 8, 1), FIELD), "does not fit the labels"),
         (manifest_of((1, 6, 6, 1), OutputField((6, 6), 8, 0, 6, 6)), "not lie on the input"),
+        (manifest_of((1, 6, 6, 1), OutputField((6, 6), 1, 1, 1e-7, 6)), "too fine to be laid out"),
+        (manifest_of((1, 6, 6, 1), OutputField((6, 6), 1, 1, 1e-3, 1e-3)), "too fine to be laid"),
         (manifest_of((1, 8, 8, 1), tile_step=0.5, spacing_mm=None), "need a spacing"),
         (
             manifest_of((1, 4, 4, 1), OutputField((4, 4), 0, 0, 8, 8), tile_step=0.5),
@@ -57,6 +59,10 @@ def test_what_is_not_said_is_not_written() -> None:
     assert "field" not in written["decoding"]
     assert "tile_step" not in written["preprocessing"]
     assert format_for(manifest.preprocessing, manifest.decoding) == 2
+
+
+def test_an_output_far_finer_than_its_input_is_none_that_is_too_fine() -> None:
+    assert contradiction(manifest_of((1, 512, 512, 1), OutputField((512, 512), 0, 0, 8, 8))) is None
 
 
 @pytest.mark.parametrize("step", [0.0, 1.5])

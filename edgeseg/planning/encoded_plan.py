@@ -62,17 +62,16 @@ def plan_encoded(
     """
     codec: CodecName = "lossless" if wire == "auto" else wire
     missing = _ignorant(problem, codec)
-    if missing and wire not in {"auto", NONE}:
+    if missing and wire != "auto":
         raise PlacementError(
             f"{missing[0]} does not know the codec {codec}; install the same edgeseg on all "
             f"boards, or give {field_name('wire')} auto"
         )
-    if codec == NONE or missing or (wire == "auto" and _all_fast(problem)):
-        return plan_or_time_share(problem, objective, time_limit, clock)
     plain = plan_or_time_share(problem, objective, time_limit, clock)
-    deadline = Deadline(clock() + time_limit, clock)
-    if any(lane.shifts for lane in plain.lanes):
+    needless = codec == NONE or missing or (wire == "auto" and _all_fast(problem))
+    if needless or any(lane.shifts for lane in plain.lanes):
         return plain
+    deadline = Deadline.after(time_limit, clock)
     small = _with_small_tensors(problem, codec)
     free = plan_or_time_share(small, objective, deadline.seconds_left, clock)
 
@@ -127,22 +126,21 @@ def _with_room(
     room = max((most_bytes(size) + working_bytes(codec, size) for size in sizes), default=0)
     roomy = replace(small, working_bytes=small.working_bytes + room)
     try:
-        return [plan_or_time_share(roomy, objective, deadline.seconds_left)]
+        return [plan_or_time_share(roomy, objective, deadline.seconds_left, deadline.clock)]
     except PlacementError:
         return []
 
 
 def _lanes(plans: Sequence[Plan]) -> Iterator[Sequence[Lane]]:
     """Yield the lanes that are worth a look, each once."""
-    seen: list[dict[str, str]] = []
+    seen: list[list[Mapping[str, str]]] = []
     choices = (
         lanes for plan in plans for lanes in (plan.lanes, *(s.lanes for s in plan.strategies))
     )
     for lanes in choices:
-        boards = [dict(lane.boards) for lane in lanes]
-        key = {f"{n} {piece}": name for n, b in enumerate(boards) for piece, name in b.items()}
-        if key not in seen and not any(lane.shifts for lane in lanes):
-            seen.append(key)
+        boards = [lane.boards for lane in lanes]
+        if boards not in seen and not any(lane.shifts for lane in lanes):
+            seen.append(boards)
             yield lanes
 
 
@@ -155,17 +153,14 @@ def _choose(  # noqa: PLR0913, PLR0917 - what a choice depends on
     deadline: Deadline,
 ) -> EvaluatedPlacement | None:
     """Return lanes with the best codecs, None where they do not fit with any."""
-    crossing = crossing_tensors(problem, lanes)
-    everything = dict.fromkeys(crossing, codec)
+    everything = dict.fromkeys(crossing_tensors(problem, lanes), codec)
 
     def evaluate(codecs: _Codecs) -> EvaluatedPlacement | None:
         return _evaluated(problem, lanes, objective, codecs)
 
-    if not crossing or wire != "auto":
-        return evaluate(everything)
     best = evaluate(everything)
-    if best is None:
-        return None
+    if best is None or wire != "auto":
+        return best
     return _without_needless(problem, evaluate, best, everything, objective, deadline)
 
 
@@ -180,7 +175,7 @@ def _without_needless(  # noqa: PLR0913, PLR0917 - what a choice depends on
     """Send tensors as they are, the smallest first, where that costs nothing."""
     sizes = {flow.name: flow.wire_bytes for flow in problem.flows}
     for tensor in sorted(codecs, key=lambda name: sizes[name]):
-        if deadline.seconds_left <= 0:
+        if deadline.passed:
             break
         fewer = {name: codec for name, codec in codecs.items() if name != tensor}
         candidate = evaluate(fewer)

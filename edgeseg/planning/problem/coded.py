@@ -1,6 +1,6 @@
 """The problem as it is once the lanes of a plan send tensors encoded."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from edgeseg.boards.memory_use import coding_bytes_of
@@ -50,7 +50,7 @@ def coded_problem(problem: Problem, lanes: Sequence[Lane]) -> Problem:
         return problem
     added: dict[tuple[int, int], float] = {}
     for lane in lanes:
-        for piece, board, seconds in _costs(problem, lane):
+        for _, piece, board, seconds in _costs(problem, lane):
             added[piece, board] = added.get((piece, board), 0.0) + seconds
     return replace(
         problem,
@@ -71,12 +71,15 @@ def coded_problem(problem: Problem, lanes: Sequence[Lane]) -> Problem:
 
 def coded_flows(problem: Problem, lane: Lane) -> tuple[CodedFlow, ...]:
     """Return the tensors that a lane sends encoded."""
+    core_seconds: dict[str, float] = {}
+    for flow, _, _, seconds in _costs(problem, lane):
+        core_seconds[flow.name] = core_seconds.get(flow.name, 0.0) + seconds
     return tuple(
         CodedFlow(
             flow,
             lane.codecs[flow.name],
             smaller(flow, lane.codecs[flow.name]).wire_bytes,
-            sum(seconds for _, _, seconds in _flow_costs(problem, lane, flow)),
+            core_seconds[flow.name],
         )
         for flow in problem.flows
         if flow.name in lane.codecs
@@ -89,45 +92,35 @@ def smaller(flow: Flow, codec: CodecName) -> Flow:
     return replace(flow, wire_bytes=max(1, round(flow.wire_bytes * ratio)))
 
 
-def _costs(problem: Problem, lane: Lane) -> Iterator[tuple[int, int, float]]:
-    """Yield piece, board and seconds for each time that a tensor is encoded or decoded."""
-    for flow in problem.flows:
-        if flow.name in lane.codecs:
-            yield from _flow_costs(problem, lane, flow)
-
-
-def _flow_costs(problem: Problem, lane: Lane, flow: Flow) -> Iterator[tuple[int, int, float]]:
-    row, codec = _row(problem, lane), lane.codecs[flow.name]
+def _costs(problem: Problem, lane: Lane) -> Iterator[tuple[Flow, int, int, float]]:
+    """Yield flow, piece, board and seconds for each time that a tensor is encoded or decoded."""
+    row = _row(problem, lane)
     paces = [{pace.codec: pace for pace in board.codecs} for board in problem.boards]
-    if flow.producer is not None:
-        board = row[flow.producer]
-        yield flow.producer, board, flow.wire_bytes * paces[board][codec].encode
-    for reader in flow.readers:
-        yield reader, row[reader], flow.wire_bytes * paces[row[reader]][codec].decode
+    for flow in problem.flows:
+        codec = lane.codecs.get(flow.name)
+        if codec is None:
+            continue
+        if flow.producer is not None:
+            board = row[flow.producer]
+            yield flow, flow.producer, board, flow.wire_bytes * paces[board][codec].encode
+        for reader in flow.readers:
+            board = row[reader]
+            yield flow, reader, board, flow.wire_bytes * paces[board][codec].decode
 
 
 def _working(problem: Problem, lane: Lane) -> int:
     """Return the bytes that a core takes to encode and decode, on the board that needs most."""
-    row = _row(problem, lane)
+    row, codecs = _row(problem, lane), lane.codecs
+    sizes: list[tuple[dict[str, int], dict[str, int]]] = [({}, {}) for _ in row]
+    for flow in problem.flows:
+        for reader in flow.readers:
+            sizes[reader][0][flow.name] = flow.held_bytes
+        if flow.producer is not None:
+            sizes[flow.producer][1][flow.name] = flow.held_bytes
     return max(
-        coding_bytes_of(
-            [
-                (_sizes(problem, piece, made=False), _sizes(problem, piece, made=True))
-                for piece in range(len(row))
-                if row[piece] == board
-            ],
-            lane.codecs,
-        )
+        coding_bytes_of([pair for pair, at in zip(sizes, row, strict=True) if at == board], codecs)
         for board in set(row)
     )
-
-
-def _sizes(problem: Problem, piece: int, *, made: bool) -> Mapping[str, int]:
-    return {
-        flow.name: flow.held_bytes
-        for flow in problem.flows
-        if (flow.producer == piece if made else piece in flow.readers)
-    }
 
 
 def _row(problem: Problem, lane: Lane) -> list[int]:

@@ -106,11 +106,7 @@ def peak_tensor_bytes(pieces: Sequence[Piece]) -> int:
 
     A tensor is held from its first reader to its last; one that only others read goes at once.
     """
-    flows = [
-        ({p.tensor: p.nbytes for p in piece.inputs}, {p.tensor: p.nbytes for p in piece.outputs})
-        for piece in pieces
-    ]
-    return peak_tensor_bytes_of(flows)
+    return peak_tensor_bytes_of(_flows_of(pieces))
 
 
 def peak_tensor_bytes_of(
@@ -173,14 +169,7 @@ def coding_bytes(pieces: Sequence[Flowing], codecs: Mapping[str, CodecName]) -> 
     codecs
         The codec of each tensor that passes between boards encoded, by its name.
     """
-    flows = [
-        (
-            {port.tensor: port.nbytes for port in piece.inputs},
-            {port.tensor: port.nbytes for port in piece.outputs},
-        )
-        for piece in pieces
-    ]
-    return coding_bytes_of(flows, codecs)
+    return coding_bytes_of(_flows_of(pieces), codecs)
 
 
 def coding_bytes_of(
@@ -236,6 +225,14 @@ def loading_order(pieces: Iterable[_Loadable]) -> list[_Loadable]:
         key=lambda piece: piece.peak_memory_bytes - piece.resident_memory_bytes,
         reverse=True,
     )
+
+
+def _flows_of(pieces: Iterable[Flowing]) -> list[tuple[dict[str, int], dict[str, int]]]:
+    """Return for each piece the bytes of the tensors that it reads, and of those that it makes."""
+    return [
+        ({p.tensor: p.nbytes for p in piece.inputs}, {p.tensor: p.nbytes for p in piece.outputs})
+        for piece in pieces
+    ]
 
 
 def _inputs_of(piece: Piece) -> frozenset[str]:

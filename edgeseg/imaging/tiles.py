@@ -136,6 +136,7 @@ def tiling_of(geometry: SliceGeometry, preprocessing: Preprocessing, decoding: D
         If the slice would take thousands of tiles.
     """
     field, step = preprocessing.size, preprocessing.tile_step
+    covered = decoding.output_shape(field)[1:3]
     spacing_mm = preprocessing.spacing_mm
     if (
         isinstance(step, msgspec.UnsetType)
@@ -143,8 +144,7 @@ def tiling_of(geometry: SliceGeometry, preprocessing: Preprocessing, decoding: D
         or geometry.row_mm is None
         or geometry.col_mm is None
     ):
-        return Tiling(preprocessing, decoding, field, decoding.output_shape(field)[1:3], ((0, 0),))
-    covered = _covered(decoding, field)
+        return Tiling(preprocessing, decoding, field, covered, ((0, 0),))
     needed = (
         math.ceil(geometry.rows * geometry.row_mm / spacing_mm - _ALMOST),
         math.ceil(geometry.cols * geometry.col_mm / spacing_mm - _ALMOST),
@@ -164,10 +164,6 @@ def tiling_of(geometry: SliceGeometry, preprocessing: Preprocessing, decoding: D
     canvas = msgspec.structs.replace(preprocessing, size=size, tile_step=msgspec.UNSET)
     origins = tuple((top, left) for top in starts[0] for left in starts[1])
     return Tiling(canvas, _on_canvas(decoding, field, size), field, covered, origins)
-
-
-def _covered(decoding: Decoding, field: tuple[int, int]) -> tuple[int, int]:
-    return field if isinstance(decoding.field, msgspec.UnsetType) else decoding.field.size
 
 
 def _on_canvas(decoding: Decoding, field: tuple[int, int], size: tuple[int, int]) -> Decoding:

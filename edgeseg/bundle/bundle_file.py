@@ -26,7 +26,7 @@ from edgeseg.text.suggestions import near_path
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
 MAX_MANIFEST_BYTES = 4 * 2**20
-"""Of a model of five hundred pieces it has about a half."""
+"""Of a model of five hundred pieces it has about a half; a board may have little memory."""
 
 MAX_SIGNATURE_BYTES = 2**10
 ZSTD_LEVELS = (12, 19)

@@ -3,14 +3,11 @@
 import msgspec
 import zstandard
 
-from edgeseg.bundle.bundle_file import Bundle
+from edgeseg.bundle.bundle_file import MAX_MANIFEST_BYTES, Bundle
 from edgeseg.bundle.manifest import Manifest
 from edgeseg.bundle.manifest_checks import parse_manifest
 from edgeseg.bundle.signature import verify_manifest
 from edgeseg.errors import BundleError
-
-MAX_BYTES = 4 * 2**20
-"""Of a manifest: a board may have little memory."""
 
 _ORIGIN = "the bundle"
 
@@ -52,11 +49,12 @@ def verified_manifest(signed: SignedManifest, public: bytes) -> Manifest:
 
 
 def _unpack(packed: bytes) -> bytes:
+    decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_MANIFEST_BYTES)
     try:
-        with zstandard.ZstdDecompressor(max_window_size=MAX_BYTES).stream_reader(packed) as reader:
-            data = reader.read(MAX_BYTES + 1)
+        with decompressor.stream_reader(packed) as reader:
+            data = reader.read(MAX_MANIFEST_BYTES + 1)
     except zstandard.ZstdError as error:
         raise BundleError(f"{_ORIGIN} has a manifest that can't be read ({error})") from None
-    if len(data) > MAX_BYTES:
+    if len(data) > MAX_MANIFEST_BYTES:
         raise BundleError(f"{_ORIGIN} has a manifest that is larger than a board takes")
     return data

@@ -13,9 +13,9 @@ from scans import write_ct
 from serving import Served, whole
 from talking import Sockets, greet
 
-from edgeseg.bundle.bundle_file import Bundle
+from edgeseg.bundle.bundle_file import MAX_MANIFEST_BYTES, Bundle
 from edgeseg.bundle.signature import make_signing_keys, sign_bundle, write_signing_keys
-from edgeseg.bundle.signed_manifest import MAX_BYTES, SignedManifest, signed_manifest
+from edgeseg.bundle.signed_manifest import SignedManifest, signed_manifest
 from edgeseg_runtime.messaging.wire import Assignment, Ready, Refused
 
 pytest.importorskip("nacl")
@@ -105,7 +105,7 @@ def _changed_manifest(order: Assignment, _: Bundle) -> dict[str, Any]:
 
 def _endless_manifest(order: Assignment, _: Bundle) -> dict[str, Any]:
     assert order.signed is not None
-    bomb = zstandard.compress(bytes(64 * MAX_BYTES))
+    bomb = zstandard.compress(bytes(64 * MAX_MANIFEST_BYTES))
     return {"signed": SignedManifest(bomb, order.signed.signature)}
 
 

@@ -49,9 +49,10 @@ def evaluate(
     """
     from edgeseg.errors import UsageError
     from edgeseg.files.atomic import check_writable
+    from edgeseg.labelled.labels import KITS_LABELS
     from edgeseg.output.terminal import console, emit_json, progress
     from edgeseg.postprocess.rules_file import read_rules
-    from edgeseg.scoring.evaluation import KITS_LABELS, evaluate_pairs, write_csv
+    from edgeseg.scoring.evaluation import evaluate_pairs, write_csv
     from edgeseg.scoring.pairing import pair_cases
 
     if output is not None and output.suffix.lower() != ".csv":

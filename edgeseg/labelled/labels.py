@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeseg.bundle.manifest import Label
 from edgeseg.errors import VolumeError
 from edgeseg.imaging.slices import Mask
 
@@ -14,8 +15,12 @@ BACKGROUND, KIDNEY, TUMOR, CYST = range(4)
 KITS_VALUES: Mapping[int, int] = {value: value for value in (BACKGROUND, KIDNEY, TUMOR, CYST)}
 """The KiTS value of each stored value where labels are KiTS's own."""
 
-KITS_NAMES: Mapping[str, int] = {"kidney": KIDNEY, "tumor": TUMOR, "cyst": CYST}
-"""The labels of KiTS by name."""
+KITS_LABELS = (
+    Label(KIDNEY, "kidney", "#2a9d8f"),
+    Label(TUMOR, "tumor", "#e4572e"),
+    Label(CYST, "cyst", "#f2c14e"),
+)
+"""The labels of KiTS, and what they are drawn in."""
 
 HIGHEST = 255
 """The highest value that a stored label may have."""

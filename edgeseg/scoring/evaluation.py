@@ -9,7 +9,6 @@ from statistics import fmean
 import msgspec
 import numpy as np
 
-from edgeseg.bundle.manifest import Label
 from edgeseg.bundle.rules import Rule
 from edgeseg.errors import VolumeError
 from edgeseg.files.atomic import atomic_path
@@ -17,7 +16,7 @@ from edgeseg.imaging.grid import Grid, size_mismatch
 from edgeseg.imaging.nifti import read_volume
 from edgeseg.imaging.png import PICTURE, read_pictures
 from edgeseg.imaging.slices import Mask
-from edgeseg.labelled.labels import KITS_NAMES, KITS_VALUES, to_kits
+from edgeseg.labelled.labels import KITS_LABELS, KITS_VALUES, to_kits
 from edgeseg.output.terminal import RESEARCH_NOTE
 from edgeseg.postprocess.apply import postprocess as postprocess_masks
 from edgeseg.postprocess.report import NOTHING_CHANGED, PostprocessReport
@@ -28,9 +27,6 @@ from edgeseg.scoring.dice import KITS_TOLERANCES_MM, region_dice, region_surface
 from edgeseg.scoring.false_volume import FalseVolumes, false_volumes, region_ml
 from edgeseg.scoring.pairing import CasePair, pair_cases
 from edgeseg.scoring.surface_dice import bounding_box
-
-KITS_LABELS = tuple(Label(value, name, "#808080") for name, value in KITS_NAMES.items())
-"""What rules of post-processing may name."""
 
 _COLUMNS = {"kidney_and_mass": "kidney", "mass": "masses", "tumor": "tumor"}
 _SAME_PLACE_MM = 1e-3

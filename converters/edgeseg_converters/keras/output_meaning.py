@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 
 from edgeseg.bundle.manifest import Decoding, Label
 from edgeseg.errors import ModelError, UsageError, field_name
+from edgeseg.labelled.labels import CYST, KIDNEY, KITS_LABELS, TUMOR
 from edgeseg.network.graph import Graph
 from edgeseg_converters.keras.logits import ends_in_softmax
 
@@ -15,16 +16,11 @@ Background: TypeAlias = int | str
 Regions: TypeAlias = Literal["nested", "exclusive"]
 """Whether each channel of three sigmoids lies within the one before, or stands for itself."""
 
-KITS = (
-    Label(1, "kidney", "#2a9d8f"),
-    Label(2, "tumor", "#e4572e"),
-    Label(3, "cyst", "#f2c14e"),
-)
 _KITS_REGIONS = ("kidney_and_mass", "mass", "tumor")
-_NESTED = (1, 3, 2)
+_NESTED = (KIDNEY, CYST, TUMOR)
 """KiTS regions, outermost first: kidney_and_mass paints kidney, mass cyst, tumor tumor."""
 _PALETTE = ("#2a9d8f", "#e4572e", "#f2c14e", "#5b8def", "#b56bd6", "#8ac926", "#ff8fab", "#9c7a54")
-_COLORS = {label.name: label.color for label in KITS}
+_COLORS = {label.name: label.color for label in KITS_LABELS}
 _MAX_LABELS = 255
 _BACKGROUND = "background"
 _SAYS_REGIONS = re.compile(r"(?:^|[^a-z])regions?(?:[^a-z]|$)")
@@ -68,7 +64,7 @@ def decoding(
     if _are_nested(graph, labels, regions, softmax=softmax):
         _refuse_background(background)
         if _are_kits(labels, channels):
-            return Decoding("sigmoid", _NESTED), KITS
+            return Decoding("sigmoid", _NESTED), KITS_LABELS
     at = _background_channel(background, channels, softmax=softmax)
     count = channels - (at is not None)
     if not 1 <= count <= _MAX_LABELS or (softmax and channels == 1):

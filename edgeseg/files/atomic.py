@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from edgeseg.errors import OutputError, UsageError
-from edgeseg.files.ownership import claim, sweep
+from edgeseg.files.ownership import make_claimed
 from edgeseg.text.suggestions import near_path
 
 _REMEDIES = {
@@ -214,14 +214,13 @@ def _reserve_folder(target: Path) -> tuple[Path, int]:
 
 
 def _claimed(target: Path, make: Callable[[Path], None]) -> tuple[Path, int]:
-    sweep(target.parent, _TEMPORARY_NAME)
-    while True:
-        suffixes = "".join(target.suffixes)
-        temporary = target.parent / f"{_TEMPORARY}{secrets.token_hex(8)}{suffixes}"
-        make(temporary)
-        lock = claim(temporary)
-        if lock is not None:
-            return temporary, lock
+    suffixes = "".join(target.suffixes)
+    return make_claimed(
+        target.parent,
+        _TEMPORARY_NAME,
+        lambda: f"{_TEMPORARY}{secrets.token_hex(8)}{suffixes}",
+        make,
+    )
 
 
 def _settle(temporary: Path, target: Path) -> None:

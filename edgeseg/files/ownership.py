@@ -6,12 +6,47 @@ import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _SCRATCH = "edgeseg-run-"
 _SCRATCH_NAME = re.compile(rf"{_SCRATCH}[0-9a-f]{{12}}")
+
+
+def make_claimed(
+    folder: Path, name: re.Pattern[str], draw: Callable[[], str], make: Callable[[Path], None]
+) -> tuple[Path, int]:
+    """Make a file or folder that is locked; those that killed processes have left go first.
+
+    Parameters
+    ----------
+    folder
+        Where it lies.
+    name
+        What is swept: whole names.
+    draw
+        Returns a new name.
+    make
+        Makes what has that name, for its owner alone.
+
+    Returns
+    -------
+    tuple
+        Its path, and a descriptor that is to be closed.
+
+    Raises
+    ------
+    OSError
+        If it can't be made.
+    """
+    sweep(folder, name)
+    while True:
+        path = folder / draw()
+        make(path)
+        lock = claim(path)
+        if lock is not None:
+            return path, lock
 
 
 def claim(path: Path) -> int | None:
@@ -64,13 +99,12 @@ def scratch_folder() -> Iterator[Path]:
     OSError
         If it can't be made.
     """
-    root = Path(tempfile.gettempdir())
-    sweep(root, _SCRATCH_NAME)
-    lock = None
-    while lock is None:
-        folder = root / f"{_SCRATCH}{secrets.token_hex(6)}"
-        folder.mkdir(mode=0o700)
-        lock = claim(folder)
+    folder, lock = make_claimed(
+        Path(tempfile.gettempdir()),
+        _SCRATCH_NAME,
+        lambda: f"{_SCRATCH}{secrets.token_hex(6)}",
+        lambda path: path.mkdir(0o700),
+    )
     try:
         yield folder
     finally:

@@ -1,6 +1,5 @@
 """A model of three neighbouring slices: the same masks on any boards, and no slice sent twice."""
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import cycle
@@ -12,6 +11,7 @@ import pytest
 from limits import limit_in_shifts
 from numpy.typing import NDArray
 from processes import Workers
+from slice_steps import at_slice
 
 from edgeseg.boards.boards_file import BoardEntry
 from edgeseg.boards.placement import Lane, Placement
@@ -94,6 +94,12 @@ def scan() -> NDArray[np.int16]:
 def expected(stacked: Path, scan: NDArray[np.int16]) -> NDArray[np.uint8]:
     """What the pieces make of each slice and its neighbours, in this process."""
     return _masks(stacked, scan)
+
+
+@pytest.fixture(scope="module")
+def expected_backward(stacked: Path, scan: NDArray[np.int16]) -> NDArray[np.uint8]:
+    """The same of the scan from its last slice to its first."""
+    return _masks(stacked, scan[::-1].copy())
 
 
 def _masks(bundle: Path, scan: NDArray[np.int16]) -> NDArray[np.uint8]:
@@ -189,16 +195,17 @@ def test_masks_are_those_of_the_neighbours(
 def test_every_placement_makes_the_same_masks(
     boards: _Boards,
     expected: NDArray[np.uint8],
+    expected_backward: NDArray[np.uint8],
     scan: NDArray[np.int16],
+    *,
     lanes: tuple[str, ...],
     windows: tuple[int, ...],
 ) -> None:
     placed = tuple(map(boards.lane, lanes, windows))
     np.testing.assert_array_equal(boards.masks(placed, scan), expected)
     # A second scan in the same epoch: its numbers are none of the first.
-    backward = scan[::-1].copy()
-    again = boards.masks(placed, backward)
-    assert again.shape == expected.shape
+    again = boards.masks(placed, scan[::-1].copy())
+    np.testing.assert_array_equal(again, expected_backward)
     assert (again[0] != expected[0]).any()
 
 
@@ -280,17 +287,8 @@ def test_a_lost_board_changes_no_mask(
     manifest = Bundle(stacked).manifest
     limit = limit_in_shifts(manifest, base_memory) if in_shifts else "1GiB"
     started = [workers.start(limit=limit) for _ in range(2)]
-    count = 0
-
-    def progress() -> None:
-        nonlocal count
-        count += 1
-        if count == 9:
-            started[0].process.kill()
-        time.sleep(0.01)
-
     endpoints: Any = [worker.endpoint for worker in started]
     with Segmenter(stacked, endpoints) as segmenter:
-        done = segmenter.segment(long, progress=progress)
+        done = segmenter.segment(long, progress=at_slice(9, started[0].process.kill, 0.01))
     np.testing.assert_array_equal(done.mask, _masks(stacked, long))
     assert len(done.report.losses) == 1

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from processes import Workers, edgeseg, one_line
+from slice_steps import at_slice
 
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.imaging.formats import read_scan
@@ -97,16 +98,8 @@ def test_a_lost_board_changes_no_bit(tmp_path: Path, scan: Path, workers: Worker
         alone.mask(slices.slice(index), slices.geometry(index), windowed=False)
         for index in range(len(slices))
     ]
-    done = 0
-
-    def kill() -> None:
-        nonlocal done
-        done += 1
-        if done == 1:
-            boards[1].process.kill()
-
     with Segmenter(bundle, [board.endpoint for board in boards]) as segmenter:
-        segmentation = segmenter.segment(slices, progress=kill)
+        segmentation = segmenter.segment(slices, progress=at_slice(1, boards[1].process.kill))
     np.testing.assert_array_equal(segmentation.mask, np.stack(expected))
     assert segmentation.report.tiles > 1
     assert len(segmentation.report.losses) == 1

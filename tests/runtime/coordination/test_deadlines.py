@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from processes import Workers
+from slice_steps import at_slice
 
 from edgeseg_runtime import Segmenter
 from edgeseg_runtime.coordination import deadlines
@@ -59,20 +60,11 @@ def test_a_board_that_hangs_in_inference_does_not_hold_up_the_run(
     with Segmenter(tiny_bundle, [sound.endpoint]) as segmenter:
         expected = segmenter.segment(scan).mask
     told: list[str] = []
-    came = 0
-
-    def progress() -> None:
-        nonlocal came
-        came += 1
-        time.sleep(0.02)
-        if came == at:
-            flag.touch()
-
     if at == 0:
         flag.touch()
     with Segmenter(tiny_bundle, [sound.endpoint, hanging.endpoint], tell=told.append) as segmenter:
         start = time.monotonic()
-        mask = segmenter.segment(scan, progress=progress).mask
+        mask = segmenter.segment(scan, progress=at_slice(at, flag.touch, 0.02)).mask
     assert time.monotonic() - start < 60
     np.testing.assert_array_equal(mask, expected)
     losses = [line for line in told if "was lost" in line]

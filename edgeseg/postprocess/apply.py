@@ -79,26 +79,33 @@ def postprocess(  # noqa: PLR0913, PLR0917 - all that rules may need
     for rule in rules:
         if reason is not None or voxel is None:
             outcomes.append(RuleOutcome(rule_name(rule), rule.labels, skipped=reason))
-        elif isinstance(rule, Smooth) and smooth is None:
-            outcomes.append(RuleOutcome(rule_name(rule), (), skipped=_NO_PROBABILITIES))
+            continue
+        if isinstance(rule, Smooth):
+            changed, outcome = _smoothed(result, rule, voxel, smooth)
         else:
-            changed, outcome = _apply(result, rule, values, voxel, name, smooth)
-            outcomes.append(_with_volumes(outcome, result, changed, voxel))
-            result = changed
+            changed, outcome = _apply(result, rule, values, voxel, name)
+        outcomes.append(_with_volumes(outcome, result, changed, voxel))
+        result = changed
     return result, PostprocessReport(tuple(outcomes), remarks_on(outcomes))
 
 
-def _apply(  # noqa: PLR0913, PLR0917 - all that a rule may need
+def _smoothed(
+    masks: list[Mask], rule: Smooth, voxel: VoxelSize, smooth: SmoothedMasks | None
+) -> tuple[list[Mask], RuleOutcome]:
+    outcome = RuleOutcome(rule_name(rule), rule.labels)
+    if smooth is None:
+        return masks, msgspec.structs.replace(outcome, skipped=_NO_PROBABILITIES)
+    return smooth(rule.sigma_mm / voxel.slice_mm), outcome
+
+
+def _apply(
     masks: list[Mask],
-    rule: Rule,
+    rule: Bridge | FillHoles | KeepLargest | LeastVolume | JoinedTo,
     values: Mapping[str, int],
     voxel: VoxelSize,
     name: Callable[[int], str],
-    smooth: SmoothedMasks | None,
 ) -> tuple[list[Mask], RuleOutcome]:
     outcome = RuleOutcome(rule_name(rule), rule.labels)
-    if isinstance(rule, Smooth):
-        return (smooth(rule.sigma_mm / voxel.slice_mm) if smooth else masks), outcome
     region = [values[label] for label in rule.labels]
     if isinstance(rule, Bridge):
         # A gap of exactly so many mm counts, whatever the rounding of the spacing.

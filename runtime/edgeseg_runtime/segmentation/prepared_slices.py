@@ -1,15 +1,15 @@
 """The slices of a scan that are to be segmented, each prepared when it is asked for."""
 
 from collections.abc import Sequence
-from typing import overload
 
 from edgeseg.bundle.manifest import Preprocessing
 from edgeseg.imaging.neighbours import SliceLevels
 from edgeseg.imaging.scan import Slices
 from edgeseg_runtime.coordination.backlog import PendingSlice
+from edgeseg_runtime.segmentation.pending_slices import PendingSlices
 
 
-class PreparedSlices(Sequence[PendingSlice]):
+class PreparedSlices(PendingSlices):
     """Slices in the model's grid, as they travel.
 
     Parameters
@@ -34,22 +34,7 @@ class PreparedSlices(Sequence[PendingSlice]):
         """Return how many slices there are."""
         return len(self._indices)
 
-    @overload
-    def __getitem__(self, place: int) -> PendingSlice: ...
-
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[PendingSlice]: ...
-
-    def __getitem__(self, place: int | slice) -> PendingSlice | Sequence[PendingSlice]:
-        """Prepare one slice, or several.
-
-        Raises
-        ------
-        VolumeError
-            If it can't be read, or is none that the model reads.
-        """
-        if isinstance(place, slice):
-            return [self[each] for each in range(len(self))[place]]
+    def _prepared(self, place: int) -> PendingSlice:
         index = self._indices[place]
         numbers = self._levels.numbers(index) if self._has_neighbours else ()
         return PendingSlice(index, self._slices.geometry(index), self._levels.of(index), numbers)

@@ -1,7 +1,7 @@
 """The tiles of a scan on their way to boards, and their results on the way back to slices."""
 
 from collections.abc import Iterator, Sequence
-from typing import cast, overload
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from edgeseg.imaging.scan import Slices
 from edgeseg.imaging.slices import SliceGeometry, to_model
 from edgeseg.imaging.tiles import TileSum, Tiling, tiling_of
 from edgeseg_runtime.coordination.backlog import PendingSlice, Result
+from edgeseg_runtime.segmentation.pending_slices import PendingSlices
 
 _KEPT_SLICES = 2
 """Slices that are held on their canvas while their tiles are sent."""
@@ -25,7 +26,7 @@ def scan_tiling(scan: Slices, manifest: Manifest) -> Tiling:
     return tiling_of(scan.geometry(0), manifest.preprocessing, manifest.decoding)
 
 
-class TiledSlices(Sequence[PendingSlice]):
+class TiledSlices(PendingSlices):
     """Tiles ready for boards, numbered from the first tile of the first slice of the scan.
 
     Parameters
@@ -48,23 +49,8 @@ class TiledSlices(Sequence[PendingSlice]):
         """Return how many tiles there are."""
         return len(self._indices) * len(self._tiling)
 
-    @overload
-    def __getitem__(self, place: int) -> PendingSlice: ...
-
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[PendingSlice]: ...
-
-    def __getitem__(self, place: int | slice) -> PendingSlice | Sequence[PendingSlice]:
-        """Prepare one tile, or several.
-
-        Raises
-        ------
-        VolumeError
-            If its slice can't be read.
-        """
-        if isinstance(place, slice):
-            return [self[each] for each in range(len(self))[place]]
-        number, tile = divmod(range(len(self))[place], len(self._tiling))
+    def _prepared(self, place: int) -> PendingSlice:
+        number, tile = divmod(place, len(self._tiling))
         index = self._indices[number]
         levels = np.ascontiguousarray(self._tiling.cut(self._on_canvas(index), tile))
         geometry = SliceGeometry(*self._tiling.field)

@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from manifests import chain_manifest
 from numpy.typing import NDArray
 from processes import Workers
+from uncut import uncut_probabilities
 
 from edgeseg.boards.boards_file import Board, BoardEntry
 from edgeseg.boards.placement import Lane, Placement
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.codecs.names import CODECS, CodecName
 from edgeseg.errors import PlacementError
-from edgeseg.imaging.levels import to_input
-from edgeseg.imaging.slices import SliceGeometry, to_probabilities
-from edgeseg.inference.engine import open_engine
+from edgeseg.imaging.slices import SliceGeometry
 from edgeseg.planning.encoded_plan import crossing_tensors, plan_encoded
 from edgeseg.planning.problem.from_pieces import problem_of
 from edgeseg_runtime import Segmenter
@@ -38,10 +38,7 @@ def images() -> list[NDArray[np.uint8]]:
 
 @pytest.fixture(scope="module")
 def expected(uncut_bundle: Path, images: list[NDArray[np.uint8]]) -> list[Any]:
-    opened = Bundle(uncut_bundle)
-    interpreter = open_engine(opened.piece(opened.manifest.pieces[0]))
-    inputs = [to_input(grey, opened.manifest.preprocessing) for grey in images]
-    return [to_probabilities(interpreter.run([array])[0]) for array in inputs]
+    return uncut_probabilities(uncut_bundle, images)
 
 
 def _lane(bundle: Bundle, boards: str, codec: CodecName) -> Lane:
@@ -122,13 +119,8 @@ def test_a_plan_for_slow_links_encodes_and_masks_are_the_same(
 
 
 def test_a_codec_that_a_board_does_not_know_is_said() -> None:
-    problem = problem_of(_pieces(), [Board("old", 2**40), Board("older", 2**40)])
+    pieces = chain_manifest([1, 1]).pieces
+    problem = problem_of(pieces, [Board("old", 2**40), Board("older", 2**40)])
     with pytest.raises(PlacementError, match="old does not know the codec int8; install the same"):
         plan_encoded(problem, wire="int8")
     assert not any(lane.codecs for lane in plan_encoded(problem, wire="auto").lanes)
-
-
-def _pieces() -> Any:
-    from manifests import chain_manifest
-
-    return chain_manifest([1, 1]).pieces

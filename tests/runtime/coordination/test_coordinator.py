@@ -11,14 +11,13 @@ import pytest
 from numpy.typing import NDArray
 from processes import Workers
 from talking import Sockets
+from uncut import uncut_probabilities
 
 from edgeseg.boards.boards_file import BoardEntry
 from edgeseg.boards.placement import Lane, Placement
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.errors import BoardError
-from edgeseg.imaging.levels import to_input
-from edgeseg.imaging.slices import SliceGeometry, to_probabilities
-from edgeseg.inference.engine import open_engine
+from edgeseg.imaging.slices import SliceGeometry
 from edgeseg_runtime.coordination.backlog import Backlog, PendingSlice, Result
 from edgeseg_runtime.coordination.coordinator import Coordinator
 from edgeseg_runtime.messaging.wire import HELD_SECONDS, Hello
@@ -34,10 +33,7 @@ def images() -> list[NDArray[np.uint8]]:
 
 @pytest.fixture(scope="module")
 def expected(uncut_bundle: Path, images: list[NDArray[np.uint8]]) -> list[Any]:
-    opened = Bundle(uncut_bundle)
-    interpreter = open_engine(opened.piece(opened.manifest.pieces[0]))
-    inputs = [to_input(grey, opened.manifest.preprocessing) for grey in images]
-    return [to_probabilities(interpreter.run([array])[0]) for array in inputs]
+    return uncut_probabilities(uncut_bundle, images)
 
 
 def _stream(images: list[NDArray[np.uint8]]) -> list[PendingSlice]:

@@ -11,13 +11,12 @@ import pytest
 from limits import MARGIN, limit_for_runs, memory_need
 from numpy.typing import NDArray
 from processes import Workers
+from uncut import uncut_probabilities
 
 from edgeseg.boards.boards_file import Board, BoardEntry
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.errors import BoardError, BundleError, PlacementError, UsageError, VolumeError
-from edgeseg.imaging.levels import to_input
-from edgeseg.imaging.slices import SliceGeometry, to_model, to_native, to_probabilities
-from edgeseg.inference.engine import open_engine
+from edgeseg.imaging.slices import SliceGeometry, to_model, to_native
 from edgeseg_runtime import Segmenter
 from edgeseg_runtime.coordination import connections
 from edgeseg_runtime.coordination.connections import PING_SECONDS
@@ -29,17 +28,12 @@ _MIB = 2**20
 
 def uncut_masks(bundle: Path, scan: NDArray[Any], spacing: tuple[float, float] | None) -> Any:
     """Segment without sockets, workers or cuts."""
-    opened = Bundle(bundle)
-    manifest = opened.manifest
-    interpreter = open_engine(opened.piece(manifest.pieces[0]))
-    masks = []
-    for image in scan:
-        geometry = SliceGeometry(*image.shape, *(spacing or (None, None)))
-        grey = to_model(image, geometry, manifest.preprocessing, windowed=False)
-        (output,) = interpreter.run([to_input(grey, manifest.preprocessing)])
-        probabilities = to_probabilities(output)
-        masks.append(to_native(probabilities, geometry, manifest.preprocessing, manifest.decoding))
-    return np.stack(masks)
+    manifest = Bundle(bundle).manifest
+    how, decoding = manifest.preprocessing, manifest.decoding
+    geometry = SliceGeometry(*scan.shape[1:], *(spacing or (None, None)))
+    greys: Any = [to_model(image, geometry, how, windowed=False) for image in scan]
+    outputs = uncut_probabilities(bundle, greys)
+    return np.stack([to_native(output, geometry, how, decoding) for output in outputs])
 
 
 @pytest.fixture(scope="module")

@@ -8,14 +8,13 @@ from typing import Any, cast
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from uncut import uncut_probabilities
 
 from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.bundle.manifest import Manifest, Port
 from edgeseg.codecs.names import CodecName
 from edgeseg.errors import EdgesegError, WireError
-from edgeseg.imaging.levels import to_input
-from edgeseg.imaging.slices import SliceGeometry, to_probabilities
-from edgeseg.inference.engine import open_engine
+from edgeseg.imaging.slices import SliceGeometry
 from edgeseg_runtime.board.dataflow.decoder import Decoder
 from edgeseg_runtime.board.dataflow.executor import Executor, Firing, Tensors
 from edgeseg_runtime.board.dataflow.step_runner import StepRunner
@@ -50,10 +49,8 @@ def grey() -> NDArray[np.uint8]:
 @pytest.fixture
 def expected(uncut_bundle: Path, grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The probabilities of the uncut model."""
-    uncut = Bundle(uncut_bundle)
-    interpreter = open_engine(uncut.piece(uncut.manifest.pieces[0]))
-    (output,) = interpreter.run([to_input(grey, uncut.manifest.preprocessing)])
-    return to_probabilities(output)
+    (probabilities,) = uncut_probabilities(uncut_bundle, [grey])
+    return probabilities
 
 
 def _step_runner(

@@ -12,15 +12,15 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import order_mutation
 import piece_mutation
+from attack import BrokenError
 from made_bundles import made_bundle
 from made_pieces import hungry_piece, sound_piece
 from processes import RunningWorker, Workers
-from serving import whole
+from serving import outcome_of, whole
 from talking import Sockets, greet, hear
 
 from edgeseg.bundle.bundle_file import Bundle, digest, pack
@@ -28,23 +28,11 @@ from edgeseg.files.atomic import atomic_path
 from edgeseg.output.terminal import console, figure_table
 from edgeseg.text.units import MIB
 from edgeseg_runtime.messaging.assignments import trial_assignment
-from edgeseg_runtime.messaging.wire import (
-    Assignment,
-    PieceData,
-    PieceRequest,
-    Ping,
-    Pong,
-    Ready,
-    Refused,
-)
+from edgeseg_runtime.messaging.wire import Assignment, Ping, Pong, Ready
 
 LIMIT_MIB = 200
 _TRIAL_SECONDS = 90.0
 """Longer than a piece may take to load and run, so that one that never ends is heard of."""
-
-
-class BrokenError(Exception):
-    """The worker did not stand a piece."""
 
 
 @dataclass(frozen=True)
@@ -78,18 +66,12 @@ class Sender:
         self._check()
 
     def _outcome(self, order: Assignment, models: Mapping[str, bytes]) -> str:
-        self._link.send(order)
-        deadline = time.monotonic() + _TRIAL_SECONDS
-        while time.monotonic() < deadline:
-            message: Any = hear(self._link, (PieceRequest, Ready, Refused), _TRIAL_SECONDS)
-            if isinstance(message, PieceRequest):
-                model = pack(models.get(message.sha256, b""))
-                self._link.send(PieceData(order.epoch, message.sha256), model)
-            elif isinstance(message, Ready):
-                return "run"
-            else:
-                return "crashed" if message.crashing_piece else "refused"
-        raise BrokenError("the worker says nothing of a piece")
+        outcome = outcome_of(
+            self._link, order, lambda sha256: pack(models.get(sha256, b"")), _TRIAL_SECONDS
+        )
+        if isinstance(outcome, Ready):
+            return "run"
+        return "crashed" if outcome.crashing_piece else "refused"
 
     def _check(self) -> None:
         """Make sure that the worker lives, answers, and keeps its promise."""

@@ -1,5 +1,7 @@
 """A worker that takes its orders from a test, by hand."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from talking import hear
@@ -9,19 +11,37 @@ from edgeseg.bundle.bundle_file import Bundle
 from edgeseg_runtime.messaging.assignments import assignment_for
 from edgeseg_runtime.messaging.peer_socket import PeerSocket
 from edgeseg_runtime.messaging.wire import (
-    AnyMessage,
     Assignment,
     PieceData,
     PieceRequest,
     Ready,
     Refused,
 )
+from edgeseg_runtime.messaging.wire.fields import Message
 
 
 def whole(bundle: Bundle, epoch: int = 1, window: int = 1) -> Assignment:
     """Return the order to run a whole bundle on the board ``a``."""
     boards = {piece.name: "a" for piece in bundle.manifest.pieces}
     return assignment_for("a", bundle.manifest, Placement((Lane(boards, window),), {}), epoch, {})
+
+
+def outcome_of(
+    link: PeerSocket,
+    assignment: Assignment,
+    packed_piece: Callable[[str], bytes],
+    seconds: float = 60.0,
+) -> Ready | Refused:
+    """Give an assignment and every piece that is asked for, by SHA-256; return how that ended."""
+    link.send(assignment)
+    deadline = time.monotonic() + seconds
+    while True:
+        left = deadline - time.monotonic()
+        answer: Message = hear(link, (PieceRequest, Ready, Refused), left)
+        if isinstance(answer, (Ready, Refused)):
+            return answer
+        assert isinstance(answer, PieceRequest)
+        link.send(PieceData(assignment.epoch, answer.sha256), packed_piece(answer.sha256))
 
 
 @dataclass
@@ -31,19 +51,10 @@ class Served:
     link: PeerSocket
     bundle: Bundle
 
-    def assign(self, assignment: Assignment, seconds: float = 20.0) -> Ready | Refused:
-        """Give an assignment and every piece that is asked for; return how that ended."""
-        self.link.send(assignment)
-        while True:
-            answer = self._answer(seconds)
-            if not isinstance(answer, PieceRequest):
-                return answer
-            piece = next(p for p in self.bundle.manifest.pieces if p.sha256 == answer.sha256)
-            data = PieceData(assignment.epoch, piece.sha256)
-            self.link.send(data, self.bundle.packed_piece(piece))
+    def assign(self, assignment: Assignment) -> Ready | Refused:
+        """Give an assignment and the pieces of the bundle; return how that ended."""
+        return outcome_of(self.link, assignment, self._packed_piece)
 
-    def _answer(self, seconds: float) -> "PieceRequest | Ready | Refused":
-        kinds = (PieceRequest, Ready, Refused)
-        message: AnyMessage = hear(self.link, kinds, seconds)  # type: ignore[arg-type]
-        assert isinstance(message, kinds)
-        return message
+    def _packed_piece(self, sha256: str) -> bytes:
+        piece = next(p for p in self.bundle.manifest.pieces if p.sha256 == sha256)
+        return self.bundle.packed_piece(piece)

@@ -16,8 +16,8 @@ from edgeseg_runtime.messaging.wire.parts import cut
 _T = TypeVar("_T")
 
 
-def hear(link: PeerSocket, kind: type[_T], seconds: float = 10.0) -> _T:
-    """Wait for the next message of that kind; others are let pass, unless they refuse."""
+def hear(link: PeerSocket, kind: type[_T] | tuple[type[_T], ...], seconds: float = 10.0) -> _T:
+    """Wait for the next message of that kind, or those; others are let pass, unless they refuse."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         link.socket.poll(100)
@@ -26,7 +26,7 @@ def hear(link: PeerSocket, kind: type[_T], seconds: float = 10.0) -> _T:
             if isinstance(message, kind):
                 return message
             assert not isinstance(message, Refused), message.reason
-    raise AssertionError(f"no {kind.__name__} in {seconds} s")
+    raise AssertionError(f"no {kind} in {seconds} s")
 
 
 def frames_of(message: AnyMessage, payload: bytes = b"", first: int = 0) -> list[bytes]:

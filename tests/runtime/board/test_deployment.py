@@ -1,6 +1,6 @@
 """One assignment on a real worker: what is measured, what is bounded, what is dropped."""
 
-from dataclasses import dataclass
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 from processes import Workers
+from serving import Served
 from talking import Sockets, greet, hear
 
 from edgeseg.boards.placement import Lane, Placement
@@ -15,14 +16,11 @@ from edgeseg.bundle.bundle_file import Bundle
 from edgeseg.bundle.manifest import Manifest, Port
 from edgeseg.imaging.slices import SliceGeometry
 from edgeseg_runtime.messaging.assignments import assignment_for
-from edgeseg_runtime.messaging.peer_socket import PeerSocket
 from edgeseg_runtime.messaging.wire import (
     Assignment,
     Failed,
     Job,
     Peer,
-    PieceData,
-    PieceRequest,
     Ping,
     Pong,
     Ready,
@@ -35,28 +33,17 @@ _GEOMETRY = SliceGeometry(64, 64)
 _PEERS = {name: Peer("tcp://127.0.0.1:9") for name in "ab"}
 
 
-@dataclass
-class _Served:
-    """A worker that takes its orders from this test."""
-
-    link: PeerSocket
-    bundle: Bundle
+class _Served(Served):
+    """A worker that takes its orders, and tensors, from this test."""
 
     @property
     def manifest(self) -> Manifest:
         return self.bundle.manifest
 
-    def assign(self, assignment: Assignment) -> None:
-        """Give an assignment and every piece that is asked for."""
-        self.link.send(assignment)
-        while True:
-            answer = hear(self.link, PieceRequest | Ready | Refused)  # type: ignore[arg-type]
-            if not isinstance(answer, PieceRequest):
-                assert isinstance(answer, Ready), answer
-                return
-            piece = next(p for p in self.manifest.pieces if p.sha256 == answer.sha256)
-            packed = self.bundle.packed_piece(piece)
-            self.link.send(PieceData(assignment.epoch, piece.sha256), packed)
+    def load(self, assignment: Assignment) -> None:
+        """Give an assignment that the worker can carry out."""
+        outcome = self.assign(assignment)
+        assert isinstance(outcome, Ready), outcome
 
     def send(self, index: int, port: Port, epoch: int = 1, lane: int = 0) -> None:
         job = Job(epoch, index, lane, _GEOMETRY)
@@ -94,7 +81,7 @@ def _assignment(manifest: Manifest, first: int = 0, window: int = 2) -> Assignme
 def test_a_slice_that_is_done_is_not_done_again(served: _Served) -> None:
     """A replay is dropped: it makes no outcome, fails nothing, and takes no place."""
     image = served.manifest.input
-    served.assign(_assignment(served.manifest))
+    served.load(_assignment(served.manifest))
     for index in (0, 1):
         served.send(index, image)
         assert hear(served.link, SliceResult).job.slice == index
@@ -111,7 +98,7 @@ def test_more_slices_than_the_window_are_refused(served: _Served) -> None:
     piece = served.manifest.pieces[2]
     skip = piece.inputs[0]
     assert len(piece.inputs) > 1
-    served.assign(_assignment(served.manifest, first=2))
+    served.load(_assignment(served.manifest, first=2))
     for index in range(6):
         served.send(index, skip)
     failed = [hear(served.link, Failed) for _ in range(4)]
@@ -123,7 +110,7 @@ def test_more_slices_than_the_window_are_refused(served: _Served) -> None:
 
 def test_a_tensor_of_another_type_or_shape_is_refused(served: _Served) -> None:
     skip = served.manifest.pieces[2].inputs[0]
-    served.assign(_assignment(served.manifest, first=2))
+    served.load(_assignment(served.manifest, first=2))
     for spoil in ({"dtype": "int8"}, {"shape": (*skip.shape[:3], skip.shape[3] + 1)}):
         header = msgspec.structs.replace(
             TensorData(Job(1, 0, 0, _GEOMETRY), skip.tensor, "float32", skip.shape), **spoil
@@ -142,18 +129,19 @@ def test_pieces_that_take_more_than_they_said_are_refused_before_any_slice(
     understated = {"peak_memory_bytes": 1, "resident_memory_bytes": 1}
     pieces = tuple(msgspec.structs.replace(p, **understated) for p in bundle.manifest.pieces)
     assignment = _assignment(msgspec.structs.replace(bundle.manifest, pieces=pieces), window=1)
-    with pytest.raises(AssertionError, match=r"takes beyond its manifest needs .* MiB are free"):
-        _Served(link, bundle).assign(assignment)
+    outcome = Served(link, bundle).assign(assignment)
+    assert isinstance(outcome, Refused), outcome
+    assert re.search(r"takes beyond its manifest needs .* MiB are free", outcome.reason)
 
 
 def test_a_new_assignment_takes_the_place_of_one_that_runs(served: _Served) -> None:
     """What the old one holds is let go of first: never are both in memory."""
     image = served.manifest.input
     assignment = _assignment(served.manifest, window=30)
-    served.assign(assignment)
+    served.load(assignment)
     for index in range(30):
         served.send(index, image)
-    served.assign(msgspec.structs.replace(assignment, epoch=2))
+    served.load(msgspec.structs.replace(assignment, epoch=2))
     served.send(0, image, epoch=2)
     while (outcome := hear(served.link, SliceResult)).job.epoch == 1:
         pass

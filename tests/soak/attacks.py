@@ -6,23 +6,28 @@ Prints by how much the peak of the worker's memory grew, and how long its coordi
 import argparse
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 from keyrings import Keyring
-from processes import RunningWorker, Workers
-from strangers import endless_parts, huge_frames, idle_connections, many_parts_with_keys
-from talking import Sockets, greet, hear
+from processes import Workers
+from strangers import (
+    endless_parts,
+    huge_frames,
+    idle_connections,
+    many_parts_with_keys,
+    withstood,
+)
+from talking import Sockets, greet
 
 from edgeseg.output.terminal import console, figure_table
 from edgeseg.text.units import MIB, format_bytes
 from edgeseg_runtime.messaging.keys import KeyPair
-from edgeseg_runtime.messaging.wire import Ping, Pong
 
 MAX_GROWTH_BYTES = 160 * MIB
 """For parts of a byte, each of which takes 64; all else stays far below."""
@@ -86,23 +91,8 @@ def attack(name: str, seconds: float) -> tuple[int, float]:
         keys = (keyring.coordinator, key.public) if keyed else (None, None)
         link = sockets.link(worker.endpoint, *keys)
         greet(link)
-        before, slowest = _peak(worker), 0.0
         target = Target(worker.endpoint, seconds, peer, key.public)
-        attacking = threading.Thread(target=work, args=(target,))
-        attacking.start()
-        while attacking.is_alive():
-            asked = time.monotonic()
-            link.send(Ping("test"))
-            hear(link, Pong)
-            slowest = max(slowest, time.monotonic() - asked)
-            time.sleep(0.2)
-        return _peak(worker) - before, slowest
-
-
-def _peak(worker: RunningWorker) -> int:
-    status = Path(f"/proc/{worker.process.pid}/status").read_text()
-    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1]) * 1024
+        return withstood(worker, link, partial(work, target))
 
 
 def main(words: Sequence[str] | None = None) -> int:

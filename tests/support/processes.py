@@ -51,6 +51,13 @@ class RunningWorker:
     process: "subprocess.Popen[str]"
     endpoint: str
 
+    @property
+    def peak_bytes(self) -> int:
+        """Bytes of memory that it has taken at most."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
+
 
 class Workers:
     """Starts workers and ends them with the block."""

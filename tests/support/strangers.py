@@ -1,16 +1,21 @@
-"""What strangers do to a worker: each attack lasts some seconds, and returns when it is over."""
+"""What strangers do to a worker, some seconds each, and how it stands that."""
 
 import socket
 import struct
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from urllib.parse import urlsplit
 
 import zmq
+from processes import RunningWorker
+from talking import hear
 
 from edgeseg_runtime.messaging.curve_sockets import present_keys
 from edgeseg_runtime.messaging.keys import KeyPair
+from edgeseg_runtime.messaging.peer_socket import PeerSocket
+from edgeseg_runtime.messaging.wire import Ping, Pong
 
 _NULL = b"NULL".ljust(20, b"\0")
 _CURVE = b"CURVE".ljust(20, b"\0")
@@ -34,14 +39,14 @@ def huge_frames(endpoint: str, seconds: float, *, keyed: bool, count: int, size:
         Connections, and bytes of each frame.
     """
     flags = _LONG_COMMAND if keyed else _LONG_MESSAGE
-    greeting = _greeting(keyed=keyed) + struct.pack(">BQ", flags, size)
-    _pour(endpoint, seconds, [greeting] * count, _BLOCK)
+    announcement = greeting(keyed=keyed) + struct.pack(">BQ", flags, size)
+    _pour(endpoint, seconds, [announcement] * count, _BLOCK)
 
 
 def endless_parts(endpoint: str, seconds: float, *, count: int, tiny: bool) -> None:
     """Send messages whose last part never comes to a worker without keys."""
     block = _TINY_PARTS if tiny else struct.pack(">BQ", _LONG_MORE, len(_BLOCK)) + _BLOCK
-    _pour(endpoint, seconds, [_greeting(keyed=False)] * count, block)
+    _pour(endpoint, seconds, [greeting(keyed=False)] * count, block)
 
 
 def many_parts_with_keys(
@@ -72,10 +77,36 @@ def idle_connections(endpoint: str, count: int) -> ExitStack:
     return stack
 
 
-def _greeting(*, keyed: bool) -> bytes:
+def greeting(*, keyed: bool) -> bytes:
+    """Return a handshake by hand, for frames that no library would send.
+
+    With keys it is the beginning alone; what follows would be a command.
+    """
     mechanism = _CURVE if keyed else _NULL
-    greeting = b"\xff" + bytes(8) + b"\x7f\x03\x00" + mechanism + bytes(32)
-    return greeting if keyed else greeting + _READY
+    beginning = b"\xff" + bytes(8) + b"\x7f\x03\x00" + mechanism + bytes(32)
+    return beginning if keyed else beginning + _READY
+
+
+def withstood(
+    worker: RunningWorker, link: PeerSocket, attack: Callable[[], object]
+) -> tuple[int, float]:
+    """Attack a worker, while its coordinator goes on asking.
+
+    Returns
+    -------
+    int, float
+        By how many bytes the peak of the worker's memory grew, and the longest wait for an answer.
+    """
+    before, slowest = worker.peak_bytes, 0.0
+    attacking = threading.Thread(target=attack)
+    attacking.start()
+    while attacking.is_alive():
+        asked = time.monotonic()
+        link.send(Ping("test"))
+        hear(link, Pong)
+        slowest = max(slowest, time.monotonic() - asked)
+        time.sleep(0.1)
+    return worker.peak_bytes - before, slowest
 
 
 def _pour(endpoint: str, seconds: float, greetings: Sequence[bytes], block: bytes) -> None:

@@ -1,6 +1,5 @@
 """Strangers and liars who would fill a worker's memory: it stays small, and its coordinator's."""
 
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,13 +9,19 @@ from pathlib import Path
 import pytest
 from keyrings import Keyring
 from processes import RunningWorker, Workers
-from strangers import endless_parts, huge_frames, idle_connections, many_parts_with_keys
+from strangers import (
+    endless_parts,
+    huge_frames,
+    idle_connections,
+    many_parts_with_keys,
+    withstood,
+)
 from talking import Sockets, greet, hear
 
 from edgeseg_runtime.messaging.connection_guard import MAX_CONNECTIONS
 from edgeseg_runtime.messaging.keys import KeyPair
 from edgeseg_runtime.messaging.peer_socket import PeerSocket
-from edgeseg_runtime.messaging.wire import PROTOCOL, Hello, Ping, Pong
+from edgeseg_runtime.messaging.wire import PROTOCOL, Hello, Pong
 
 pytestmark = pytest.mark.worker
 
@@ -34,27 +39,12 @@ class Served:
     key: KeyPair
     keyring: Keyring
 
-    @property
-    def peak(self) -> int:
-        """Bytes of memory that the worker has taken at most."""
-        status = Path(f"/proc/{self.worker.process.pid}/status").read_text()
-        (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
-        return int(line.split()[1]) * 1024
-
     def grown(self, attack: Callable[[], object]) -> int:
         """Return by how much the peak has grown while the coordinator was answered."""
-        before, slowest = self.peak, 0.0
-        attacking = threading.Thread(target=attack)
-        attacking.start()
-        while attacking.is_alive():
-            asked = time.monotonic()
-            self.link.send(Ping("test"))
-            hear(self.link, Pong)
-            slowest = max(slowest, time.monotonic() - asked)
-            time.sleep(0.1)
+        growth, slowest = withstood(self.worker, self.link, attack)
         assert slowest < 2
         assert not self.link.broken
-        return self.peak - before
+        return growth
 
 
 @pytest.fixture

@@ -3,13 +3,13 @@
 import socket
 import struct
 import time
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import zmq
 from manifests import chain_manifest
 from processes import RunningWorker, Workers
+from strangers import greeting
 from talking import Sockets, frames_of, greet, hear
 
 from edgeseg.boards.placement import Lane, Placement
@@ -29,9 +29,6 @@ from edgeseg_runtime.messaging.wire import (
 
 _MIB = 2**20
 _BAD_IMAGE = TensorData(Job(1, 7, 0, SliceGeometry(8, 8)), "image", "uint8", (3, 3))
-_GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
-_READY = b"\x04\x1c\x05READY\x0bSocket-Type\x00\x00\x00\x06DEALER"
-"""A handshake by hand, for frames that no library would send."""
 
 
 @pytest.fixture
@@ -47,13 +44,6 @@ def coordinator(worker: RunningWorker, sockets: Sockets) -> PeerSocket:
     link.send(assignment_for("a", chain_manifest([1], [_MIB]), placement, 1, {}))
     hear(link, PieceRequest)
     return link
-
-
-def _peak(worker: RunningWorker) -> int:
-    """Bytes of memory that the worker has taken at most."""
-    status = Path(f"/proc/{worker.process.pid}/status").read_text()
-    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1]) * 1024
 
 
 def _answered(coordinator: PeerSocket) -> float:
@@ -79,36 +69,36 @@ def _until_all_is_handled(raw: "zmq.Socket[bytes]", coordinator: PeerSocket) -> 
 def test_answers_that_nobody_reads_are_dropped(
     worker: RunningWorker, coordinator: PeerSocket, sockets: Sockets
 ) -> None:
-    before = _peak(worker)
+    before = worker.peak_bytes
     raw = sockets.raw(worker.endpoint)
     for number in range(20_000):
         raw.send_multipart(frames_of(Hello("another", PROTOCOL)))
         if number % 10_000 == 0:
             assert _answered(coordinator) < 5
     _until_all_is_handled(raw, coordinator)
-    assert _peak(worker) - before < 4 * _MIB
+    assert worker.peak_bytes - before < 4 * _MIB
 
 
 def test_large_messages_leave_nothing_behind(
     worker: RunningWorker, coordinator: PeerSocket, sockets: Sockets
 ) -> None:
-    before = _peak(worker)
+    before = worker.peak_bytes
     raw = sockets.raw(worker.endpoint)
     for _ in range(200):
         raw.send(bytes(2 * _MIB), copy=False)
     _until_all_is_handled(raw, coordinator)
-    assert _peak(worker) - before < 60 * _MIB
+    assert worker.peak_bytes - before < 60 * _MIB
 
 
 def test_a_frame_beyond_the_memory_is_cut_off_when_announced(
     worker: RunningWorker, coordinator: PeerSocket
 ) -> None:
-    where, before = urlsplit(worker.endpoint), _peak(worker)
+    where, before = urlsplit(worker.endpoint), worker.peak_bytes
     with socket.create_connection((where.hostname, where.port)) as plain:
         plain.settimeout(10)
-        plain.sendall(_GREETING + _READY)
+        plain.sendall(greeting(keyed=False))
         plain.sendall(b"\x02" + struct.pack(">Q", 201 * _MIB))
         while plain.recv(4096):
             pass
-    assert _peak(worker) - before < 8 * _MIB
+    assert worker.peak_bytes - before < 8 * _MIB
     assert _answered(coordinator) < 5

@@ -13,7 +13,7 @@ _SAMPLE_SHAPE = (1, 64, 64, 32)
 _BEST_OF = 2
 
 
-def measured_paces() -> tuple[CodecPace, ...]:
+def measure_codecs() -> tuple[CodecPace, ...]:
     """Return what codecs cost a core here, in a few milliseconds.
 
     It runs in a thread of its own, whose memory is freed with it.

@@ -9,7 +9,7 @@ import zmq
 from edgeseg import __version__
 from edgeseg.boards.boards_file import CoreSpeed
 from edgeseg.bundle.signature import read_verify_key, require_extra
-from edgeseg.codecs.measured_pace import measured_paces
+from edgeseg.codecs.measured_pace import measure_codecs
 from edgeseg.errors import UsageError, field_name
 from edgeseg.inference.engine import engine_name
 from edgeseg.inference.measure import resident_bytes
@@ -111,7 +111,7 @@ def _measured_core(cores: int) -> tuple[CoreSpeed, dict[str, CodecTime]]:
     share = min(1.0, (cpu_share() or math.inf) / cores)
     codecs: dict[str, CodecTime] = {
         pace.codec: CodecTime(1e9 * pace.encode / share, 1e9 * pace.decode / share)
-        for pace in measured_paces()
+        for pace in measure_codecs()
     }
     return measure_core_speed(share), codecs
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgeseg.codecs.measured_pace import measured_paces
+from edgeseg.codecs.measured_pace import measure_codecs
 from edgeseg.codecs.names import CODECS
 from edgeseg.codecs.pace import expected_paces
 from edgeseg.codecs.ratio import estimated_ratios, measured_ratios
@@ -12,7 +12,7 @@ _LOSSLESS_AND_LOSSY = set(CODECS) - {"none"}
 
 
 def test_every_codec_is_measured_in_nanoseconds_a_byte() -> None:
-    paces = measured_paces()
+    paces = measure_codecs()
     assert {pace.codec for pace in paces} == _LOSSLESS_AND_LOSSY
     for pace in paces:
         assert 1e-11 < pace.encode < 1e-6

@@ -53,7 +53,6 @@ class StepLoader:
         self._copies = copies
         self._threads = threads
         self._base_bytes = base_bytes
-        self._proofs: Mapping[str, Proof] = {}
 
     def load_first(self, proofs: Mapping[str, Proof]) -> LoadedSteps:
         """Load what runs first, and measure every step.
@@ -70,13 +69,12 @@ class StepLoader:
         EdgesegError
             If LiteRT refuses a piece.
         """
-        self._proofs = proofs
         give_back_freed_memory()
         if self._resident:
-            return self._load_measured(*self._steps.values())
+            return self._load_measured(proofs, *self._steps.values())
         first, *others = self._steps.values()
-        excesses = [self._excess_bytes(step) for step in others]
-        loaded = self._load_measured(first)
+        excesses = [self._excess_bytes(proofs, step) for step in others]
+        loaded = self._load_measured(proofs, first)
         return replace(loaded, excess_bytes=max([loaded.excess_bytes, *excesses]))
 
     def load_step(self, name: str) -> InterpreterSets:
@@ -90,16 +88,16 @@ class StepLoader:
         give_back_freed_memory()
         return load_steps([self._steps[name]], self._threads, self._copies, warm=False)
 
-    def _excess_bytes(self, step: Step) -> int:
+    def _excess_bytes(self, proofs: Mapping[str, Proof], step: Step) -> int:
         """Load a step, measure it, and release it."""
-        excess_bytes = self._load_measured(step).excess_bytes
+        excess_bytes = self._load_measured(proofs, step).excess_bytes
         give_back_freed_memory()
         return excess_bytes
 
-    def _load_measured(self, *steps: Step) -> LoadedSteps:
+    def _load_measured(self, proofs: Mapping[str, Proof], *steps: Step) -> LoadedSteps:
         interpreters = load_steps(steps, self._threads, self._copies)
         give_back_freed_memory()
-        pieces = (as_proven(piece, self._proofs) for step in steps for piece in step.pieces)
+        pieces = (as_proven(piece, proofs) for step in steps for piece in step.pieces)
         entered = sum(piece.resident_memory_bytes for piece in pieces)
         growth = resident_bytes() - self._base_bytes
         return LoadedSteps(interpreters, growth - self._copies * entered)

@@ -17,7 +17,6 @@ class Deadlines:
 
     A deadline that was missed is doubled for the rest of the run, so that boards which are slow
     rather than hanging do finish.
-
     """
 
     def __init__(self) -> None:

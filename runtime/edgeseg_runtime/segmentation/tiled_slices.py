@@ -89,7 +89,9 @@ class TileSums:
         Probabilities are 8 bit, (rows, columns, channels) on the canvas.
         """
         index, tile = divmod(result.index, len(self._tiling))
-        total = self._sums.setdefault(index, TileSum(self._tiling, self._channels))
+        if index not in self._sums:
+            self._sums[index] = TileSum(self._tiling, self._channels)
+        total = self._sums[index]
         if total.add(tile, result.array):
             del self._sums[index]
             yield index, total.probabilities

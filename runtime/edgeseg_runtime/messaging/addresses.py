@@ -13,9 +13,15 @@ _MAX_SOCKET_PATH = 107
 """Bytes of the longest path of a Unix socket on Linux."""
 
 
+def host_of(endpoint: str) -> str | None:
+    """Return the host of a TCP endpoint without brackets; None for any other endpoint."""
+    match = TCP.fullmatch(endpoint)
+    return match["host"].strip("[]") if match else None
+
+
 def needs_ipv6(endpoint: str) -> bool:
     """Tell whether an endpoint can be reached by IPv6 alone; a name is looked up."""
-    host = _host(endpoint)
+    host = host_of(endpoint)
     if host is None or host == "*":
         return False
     if _is_number(host):
@@ -37,15 +43,10 @@ def address_problem(endpoint: str) -> str | None:
                 "to a shorter folder"
             )
         return None
-    host = _host(endpoint)
+    host = host_of(endpoint)
     if host is None or host == "*" or _is_number(host) or _families(host):
         return None
     return f"the name {host} is not known here; correct it, or give the address as a number"
-
-
-def _host(endpoint: str) -> str | None:
-    match = TCP.fullmatch(endpoint)
-    return match["host"].strip("[]") if match else None
 
 
 def _is_number(host: str) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from ipaddress import ip_address
 
 from edgeseg.errors import BoardError, UsageError
-from edgeseg_runtime.messaging.addresses import TCP
+from edgeseg_runtime.messaging.addresses import TCP, host_of
 from edgeseg_runtime.messaging.keys import KeyPair
 from edgeseg_runtime.messaging.wire import Peer
 
@@ -28,10 +28,9 @@ def normalize_endpoint(text: str) -> str:
 
 def is_local(endpoint: str) -> bool:
     """Tell whether an endpoint can be reached from this machine only."""
-    match = TCP.fullmatch(endpoint)
-    if match is None:
+    host = host_of(endpoint)
+    if host is None:
         return endpoint.startswith("ipc://")
-    host = match["host"].strip("[]")
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:  # a host name

@@ -73,7 +73,7 @@ def layer_of_lambda(described: Mapping[str, Any]) -> tuple[str, dict[str, Any]] 
 def way_out_of_lambda(described: Mapping[str, Any]) -> str | None:
     """Say which layer replaces a lambda, as far as the names that it uses tell."""
     function = _function(described)
-    names = [] if function is None else [str(name) for name in function.names]
+    names = () if function is None else function.names
     fitting = [way for word, way in _WAYS_OUT.items() if any(word in name for name in names)]
     return fitting[0] if fitting else None
 

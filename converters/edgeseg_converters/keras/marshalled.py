@@ -28,7 +28,7 @@ class FunctionCode:
     arguments: int
     code: bytes
     constants: tuple[Any, ...]
-    names: tuple[Any, ...]
+    names: tuple[str, ...]
 
 
 def read_function(content: bytes) -> FunctionCode | None:
@@ -39,6 +39,14 @@ def read_function(content: bytes) -> FunctionCode | None:
         return _Reader(content).function()
     except (IndexError, KeyError, TypeError, ValueError, struct.error, RecursionError):
         return None
+
+
+def _are_names(value: Any) -> bool:
+    """Tell whether a value is a tuple of names alone.
+
+    Tuples that hold others twice, level by level, are short here and endless as text.
+    """
+    return isinstance(value, tuple) and all(isinstance(name, str) for name in value)
 
 
 class _Reader:
@@ -61,9 +69,9 @@ class _Reader:
             if self._at > 1 + 4 * 6:
                 raise ValueError("no function")
         code, constants, names = self._value(), self._value(), self._value()
-        if not (isinstance(code, bytes) and isinstance(constants, tuple)):
+        if not (isinstance(code, bytes) and isinstance(constants, tuple) and _are_names(names)):
             raise TypeError("no function")
-        return FunctionCode(arguments, code, constants, tuple(names))
+        return FunctionCode(arguments, code, constants, names)
 
     def _value(self) -> Any:
         kind = self._bytes(1)[0]

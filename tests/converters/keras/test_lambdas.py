@@ -104,6 +104,20 @@ def test_every_cut_of_the_bytes_is_survived() -> None:
             layer_of_lambda(described(base64.b64encode(damaged).decode()))
 
 
+def test_names_that_double_at_each_level_are_not_written_out() -> None:
+    """Each tuple holds the one before twice; written out, 200 of them would fill any memory."""
+    shared = [
+        bytes([ord(")") | 0x80, 2]) + (b"r" + level.to_bytes(4, "little")) * 2
+        for level in range(200)
+    ]
+    names = b")\xc9" + bytes([ord("z") | 0x80, 1]) + b"x" + b"".join(shared)
+    content = b"c" + bytes(20) + b"s" + bytes(4) + b")\0" + names
+    code = base64.b64encode(content).decode()
+    assert way_out_of_lambda(described(code)) is None
+    plain = content.replace(names, b")\1z\6resize")
+    assert way_out_of_lambda(described(base64.b64encode(plain).decode())) is not None
+
+
 def test_names_tell_what_replaces_a_lambda() -> None:
     found = way_out_of_lambda(dumped(lambda x: tf.image.resize(x, (8, 8))))  # type: ignore[name-defined] # noqa: F821 - never run
     assert found == "use a Resizing or an UpSampling2D layer"

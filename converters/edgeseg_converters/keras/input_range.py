@@ -120,7 +120,7 @@ def expected_range(network: Network, window: Interval) -> tuple[Interval, str | 
 
 def _scalings(network: Network) -> Iterator["_Scaling | None"]:
     """Yield what each of the first layers does to the image's values; None if anything else."""
-    for layer in _readers(network.graph, network.graph.inputs[0].name):
+    for layer in _readers(network.graph):
         affine = _affine(network, layer)
         yield None if affine is None else _followed(network, layer, *affine)
 
@@ -144,12 +144,14 @@ def _followed(network: Network, first: Layer, scale: _Floats, offset: _Floats) -
     return scaling
 
 
-def _readers(graph: Graph, tensor: str) -> Iterator[Layer]:
+def _readers(graph: Graph) -> Iterator[Layer]:
     """Yield the layers that read the image's values, wherever these were moved to."""
-    for name in graph.consumers[tensor]:
-        layer = graph.layer(name)
+    images = {graph.inputs[0].name}
+    for layer in graph.layers:
+        if images.isdisjoint(layer.inputs):
+            continue
         if layer.kind in _PASSING or layer.config.get("function") in _PASSING_FUNCTIONS:
-            yield from _readers(graph, layer.output.name)
+            images.add(layer.output.name)
         else:
             yield layer
 

@@ -1,5 +1,6 @@
 """The end of a model: the activation its output has gone through, or the one that logits lack."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal, TypeAlias
 
@@ -73,7 +74,10 @@ def complete_logits(graph: Graph, activation: Activation | None = None) -> tuple
 def ending_activation(graph: Graph) -> str:
     """Name the activation that the one output of a model has gone through."""
     (end,) = graph.outputs
-    return _activation_of(graph, end)
+    found = dict.fromkeys((tensor.name for tensor in graph.inputs), "linear")
+    for layer in graph.layers:
+        found[layer.name] = _activation_of(graph, layer, found)
+    return found[end]
 
 
 def ends_in_softmax(graph: Graph) -> bool:
@@ -81,31 +85,27 @@ def ends_in_softmax(graph: Graph) -> bool:
     return ending_activation(graph) == "softmax"
 
 
-def _activation_of(graph: Graph, tensor: str) -> str:
-    """Name the activation that a tensor has gone through, past layers that keep probabilities."""
-    if tensor not in graph.position:
-        return "linear"
-    layer = graph.layer(tensor)
+def _activation_of(graph: Graph, layer: Layer, before: Mapping[str, str]) -> str:
+    """Name the activation that an output has gone through, past layers that keep probabilities."""
     if layer.kind == "Softmax" and layer.config.get("axis", -1) not in {
         -1,
         len(layer.output.shape) - 1,
     }:
         return f"softmax along axis {layer.config['axis']}"
     if layer.kind == "Operator" and layer.config.get("function") == "slice":
-        return _activation_of_part(graph, layer)
+        return _activation_of_part(graph, layer, before)
     match kind_of(layer.kind).activation:
         case ActivationOf.SETTING:
             return str(layer.config.get("activation") or "linear")
         case ActivationOf.INPUT:
-            activations = {_activation_of(graph, source) for source in layer.inputs}
+            activations = {before[source] for source in layer.inputs}
             return activations.pop() if len(activations) == 1 else "linear"
         case name:
             return str(name)
 
 
-def _activation_of_part(graph: Graph, layer: Layer) -> str:
+def _activation_of_part(graph: Graph, layer: Layer, before: Mapping[str, str]) -> str:
     """Name the activation of a slice; of a softmax, single channels are plain probabilities."""
     (source,) = layer.inputs
-    activation = _activation_of(graph, source)
     all_channels = graph.tensors[source].shape[-1] == layer.output.shape[-1]
-    return "sigmoid" if activation == "softmax" and not all_channels else activation
+    return "sigmoid" if before[source] == "softmax" and not all_channels else before[source]

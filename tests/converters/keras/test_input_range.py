@@ -1,5 +1,7 @@
 """What a model reads is told by its first layers, or else from 0 to 1, or asked for."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -102,6 +104,18 @@ def test_what_may_be_grey_levels_or_hu_is_asked_for_where_they_differ(network: N
     ):
         expected_range(network, _SOFT_TISSUE)
     assert _fed(network) == GREY  # these are HU, too
+
+
+def test_an_image_that_is_joined_with_itself_again_and_again_is_followed_once_a_layer() -> None:
+    names = ["image", *(f"joined{level}" for level in range(100))]
+    joined = [
+        Layer(f"{name}{side}", "Cropping2D", (before,), Tensor(f"{name}{side}", _SHAPE))
+        if side
+        else Layer(name, "Concatenate", (f"{name}a", f"{name}b"), Tensor(name, _SHAPE))
+        for before, name in itertools.pairwise(names)
+        for side in ("a", "b", "")
+    ]
+    assert _fed(_network(*joined, _scaling(1 / 255, 0.0, reads=names[-1]))) == GREY
 
 
 def test_the_image_is_followed_through_layers_that_only_move_it() -> None:

@@ -1,11 +1,12 @@
 """The activation that a model ends in, and what one that ends in logits is given."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from edgeseg.errors import ModelError, UsageError
-from edgeseg.network.graph import Graph
+from edgeseg.network.graph import Graph, Layer
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.logits import complete_logits, ending_activation, ends_in_softmax
 from edgeseg_converters.keras.quiet import import_keras
@@ -95,6 +96,18 @@ def test_probabilities_without_an_activation_may_be_stated() -> None:
 def test_a_softmax_along_another_axis_makes_no_probabilities() -> None:
     with pytest.raises(ModelError, match="softmax along axis 1"):
         complete_logits(graph_of(3, layers.Softmax(axis=1)))
+
+
+def test_an_output_that_is_joined_with_itself_again_and_again_is_looked_at_once_a_layer() -> None:
+    graph = graph_of(1, activation="sigmoid")
+    made, end = [*graph.layers], graph.tensors[graph.outputs[0]]
+    for level in range(2000):
+        parts = [replace(end, name=f"part{level}{side}") for side in "ab"]
+        made += (Layer(part.name, "Cropping2D", (end.name,), part) for part in parts)
+        end = replace(end, name=f"mean{level}")
+        made.append(Layer(end.name, "Average", tuple(part.name for part in parts), end))
+    joined = Graph("deep", graph.inputs, (end.name,), tuple(made))
+    assert ending_activation(joined) == "sigmoid"
 
 
 def test_a_part_of_probabilities_is_one() -> None:

@@ -9,6 +9,8 @@ from edgeseg_converters.layers.rows import RowMap, Shift
 
 Config: TypeAlias = Mapping[str, Any]
 
+_IMAGE_RANK = 4
+
 
 def each_row(config: Config, height: int, made_height: int) -> RowMap | str:
     """Compute every row for itself."""
@@ -35,24 +37,27 @@ def rows_of_function(config: Config, height: int, made_height: int) -> RowMap | 
 
     That is so where it works value by value, and where its axes or its key leave rows alone.
     """
-    function, options = config["function"], config["options"]
-    if any(len(known.get("constant", ())) > 2 for known in config["operands"]):
-        same = all(known.get("constant", [1] * 4)[-3] == 1 for known in config["operands"])
-    else:
-        same = True
-    axes = options.get("axes", options.get("axis", _ALL_AXES))
-    apart = ROW_AXIS not in (axes if isinstance(axes, list) else [axes])
+    constants = [known["constant"] for known in config["operands"] if "constant" in known]
+    same = all(
+        len(shape) < _IMAGE_RANK - ROW_AXIS or shape[ROW_AXIS - _IMAGE_RANK] == 1
+        for shape in constants
+    )
+    if same and _leaves_rows_apart(config["function"], config["options"]):
+        return each_row({}, height, made_height)
+    return all_rows({}, 0, 0)
+
+
+def _leaves_rows_apart(function: str, options: Config) -> bool:
+    """Tell whether a function makes a row of an image of that row alone."""
     if function in ELEMENTWISE:
-        apart = True
-    elif function == "slice":
+        return True
+    if function == "transpose":
+        return False
+    if function == "slice":
         key = options["key"]
-        apart = len(key) > ROW_AXIS and key[ROW_AXIS] == [] and not isinstance(key[0], int)
-    elif function == "transpose":
-        apart = False
-    return each_row({}, height, made_height) if same and apart else all_rows({}, 0, 0)
-
-
-_ALL_AXES = [0, 1, 2, 3]
+        return len(key) > ROW_AXIS and key[ROW_AXIS] == [] and not isinstance(key[0], int)
+    axes = options.get("axes", options.get("axis", ROW_AXIS))
+    return ROW_AXIS not in (axes if isinstance(axes, list) else [axes])
 
 
 def sliding(size: str) -> Callable[[Config, int, int], RowMap]:

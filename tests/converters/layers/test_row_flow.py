@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from edgeseg_converters.keras.graph_reader import read_network
 from edgeseg_converters.keras.quiet import import_keras
-from edgeseg_converters.layers.row_flow import enlarged
+from edgeseg_converters.layers.row_flow import enlarged, rows_of_function
 from edgeseg_converters.layers.rows import RowMap, Rows, Shift
 from edgeseg_converters.rewrite.row_maps import row_map
 
@@ -158,3 +158,21 @@ def test_interpolation_is_divided_where_its_weights_are_exact(
     settings_ = {"size": [factor, factor], "interpolation": "bilinear"}
     assert isinstance(enlarged(settings_, 8, 8 * factor), RowMap) == divides
     assert isinstance(enlarged({**settings_, "interpolation": "nearest"}, 8, 8 * factor), RowMap)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "divides"),
+    [
+        ([], True),
+        ([(3,), (8, 3)], True),
+        ([(1, 8, 3), (3,)], True),
+        ([(8, 8, 1), (3,)], False),
+        ([(3,), (1, 8, 1, 1)], False),
+    ],
+)
+def test_a_function_is_divided_where_its_constants_are_the_same_for_all_rows(
+    shapes: list[tuple[int, ...]], *, divides: bool
+) -> None:
+    operands = [{"input": 0}, {"number": 1.0}, *({"constant": list(shape)} for shape in shapes)]
+    config = {"function": "where", "operands": operands, "options": {}}
+    assert isinstance(rows_of_function(config, 8, 8), RowMap) == divides

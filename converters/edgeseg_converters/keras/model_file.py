@@ -7,10 +7,10 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from edgeseg.errors import EdgesegError, ModelError
+from edgeseg.files.ownership import scratch_folder
 from edgeseg.text.suggestions import near_path
 from edgeseg_converters.keras.generations import reason_of
 from edgeseg_converters.keras.instead import instead_of
@@ -80,10 +80,7 @@ def _load_zip(path: Path) -> Any:
         raise ModelError(f"{path} is a zip file but no Keras model; {_SAVE_AGAIN}") from error
     except (ValueError, zipfile.BadZipFile, OSError) as error:
         raise ModelError(f"{path} is damaged; copy it again, or {_SAVE_AGAIN}") from error
-    config, plain = without_lambdas(config), config
-    _check(path, config, generation=_generation(version))
-    with _described_anew(path, config, changed=config != plain) as file:
-        return _open(file, version, config, ".keras")
+    return _load_described(path, config, version, ".keras")
 
 
 def _load_hdf5(path: Path) -> Any:
@@ -101,12 +98,17 @@ def _load_hdf5(path: Path) -> Any:
             f"{path} holds weights but no model: load them into the model in the code that built "
             f"it (model.load_weights), then {_SAVE_AGAIN}"
         )
-    plain = json.loads(config)
-    described = without_lambdas(plain)
     text = version.decode() if isinstance(version, bytes) else str(version)
-    _check(path, described, generation=_generation(text))
-    with _described_anew(path, described, changed=described != plain) as file:
-        return _open(file, text, described, ".h5", ".hdf5")
+    return _load_described(path, json.loads(config), text, ".h5", ".hdf5")
+
+
+def _load_described(path: Path, plain: Any, version: str, *suffixes: str) -> Any:
+    """Load a file that says what it holds, lambdas that are arithmetic replaced."""
+    described = without_lambdas(plain)
+    _check(path, described, generation=_generation(version))
+    if path.suffix not in suffixes:  # by which Keras tells formats
+        raise ModelError(f"{path} has the wrong suffix; rename it to {path.stem}{suffixes[0]}")
+    return _open(path, version, described, changed=described != plain)
 
 
 def _load_saved_model(path: Path) -> Any:
@@ -126,7 +128,7 @@ def _load_saved_model(path: Path) -> Any:
         raise ModelError(f"{metadata} is damaged; copy the folder again") from error
     # Every node is revived by its own description, whatever the root says of it.
     _check(path, root, *described.values(), generation=_generation("2"))
-    return _open(path, "2", root)
+    return _open(path, "2", root, changed=False)
 
 
 def _is_saved_model(path: Path) -> bool:
@@ -139,8 +141,8 @@ def _described_anew(path: Path, description: Any, *, changed: bool) -> Iterator[
     if not changed:
         yield path
         return
-    with TemporaryDirectory() as folder:
-        copy = Path(folder) / path.name
+    with scratch_folder() as folder:
+        copy = folder / path.name
         text = json.dumps(description)
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as read, zipfile.ZipFile(copy, "w") as written:
@@ -159,15 +161,13 @@ def _generation(version: str) -> Any:
     return import_keras() if version.startswith("3") else import_tf_keras()
 
 
-def _open(path: Path, version: str, description: Any, *suffixes: str) -> Any:
-    """Load with the generation of Keras that wrote the file; Keras tells formats by the suffix."""
-    if suffixes and path.suffix not in suffixes:
-        raise ModelError(f"{path} has the wrong suffix; rename it to {path.stem}{suffixes[0]}")
+def _open(path: Path, version: str, description: Any, *, changed: bool) -> Any:
+    """Load with the generation of Keras that wrote the file; a changed description goes first."""
     keras = _generation(version)
     known = {**stand_ins(description, keras), **_registered()}
     try:
-        with quiet():
-            return keras.models.load_model(path, custom_objects=known, compile=False)
+        with quiet(), _described_anew(path, description, changed=changed) as file:
+            return keras.models.load_model(file, custom_objects=known, compile=False)
     except EdgesegError:
         raise
     except Exception as error:

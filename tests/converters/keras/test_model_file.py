@@ -112,13 +112,19 @@ def test_truncated_file(tmp_path: Path, suffix: str, share: float) -> None:
     assert "truncated or damaged; copy it again" in refusal(path)
 
 
-def test_changed_bytes_in_the_weights(tmp_path: Path) -> None:
-    path = save(zoo.plain(import_keras()), tmp_path / "model.keras")
+@pytest.mark.parametrize("lambdas", [False, True])
+def test_changed_bytes_in_the_weights(tmp_path: Path, *, lambdas: bool) -> None:
+    keras = import_keras()
+    halved = keras.layers.Lambda(lambda x: x / 2)
+    model = one_layer(keras, halved) if lambdas else zoo.plain(keras)
+    path = save(model, tmp_path / "model.keras")
     content = bytearray(path.read_bytes())
     start = content.index(b"\x89HDF")
     content[start : start + 4000] = bytes(4000)
     path.write_bytes(content)
-    assert "can't be loaded" in refusal(path)
+    message = refusal(path)
+    assert message.startswith(f"{path}, saved by Keras 3")
+    assert "can't be loaded" in message
 
 
 def test_damaged_description(tmp_path: Path) -> None:

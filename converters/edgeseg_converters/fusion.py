@@ -100,22 +100,36 @@ def _hard_swish(graph: Graph, product: Layer) -> tuple[str, ...]:
 
 
 def _added_before(graph: Graph, product: Layer) -> tuple[str, ...]:
-    """Name the layer with a constant sum that a product of matrices takes in, and those between.
+    """Name the layer whose sum a product takes in, and those between, if nobody else reads any."""
+    between = _sum_before(graph, product)
+    read = zip(between, (product, *between), strict=False)
+    alone = all(_is_alone(graph, layer, reader) for layer, reader in read)
+    return tuple(layer.name for layer in between) if alone else ()
+
+
+def takes_a_shared_sum(graph: Graph, product: Layer) -> bool:
+    """Tell whether a product of matrices would take in a sum that others read too."""
+    if not takes_in_sums(product) or not _sum_before(graph, product):
+        return False
+    return not _added_before(graph, product)
+
+
+def _sum_before(graph: Graph, product: Layer) -> tuple[Layer, ...]:
+    """Return the layers, backwards, up to the one with a constant sum that a product takes in.
 
     TFLite moves the bias of a layer without activation through a reshape into the next product.
+    There are none where something else is before it.
     """
-    between: list[str] = []
-    name, reader = product.inputs[0], product
+    between: list[Layer] = []
+    name = product.inputs[0]
     while name in graph.position:
         layer = graph.layer(name)
-        if not _is_alone(graph, layer, reader):
-            return ()
-        between.append(name)
-        if ends_in_sum(layer):
+        between.append(layer)
+        if _ends_in_sum(layer):
             return tuple(between)
-        if not is_reshape(layer):
-            return ()
-        name, reader = layer.inputs[0], layer
+        if not _is_reshape(layer):
+            break
+        name = layer.inputs[0]
     return ()
 
 
@@ -124,13 +138,13 @@ def takes_in_sums(layer: Layer) -> bool:
     return kind_of(layer.kind).kernel in {KernelLayout.MATRIX, KernelLayout.PROJECTION}
 
 
-def ends_in_sum(layer: Layer) -> bool:
+def _ends_in_sum(layer: Layer) -> bool:
     """Tell whether the last thing that TFLite computes of a layer is constant but for its input."""
     linear = layer.config.get("activation") == "linear" and layer.config.get("use_bias", False)
     return ends_in_scaling(layer) or (role_of(layer) is Fusion.CONVOLUTION and linear)
 
 
-def is_reshape(layer: Layer) -> bool:
+def _is_reshape(layer: Layer) -> bool:
     """Tell whether a layer changes the shape alone of what it reads."""
     operator = layer.kind == "Operator" and layer.config["function"] == "reshape"
     return operator or layer.kind in {"Flatten", "Reshape"}

@@ -1,7 +1,7 @@
 """A graph together with the values of its weights."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -22,6 +22,24 @@ class Network:
 
     graph: Graph
     weights: Weights
+
+
+def without_unread(network: Network) -> Network:
+    """Leave out layers that nobody reads, such as unread outputs of an operator.
+
+    Parameters
+    ----------
+    network
+        Graph and weights, and those of each layer alone that has any.
+    """
+    graph = network.graph
+    read = set(graph.outputs)
+    for layer in reversed(graph.layers):
+        if layer.name in read:
+            read.update(layer.inputs)
+    layers = tuple(layer for layer in graph.layers if layer.name in read)
+    weights = {name: arrays for name, arrays in network.weights.items() if name in read}
+    return Network(replace(graph, layers=layers), weights)
 
 
 def narrowed(array: NDArray[Any], tensor: str, left: ChannelMasks) -> NDArray[Any]:

@@ -31,7 +31,7 @@ from edgeseg_converters.keras.parts import Arrays, Known, Operand, Outcome, Part
 from edgeseg_converters.keras.quiet import quiet
 from edgeseg_converters.keras.rebuild import apply, class_of, placeholder, scope_name
 from edgeseg_converters.layers.registry import layer_kinds
-from edgeseg_converters.network import Network
+from edgeseg_converters.network import Network, without_unread
 
 KerasShape: TypeAlias = tuple[int, ...]
 
@@ -74,7 +74,7 @@ def read_network(model: Any, input_shape: KerasShape | None = None) -> Network:
         raise ModelError(f"model {model.name!r} has no layer that computes anything")
     _check_names([image.name, *(layer.name for layer in reader.layers)])
     outputs = tuple(operand.name for operand in operands_in(leaving))
-    return _alive(
+    return without_unread(
         Network(Graph(str(model.name), (image,), outputs, tuple(reader.layers)), reader.weights)
     )
 
@@ -283,18 +283,6 @@ def _check_kinds(layer: Any, outcome: Sequence[Part], name: str) -> None:
 def _registered_class(kind: str) -> Any:
     known = layer_kinds().get(kind)
     return None if known is None or known.keras_class is None else class_of(kind)
-
-
-def _alive(network: Network) -> Network:
-    """Leave out layers that nobody reads, such as unread outputs of an operator."""
-    graph = network.graph
-    read = set(graph.outputs)
-    for layer in reversed(graph.layers):
-        if layer.name in read:
-            read.update(layer.inputs)
-    layers = tuple(layer for layer in graph.layers if layer.name in read)
-    weights = {name: arrays for name, arrays in network.weights.items() if name in read}
-    return Network(replace(graph, layers=layers), weights)
 
 
 def _check_names(names: list[str]) -> None:

@@ -9,17 +9,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from edgeseg.network.graph import Graph, Layer, Tensor
-from edgeseg_converters.fusion import (
-    ends_in_scaling,
-    ends_in_sum,
-    fused_groups,
-    is_reshape,
-    role_of,
-    takes_in_sums,
-)
+from edgeseg_converters.fusion import ends_in_scaling, fused_groups, role_of, takes_a_shared_sum
 from edgeseg_converters.keras.parts import Arrays
 from edgeseg_converters.layers.kind import Fusion
-from edgeseg_converters.network import Network
+from edgeseg_converters.network import Network, without_unread
 
 _LOWEST = -3.0e38
 _SIXTH = float("0.16666667")
@@ -53,17 +46,14 @@ def separate_scalings(network: Network) -> Network:
             made.append(copied)
         layers += made
         weights |= {each.name: network.weights[layer.name] for each in made if each.weights}
-    read = {tensor for layer in layers for tensor in layer.inputs} | set(graph.outputs)
-    left = tuple(layer for layer in layers if layer.name in read)
-    kept = {layer.name: weights[layer.name] for layer in left if layer.weights}
-    return Network(replace(graph, layers=left), kept)
+    return without_unread(Network(replace(graph, layers=tuple(layers)), weights))
 
 
 def _of_one(graph: Graph, layer: Layer) -> Iterator[Layer]:
     """Yield what stands for one layer; the last bears its name."""
     if _is_shared(graph, layer) and layer.config.get("activation") == "hard_sigmoid":
         yield from _clipped(layer)
-    elif _takes_in_a_shared_sum(graph, layer):
+    elif takes_a_shared_sum(graph, layer):
         yield from _behind_a_bound(graph, layer)
     elif _is_quotient_by_root(graph, layer):
         yield from _by_root(graph, layer)
@@ -106,22 +96,6 @@ def _clipped(layer: Layer) -> Iterator[Layer]:
     yield Layer(scaled.name, "Rescaling", source, scaled, {"scale": _SIXTH, "offset": 0.5})
     config = {"max_value": 1.0, "negative_slope": 0.0, "threshold": 0.0}
     yield Layer(layer.name, "ReLU", (scaled.name,), layer.output, config)
-
-
-def _takes_in_a_shared_sum(graph: Graph, layer: Layer) -> bool:
-    """Tell whether a product of matrices would take in a bias of a layer that others read too."""
-    if not takes_in_sums(layer):
-        return False
-    name, reader, shared = layer.inputs[0], layer, False
-    while name in graph.position:
-        source = graph.layer(name)
-        shared = shared or graph.consumers[name] != (reader.name,) or name in graph.outputs
-        if ends_in_sum(source):
-            return shared
-        if not is_reshape(source):
-            return False
-        name, reader = source.inputs[0], source
-    return False
 
 
 def _behind_a_bound(graph: Graph, layer: Layer) -> Iterator[Layer]:

@@ -286,7 +286,8 @@ class Decoding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 WireRatios: TypeAlias = Annotated[
-    dict[Name, dict[CodecName, Ratio]], msgspec.Meta(max_length=MAX_PIECES)
+    dict[Name, Annotated[dict[CodecName, Ratio], msgspec.Meta(min_length=1)]],
+    msgspec.Meta(max_length=MAX_PIECES),
 ]
 """By tensor, and by codec, the bytes of a payload for each byte of the tensor."""
 

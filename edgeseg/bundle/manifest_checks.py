@@ -70,6 +70,7 @@ def contradiction(manifest: Manifest) -> str | None:
         or _decoding_contradiction(manifest)
         or tiles_contradiction(manifest.preprocessing, manifest.decoding)
         or _postprocess_contradiction(manifest)
+        or _wire_contradiction(manifest)
     )
 
 
@@ -203,3 +204,9 @@ def _postprocess_contradiction(manifest: Manifest) -> str | None:
     if smoothing_misplaced(manifest.rules):
         return "post-processing smooths probabilities behind another rule"
     return None
+
+
+def _wire_contradiction(manifest: Manifest) -> str | None:
+    between = {port.tensor for piece in manifest.pieces for port in piece.outputs}
+    foreign = (tensor for tensor in manifest.wire_ratios if tensor not in between)
+    return next((f"no piece makes {tensor}, whose codecs it lists" for tensor in foreign), None)

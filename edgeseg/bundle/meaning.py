@@ -1,10 +1,11 @@
 """Says in words how a model's output becomes labels, and how small codecs make its tensors."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from edgeseg.bundle.manifest import Decoding, Label, Manifest
+from edgeseg.codecs.names import CodecName
 
 _NAMED = 8
 """Most channels that are named one by one."""
@@ -45,15 +46,22 @@ def _meaning(decoding: Decoding, labels: Sequence[Label]) -> str:
 
 
 def describe_wire(manifest: Manifest) -> str:
-    """Return what codecs make of all tensors between pieces together, such as ``int8 0.08``."""
-    plain = 0
-    sent: dict[str, float] = {}
-    for port in (port for piece in manifest.pieces for port in piece.outputs):
-        ratios = manifest.wire_ratios.get(port.tensor)
-        if ratios:
-            plain += port.nbytes
-            for codec, ratio in ratios.items():
-                sent[codec] = sent.get(codec, 0.0) + ratio * port.nbytes
-    return "  ".join(f"{codec} {size / plain:.2f}" for codec, size in sent.items()) + (
-        " of the bytes between pieces"
-    )
+    """Return what codecs make of all tensors between pieces together, such as ``int8 0.08``.
+
+    A tensor of which a codec's ratio is not known counts whole, as it would be sent.
+    """
+    outputs = (port for piece in manifest.pieces for port in piece.outputs)
+    nbytes = {port.tensor: port.nbytes for port in outputs if port.tensor in manifest.wire_ratios}
+    codecs = dict.fromkeys(codec for ratios in manifest.wire_ratios.values() for codec in ratios)
+    shares = {codec: _share_sent(codec, nbytes, manifest.wire_ratios) for codec in codecs}
+    listed = "  ".join(f"{codec} {share:.2f}" for codec, share in shares.items())
+    return f"{listed} of the bytes between pieces"
+
+
+def _share_sent(
+    codec: CodecName,
+    nbytes: Mapping[str, int],
+    ratios: Mapping[str, Mapping[CodecName, float]],
+) -> float:
+    sent = sum(ratios[tensor].get(codec, 1.0) * size for tensor, size in nbytes.items())
+    return sent / sum(nbytes.values())

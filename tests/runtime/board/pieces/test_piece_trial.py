@@ -56,7 +56,8 @@ def test_a_sound_piece_is_proven_with_what_it_took(tmp_path: Path) -> None:
     check_ports(piece, proof)
     hungry = _kept(tmp_path, hungry_piece(24))
     proof = try_piece(hungry, _limits())
-    assert 24 * _MIB <= proof.peak_memory_bytes < 30 * _MIB
+    slack = 3 * _MIB  # the kernel counts resident pages in batches a thread
+    assert 24 * _MIB - slack <= proof.peak_memory_bytes < 30 * _MIB
     assert as_proven(hungry, {hungry.sha256: proof}).peak_memory_bytes == proof.peak_memory_bytes
 
 

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgeseg.bundle.manifest import Preprocessing
 from edgeseg.imaging.levels import Grey, Hounsfield
+from edgeseg.imaging.neighbours import input_notes
 from edgeseg.imaging.nifti import AIR
 from edgeseg.imaging.scan import Slices
 
@@ -74,6 +76,17 @@ def notes_on(slices: Slices) -> tuple[str, ...]:
     """
     notes = (slices.warning, _doubt(slices))
     return tuple(note for note in notes if note)
+
+
+def notes_for_model(slices: Slices, preprocessing: Preprocessing) -> tuple[str, ...]:
+    """Return what should be known about a scan that a model reads so, a line each.
+
+    Raises
+    ------
+    VolumeError
+        If it consists of pictures, which show no second window, and the model reads several.
+    """
+    return (*notes_on(slices), *input_notes(slices, preprocessing))
 
 
 def _doubt(slices: Slices) -> str | None:

@@ -13,8 +13,7 @@ from edgeseg.files.atomic import check_distinct, check_writable, write_json
 from edgeseg.imaging.dicom.choice import choice_text
 from edgeseg.imaging.dicom.output import check_dicom_seg, write_dicom_seg
 from edgeseg.imaging.formats import read_scan
-from edgeseg.imaging.hounsfield import notes_on
-from edgeseg.imaging.neighbours import input_notes
+from edgeseg.imaging.hounsfield import notes_for_model
 from edgeseg.imaging.scan import Scan
 from edgeseg.planning.planner import Plan
 from edgeseg.planning.problem.problem import Problem
@@ -186,7 +185,7 @@ def _prepare(  # noqa: PLR0913, PLR0917 - all that the public functions are give
         rules=_rules(bundle, options.postprocess),
         probabilities=options.probabilities is not None,
     )
-    notes = (*notes_on(scan), *input_notes(scan, segmenter.manifest.preprocessing))
+    notes = notes_for_model(scan, segmenter.manifest.preprocessing)
     for note in notes:
         tell(note)
     if options.dicom_seg is not None:

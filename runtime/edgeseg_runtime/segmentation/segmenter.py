@@ -20,8 +20,7 @@ from edgeseg.bundle.manifest import Manifest
 from edgeseg.bundle.rules import Rule, Smooth
 from edgeseg.codecs.names import Wire
 from edgeseg.errors import UsageError
-from edgeseg.imaging.hounsfield import notes_on
-from edgeseg.imaging.neighbours import input_notes
+from edgeseg.imaging.hounsfield import notes_for_model
 from edgeseg.imaging.scan import Slices
 from edgeseg.imaging.slices import Mask, SliceGeometry, shrinking, to_native
 from edgeseg.imaging.tiles import Tiling, tiling_of
@@ -259,7 +258,7 @@ class Segmenter:
         run = self._run
         slices = as_slices(scan, spacing_mm, slice_mm)
         if notes is None:
-            notes = (*notes_on(slices), *input_notes(slices, self.manifest.preprocessing))
+            notes = notes_for_model(slices, self.manifest.preprocessing)
             for note in notes:
                 self._tell(note)
         results = dict(checkpoint.slices) if checkpoint is not None else {}

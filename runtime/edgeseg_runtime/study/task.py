@@ -8,8 +8,7 @@ from edgeseg import __version__
 from edgeseg.errors import BoardError, EdgesegError, PlacementError
 from edgeseg.files.atomic import write_json
 from edgeseg.imaging.formats import format_of, read_scan
-from edgeseg.imaging.hounsfield import notes_on
-from edgeseg.imaging.neighbours import input_notes
+from edgeseg.imaging.hounsfield import notes_for_model
 from edgeseg.inference.process_memory import give_back_freed_memory
 from edgeseg_runtime.results.preview import write_strip
 from edgeseg_runtime.results.statistics import measure
@@ -58,7 +57,7 @@ def _segment(task: VolumeTask) -> Record:
         scan = read_scan(source)
         mask = folder / f"{task.volume}{format_of(source).ending_for(source)}"
         scan.check_output(mask)
-        notes = (*notes_on(scan), *input_notes(scan, segmenter.manifest.preprocessing))
+        notes = notes_for_model(scan, segmenter.manifest.preprocessing)
         segmentation = segmenter.segment(scan, notes=notes)
         masks = segmentation.masks
         scan.write(mask, masks)

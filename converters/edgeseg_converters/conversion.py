@@ -87,8 +87,7 @@ def convert(  # noqa: PLR0913 - one keyword a callback
     options = options_from(options, fields)
     options = options.with_recipe(options.compression)
     recipe = options.compression
-    for file in (target, *([] if report is None else [Path(report)])):
-        check_writable(file)
+    check_writable(target, None if report is None else Path(report))
 
     prepared = prepare(source, options)
     tell(f"{source.name} has {len(prepared.network.graph.layers)} layers")

@@ -100,8 +100,7 @@ def preview_conversion(  # noqa: PLR0913 - a goal and options beside what is rea
     rungs = rungs_of(options)
     options = options.with_recipe(rungs[0].recipe)
     writes = (target, *(path for path in beside if path is not None))
-    for file in writes:
-        check_writable(file)
+    check_writable(*writes)
     if goal is not None:
         calibration = require_calibration(options.calibration)
         read_validation(goal.validate, goal.patients, calibration, progress)

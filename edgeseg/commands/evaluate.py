@@ -60,8 +60,7 @@ def evaluate(
     rules = read_rules(postprocess, KITS_LABELS)
     pairs = pair_cases(predictions, truth)
     table = output or (predictions / "evaluation.csv" if predictions.is_dir() else None)
-    if table is not None:
-        check_writable(table)
+    check_writable(table)
     evaluation = evaluate_pairs(pairs, progress, rules)
     if table is not None:
         write_csv(table, evaluation)

@@ -143,14 +143,28 @@ def read_private(path: Path) -> str:
         raise UsageError(f"{path} is no text") from None
 
 
-def check_writable(target: Path) -> None:
-    """Refuse early, before any work is done, a file that could not be written at the end.
+def check_writable(*targets: Path | None) -> None:
+    """Refuse early, before any work is done, files that could not be written at the end.
+
+    Parameters
+    ----------
+    *targets
+        The files to write; None where one is not asked for.
 
     Raises
     ------
+    UsageError
+        If two of them are one file.
     OutputError
         If the folder is missing or read-only, or the target is no ordinary file.
     """
+    check_distinct(*targets)
+    for target in targets:
+        if target is not None:
+            _try_to_reserve(target)
+
+
+def _try_to_reserve(target: Path) -> None:
     with _as_output_error(target):
         temporary, lock = _reserve(target)
         temporary.unlink()

@@ -209,9 +209,7 @@ def _check_outputs(output: Path, options: SegmentOptions, scan: Scan) -> None:
         require_viewer()
     if options.probabilities is not None:
         check_probabilities(options.probabilities, scan)
-    for path in (options.preview, options.html, options.statistics, options.report):
-        if path is not None:
-            check_writable(path)
+    check_writable(options.preview, options.html, options.statistics, options.report)
 
 
 @contextmanager

@@ -52,9 +52,7 @@ def compare(
         if plot.suffix.lower() != ".png":
             raise UsageError(f"--plot {plot} is no .png; give the name of a PNG file")
         require_matplotlib()
-    for file in (csv, plot):
-        if file is not None:
-            check_writable(file)
+    check_writable(csv, plot)
     names = None if patients is None else parse_names(patients)
     comparison = compare_bundles(model, bundles, data, names, progress=progress)
     if csv is not None:

@@ -74,8 +74,7 @@ def search_recipes(  # noqa: PLR0913 - a goal and options beside what is read an
     target = Path(output)
     options = options_from(options, fields)
     calibration = require_calibration(options.calibration)
-    for file in (target, *([] if report is None else [Path(report)])):
-        check_writable(file)
+    check_writable(target, None if report is None else Path(report))
     require_matplotlib()
     validation = read_validation(goal.validate, goal.patients, calibration, progress)
     folder = _make_folder(target)

@@ -149,5 +149,6 @@ def test_two_results_are_not_written_to_one_file(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path)
     one, other = tmp_path / "a.json", tmp_path / "link" / "a.json"
     check_distinct(one, None, tmp_path / "b.json", None)
-    with pytest.raises(UsageError, match="two results would be written to"):
-        check_distinct(one, None, other)
+    for check in (check_distinct, check_writable):
+        with pytest.raises(UsageError, match="two results would be written to"):
+            check(one, None, other)

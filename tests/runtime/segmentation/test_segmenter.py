@@ -101,14 +101,20 @@ def test_a_folded_lane_gives_the_same_masks(
 ) -> None:
     """On slow links the skips stay where they are made: pieces before and after on one board.
 
-    Each board has room for any of the small pieces, so that it is the links that decide.
+    Each board has room for any of the small pieces, so that it is the links that decide; the outer
+    one has not for all, even if it starts with less memory than others.
     """
     manifest = Bundle(tiny_bundle).manifest
-    names = [piece.name for piece in manifest.pieces]
-    inner = frozenset(names[1:2])
+    names = frozenset(piece.name for piece in manifest.pieces)
+    inner = frozenset({"piece_01"})
+    usual = Board("any", 0, base_memory)
+    limits = {
+        "outer": memory_need(manifest, usual, names - inner, 2) + 2 * MARGIN,
+        "inner": memory_need(manifest, usual, inner, 2) + 3 * MARGIN,
+    }
+    assert memory_need(manifest, usual, names, 1) > limits["outer"] + MARGIN
     entries = []
-    for board, board_pieces in (("outer", frozenset(names) - inner), ("inner", inner)):
-        limit = memory_need(manifest, Board(board, 0, base_memory), board_pieces, 2) + 3 * MARGIN
+    for board, limit in limits.items():
         worker = workers.start(limit=limit)
         entries.append(BoardEntry(board, worker.endpoint, up="10Mbit", down="10Mbit"))
     with Segmenter(tiny_bundle, entries, wire="none") as segmenter:
